@@ -1,0 +1,9 @@
+// Package sticky is what `xcaddy build --with github.com/caddy-sticky/caddy-sticky` imports: it registers
+// every module of this project, and caddy-l4's own beside them.
+package sticky
+
+import (
+	_ "github.com/mholt/caddy-l4"
+
+	_ "github.com/caddy-sticky/caddy-sticky/l4sticky"
+)

@@ -1,0 +1,254 @@
+// Package l4sticky keeps clients with their targets: the handler `sticky_proxy`, which balances TCP
+// connections, and the selection policy `sticky_ip` with its handler `sticky_session`, which bring the
+// same stickiness to caddy-l4's own `proxy` handler.
+package l4sticky
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/mholt/caddy-l4/layer4"
+	"github.com/pires/go-proxyproto"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+const defaultDialTimeout = 3 * time.Second
+
+// Handler is a load balancer for TCP connections with sticky sessions: every client, known by its IP
+// address, goes to one target for as long as its session lives, and leaves a failing target without
+// noticing.
+type Handler struct {
+	Options
+
+	// The targets. At least one. An address may be listed twice only with `placement legacy`.
+	Upstreams []*Upstream `json:"upstreams,omitempty"`
+
+	// How long a target may take to accept a connection. After that the dial has failed, the target is
+	// deactivated and the next one is dialled. Zero means the default; negative is an error.
+	// Default: `3s`.
+	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
+
+	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
+	// address before the client's first byte. Default: no header.
+	ProxyProtocol string `json:"proxy_protocol,omitempty"`
+
+	variant   *variant
+	logger    *zap.Logger
+	refusals  rate.Sometimes // bounds the log lines that strangers can cause
+	ppVersion byte
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.handlers.sticky_proxy",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision checks the options and joins the pool.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.refusals = rate.Sometimes{Interval: time.Second}
+	if err := h.setDefaults(); err != nil {
+		return err
+	}
+	upstreams := make([]target.Config, 0, len(h.Upstreams))
+	for i, u := range h.Upstreams {
+		if u == nil {
+			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
+		}
+		config, err := u.config()
+		if err != nil {
+			return err
+		}
+		upstreams = append(upstreams, config)
+	}
+	var err error
+	h.variant, err = join(ctx, h.Options, upstreams)
+	return err
+}
+
+func (h *Handler) setDefaults() error {
+	if err := h.Options.setDefaults(); err != nil {
+		return err
+	}
+	if err := defaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
+		return err
+	}
+	switch h.ProxyProtocol {
+	case "":
+	case "v1":
+		h.ppVersion = 1
+	case "v2":
+		h.ppVersion = 2
+	default:
+		return fmt.Errorf("proxy_protocol: %w", parse.OneOf(h.ProxyProtocol, "v1", "v2"))
+	}
+	return nil
+}
+
+// Handle carries the connection to the client's target and back until both ends are done.
+func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
+	if network := cx.LocalAddr().Network(); strings.HasPrefix(network, "udp") {
+		h.refused(cx, fmt.Errorf("sticky_proxy carries no %s; use proxy with lb_policy sticky_ip", network))
+		return nil
+	}
+	v := h.variant
+	v.enter()
+	defer v.leave()
+
+	client := v.client(cx.RemoteAddr())
+	session := v.acquire(client)
+	defer v.sessions.Release(session)
+
+	up, upstream, err := h.connect(session, client)
+	if err != nil {
+		h.refused(cx, err)
+		return nil
+	}
+	defer upstream.Release()
+	defer up.Close()
+
+	down, early := downstream(cx)
+	header := h.proxyHeader(cx)
+	result := relay.Run(down, up, append(header, early...))
+	if result.TargetErr != nil {
+		h.verify(upstream)
+	}
+	if entry := h.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+		entry.Write(
+			zap.Stringer("client", client),
+			zap.Stringer("upstream", upstream.Config.Address),
+			zap.Int64("bytes_up", max(0, result.ToTarget-int64(len(header)))),
+			zap.Int64("bytes_down", result.ToClient),
+			zap.NamedError("client_error", result.ClientErr),
+			zap.NamedError("upstream_error", result.TargetErr))
+	}
+	return nil
+}
+
+// refused logs why a connection is closed unserved, at most once a second.
+func (h *Handler) refused(cx *layer4.Connection, err error) {
+	h.refusals.Do(func() {
+		h.logger.Error("closing a connection", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
+	})
+}
+
+// proxyHeader returns the PROXY protocol header for the connection, or nothing if none is wanted.
+func (h *Handler) proxyHeader(cx *layer4.Connection) []byte {
+	if h.ppVersion == 0 {
+		return nil
+	}
+	header := proxyproto.HeaderProxyFromAddrs(h.ppVersion, cx.RemoteAddr(), cx.LocalAddr())
+	if header.TransportProtocol != proxyproto.UNSPEC {
+		header.Command = proxyproto.PROXY
+	}
+	var buffer bytes.Buffer
+	if _, err := header.WriteTo(&buffer); err != nil {
+		h.logger.Error("writing the PROXY header", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
+		return nil
+	}
+	return buffer.Bytes()
+}
+
+// downstream returns the client's connection to relay, the plain socket where that is possible, and what
+// was read from it already.
+func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
+	switch conn := cx.Conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return conn, cx.MatchingBytes()
+	}
+	if w := writeCloser(cx.Conn); w != nil {
+		return halfCloser{cx, w}, nil
+	}
+	return cx, nil
+}
+
+type closeWriter interface{ CloseWrite() error }
+
+// halfCloser is a wrapped connection that can end one direction.
+type halfCloser struct {
+	net.Conn
+	closeWriter
+}
+
+// writeCloser looks for the connection that can end the direction to the client, below wrappers that
+// change nothing in this direction.
+func writeCloser(conn net.Conn) closeWriter {
+	for {
+		switch c := conn.(type) {
+		case closeWriter:
+			return c
+		case *layer4.Connection:
+			conn = c.Conn
+		case *proxyproto.Conn:
+			conn = c.Raw()
+		default:
+			return nil
+		}
+	}
+}
+
+// Cleanup leaves the pool, if Provision came as far as joining it.
+func (h *Handler) Cleanup() error {
+	if h.variant != nil {
+		h.variant.quit()
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the Handler from Caddyfile tokens. Syntax:
+//
+//	sticky_proxy [<upstreams...>] {
+//		upstream <address> {
+//			weight <number>
+//			max_connections <number>
+//			backup
+//		}
+//		pool <name>
+//		session_expiry <duration>
+//		deactivation_duration <duration>
+//		placement rendezvous|legacy|random
+//		client_prefix <ipv4_bits> <ipv6_bits>
+//		max_sessions <number>
+//		dial_timeout <duration>
+//		proxy_protocol v1|v2
+//	}
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the handler's name
+	for d.NextArg() {
+		h.Upstreams = append(h.Upstreams, &Upstream{Dial: d.Val()})
+	}
+	options := h.table()
+	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
+	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, "v1", "v2")
+	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
+		u := new(Upstream)
+		h.Upstreams = append(h.Upstreams, u)
+		return u.UnmarshalCaddyfile(d)
+	}}
+	return parse.Block(d, "sticky_proxy", options)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Handler)(nil)
+	_ caddy.CleanerUpper    = (*Handler)(nil)
+	_ caddyfile.Unmarshaler = (*Handler)(nil)
+	_ layer4.NextHandler    = (*Handler)(nil)
+)

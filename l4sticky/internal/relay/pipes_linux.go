@@ -1,0 +1,79 @@
+package relay
+
+import "golang.org/x/sys/unix"
+
+const (
+	// maxPipes is about what an unprivileged user may have at full size (pipe-user-pages-soft).
+	maxPipes = 64
+	pipeSize = 1 << 20
+)
+
+// pipes is the free list that all bursts share.
+var pipes = newPipeList(maxPipes)
+
+// A pipe is what splice needs between two sockets.
+type pipe struct {
+	read, write int
+	size        int
+}
+
+// Close gives the pipe's descriptors back.
+func (p *pipe) Close() error {
+	_ = unix.Close(p.read)
+	return unix.Close(p.write)
+}
+
+// A pipeList hands out at most as many pipes as it has slots. A slot holds a free pipe, or nil for
+// one that is not open.
+type pipeList chan *pipe
+
+func newPipeList(slots int) pipeList {
+	l := make(pipeList, slots)
+	for range slots {
+		l <- nil
+	}
+	return l
+}
+
+// get returns an empty pipe, or nil when all are taken or the system has none.
+func (l pipeList) get() *pipe {
+	var p *pipe
+	select {
+	case p = <-l:
+	default:
+		return nil
+	}
+	if p == nil {
+		if p = openPipe(); p == nil {
+			l <- nil
+		}
+	}
+	return p
+}
+
+// put takes a pipe back; one that is not empty is closed.
+func (l pipeList) put(p *pipe, empty bool) {
+	if !empty {
+		_ = p.Close()
+		p = nil
+	}
+	l <- p
+}
+
+func openPipe() *pipe {
+	var fds [2]int
+	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
+		return nil
+	}
+	p := &pipe{read: fds[0], write: fds[1]}
+	size, err := unix.FcntlInt(uintptr(p.write), unix.F_SETPIPE_SZ, pipeSize)
+	if err != nil {
+		size, err = unix.FcntlInt(uintptr(p.write), unix.F_GETPIPE_SZ, 0)
+	}
+	if err != nil {
+		_ = p.Close()
+		return nil
+	}
+	p.size = size
+	return p
+}

@@ -1,0 +1,172 @@
+// Package relay carries the bytes of a connection between a client and its target.
+package relay
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// linger is how long a client may go on sending after its target is gone. Closing at once would answer
+// those bytes with a reset, which can destroy the target's last words before the client read them.
+const linger = time.Second
+
+// past is a deadline that interrupts whoever waits.
+var past = time.Unix(1, 0)
+
+// Result tells what a relay carried and what ended it.
+type Result struct {
+	// ToTarget and ToClient are the bytes that were delivered to each side.
+	ToTarget, ToClient int64
+	// ClientErr is the error of the client's connection that ended the relay, if one did: usually
+	// that the client reset it.
+	ClientErr error
+	// TargetErr is the same for the target's connection. At most one of the two is set; an error that
+	// follows from the first is not one.
+	TargetErr error
+}
+
+// closeWriter is a connection that can end one direction.
+type closeWriter interface{ CloseWrite() error }
+
+// Run carries bytes between client and target, both ways, until both directions are done: first the
+// early bytes, which were read from the client before, then all that comes. It returns when nothing
+// uses the connections any more; closing them is the caller's.
+//
+// The end of one direction is passed on and the other goes on (half-close); to a connection that has no
+// CloseWrite it is the end of both. Nothing is read that was not written yet (back-pressure). An
+// error of the client ends both directions at once and makes a TCP target see a reset, so that it
+// cannot take a cut stream for a whole one. After an error of the target the client still gets
+// what the target had sent, and the end of the stream.
+func Run(client, target net.Conn, early []byte) Result {
+	r := &relay{client: client, target: target}
+	downDone := make(chan struct{})
+	go r.down(downDone)
+	r.up(early)
+	<-downDone
+	return r.result
+}
+
+type relay struct {
+	client, target net.Conn
+
+	mu     sync.Mutex // guards what follows, but for the byte counts: each direction has its own
+	result Result
+	over   bool // what ended the relay is known
+	// targetGone means that bytes from the client can no longer be delivered.
+	targetGone bool
+	// answered means that all that came from the target is delivered.
+	answered bool
+}
+
+// up carries the client's bytes to the target.
+func (r *relay) up(early []byte) {
+	if len(early) > 0 {
+		n, err := r.target.Write(early)
+		r.result.ToTarget += int64(n)
+		if err != nil {
+			r.targetFailed(err)
+			r.discardClient()
+			return
+		}
+	}
+	n, readErr, writeErr := stream(r.target, r.client)
+	r.result.ToTarget += n
+	switch {
+	case writeErr != nil:
+		r.targetFailed(writeErr)
+		r.discardClient()
+	case readErr != nil:
+		r.clientFailed(readErr)
+	case !closeWrite(r.target):
+		r.end()
+	}
+}
+
+// down carries the target's bytes to the client.
+func (r *relay) down(done chan<- struct{}) {
+	defer close(done)
+	n, readErr, writeErr := stream(r.client, r.target)
+	r.result.ToClient += n
+	switch {
+	case writeErr != nil:
+		r.clientFailed(writeErr)
+		return
+	case readErr != nil:
+		r.targetFailed(readErr)
+	}
+	if !closeWrite(r.client) {
+		r.end()
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answered = true
+	r.unsyncedLinger()
+}
+
+// discardClient reads what the client still sends to a target that is gone, until the client stops or
+// has lingered long enough.
+func (r *relay) discardClient() {
+	_, _ = io.Copy(io.Discard, r.client)
+}
+
+// targetFailed notes an error of the target. The direction to the client goes on to its end by itself.
+// A target that had ended its stream before has left; what the client sends afterwards is no news.
+func (r *relay) targetFailed(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.targetGone = true
+	if !r.over {
+		r.over = true
+		if !r.answered {
+			r.result.TargetErr = err
+		}
+	}
+	r.unsyncedLinger()
+}
+
+// unsyncedLinger limits how long the client may go on, once nothing can come from the target nor go
+// to it. The lock must be held.
+func (r *relay) unsyncedLinger() {
+	if r.answered && r.targetGone {
+		_ = r.client.SetReadDeadline(time.Now().Add(linger))
+	}
+}
+
+// clientFailed notes an error of the client and ends the relay, with a reset for the target.
+func (r *relay) clientFailed(err error) {
+	r.mu.Lock()
+	first := !r.over && !errors.Is(err, os.ErrDeadlineExceeded)
+	if first {
+		r.result.ClientErr = err
+	}
+	r.mu.Unlock()
+	if first {
+		if tcp, ok := r.target.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0)
+		}
+	}
+	r.end()
+}
+
+// end interrupts both directions.
+func (r *relay) end() {
+	r.mu.Lock()
+	r.over = true
+	r.mu.Unlock()
+	_ = r.client.SetDeadline(past)
+	_ = r.target.SetDeadline(past)
+}
+
+// closeWrite passes an end of stream on, if the connection can.
+func closeWrite(conn net.Conn) bool {
+	c, ok := conn.(closeWriter)
+	if ok {
+		_ = c.CloseWrite()
+	}
+	return ok
+}

@@ -1,0 +1,240 @@
+// Package session keeps the table of clients and the targets that they stick to.
+package session
+
+import (
+	"hash/maphash"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// shardCount is high enough that two cores seldom meet at a lock, and that a full table's shard
+	// is small enough to be swept between two lookups.
+	shardCount = 64
+
+	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
+	sliceSize = 128
+
+	// sweepPause lets sessions that expire close together go in one sweep. It only delays the
+	// freeing of memory: a lookup never finds an expired session.
+	sweepPause = 100 * time.Millisecond
+)
+
+// A Session is a client's stay with a target: it lives while the client has connections, and for the
+// table's expiry after the last one was released. Its fields are guarded by its shard's lock.
+type Session[T comparable] struct {
+	client     netip.Addr
+	target     T
+	idleSince  time.Duration
+	prev, next *Session[T] // neighbours on the idle list, while refs is 0
+	refs       int32
+	detached   bool // not in the table, see Acquire; never changes
+}
+
+// Client returns the address that the session belongs to.
+func (s *Session[T]) Client() netip.Addr { return s.client }
+
+// A Table maps clients to sessions. T is the type of a target, its zero value means none.
+// All methods may be called concurrently.
+type Table[T comparable] struct {
+	now      func() time.Duration
+	seed     maphash.Seed
+	expiry   atomic.Int64
+	capacity atomic.Int64
+	size     atomic.Int64
+
+	sweeping sync.Mutex // held by the one who expires sessions
+	armed    atomic.Bool
+	timer    *time.Timer
+
+	shards [shardCount]shard[T]
+}
+
+// New returns an empty table whose sessions live for expiry after their last connection, and that
+// remembers at most capacity clients. Now is a monotonic clock.
+//
+// A table without idle sessions has no timer running, so one that is no longer used needs no closing.
+func New[T comparable](now func() time.Duration, expiry time.Duration, capacity int) *Table[T] {
+	t := &Table[T]{now: now, seed: maphash.MakeSeed()}
+	t.expiry.Store(int64(expiry))
+	t.capacity.Store(int64(capacity))
+	for i := range t.shards {
+		t.shards[i].init()
+	}
+	t.timer = time.AfterFunc(time.Hour, t.expireDue)
+	t.timer.Stop()
+	return t
+}
+
+// SetLimits changes expiry and capacity for the sessions that there are, too. Sessions over a
+// smaller capacity go when new clients come or when they expire.
+func (t *Table[T]) SetLimits(expiry time.Duration, capacity int) {
+	t.capacity.Store(int64(capacity))
+	if old := t.expiry.Swap(int64(expiry)); old != int64(expiry) {
+		t.armed.Store(true)
+		t.timer.Reset(0)
+	}
+}
+
+// Len returns the number of sessions in the table.
+func (t *Table[T]) Len() int { return int(t.size.Load()) }
+
+// Acquire returns the client's session and counts one connection in it, which Release takes back. A
+// client that has none, or whose session is expired, gets a new one without a target. An
+// IPv4-mapped IPv6 address is the IPv4 client.
+//
+// When the table is full, the session that has been idle longest makes room. If none is idle, the
+// returned session is detached: it serves this one connection and is not remembered.
+func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
+	client = client.Unmap()
+	sh := t.shard(client)
+	sh.mu.Lock()
+	s := sh.sessions[client]
+	if s != nil {
+		t.unsyncedReuse(sh, s)
+	}
+	sh.mu.Unlock()
+	if s != nil {
+		return s
+	}
+	return t.create(sh, client)
+}
+
+// Detached returns a session for one connection that the table does not remember.
+func (t *Table[T]) Detached() *Session[T] {
+	return &Session[T]{refs: 1, detached: true}
+}
+
+func (t *Table[T]) create(sh *shard[T], client netip.Addr) *Session[T] {
+	created := &Session[T]{client: client, refs: 1}
+	if !t.reserve() {
+		created.detached = true
+		return created
+	}
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s := sh.sessions[client]; s != nil {
+		t.size.Add(-1)
+		t.unsyncedReuse(sh, s)
+		return s
+	}
+	sh.sessions[client] = created
+	return created
+}
+
+// unsyncedReuse counts one more connection in a session. The shard must be locked.
+func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T]) {
+	if s.refs == 0 {
+		sh.unsyncedUnlist(s)
+		if t.expired(s, t.now()) {
+			var none T
+			s.target = none
+		}
+	}
+	s.refs++
+}
+
+// Release takes back one Acquire. The session's expiry starts at the last one; a session that never
+// got a target is forgotten at once.
+func (t *Table[T]) Release(s *Session[T]) {
+	sh := t.shard(s.client)
+	sh.mu.Lock()
+	s.refs--
+	idle := s.refs == 0 && !s.detached
+	if idle {
+		var none T
+		if s.target == none {
+			t.unsyncedForget(sh, s)
+			idle = false
+		} else {
+			s.idleSince = t.now()
+			sh.unsyncedList(s)
+		}
+	}
+	sh.mu.Unlock()
+	if idle {
+		t.arm(time.Duration(t.expiry.Load()))
+	}
+}
+
+// Settle returns the session's target if it is usable. Otherwise the session moves to the target that
+// place returns, unless that is none. Both functions run with the client's shard locked, so that
+// all connections of a client agree; they must be quick and must not use the table.
+func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T {
+	var none T
+	sh := t.shard(s.client)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.target != none && usable(s.target) {
+		return s.target
+	}
+	chosen := place()
+	if chosen != none {
+		s.target = chosen
+	}
+	return chosen
+}
+
+// Target returns the session's target, or none.
+func (t *Table[T]) Target(s *Session[T]) T {
+	sh := t.shard(s.client)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return s.target
+}
+
+func (t *Table[T]) shard(client netip.Addr) *shard[T] {
+	bytes := client.As16()
+	return &t.shards[maphash.Bytes(t.seed, bytes[:])%shardCount]
+}
+
+func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
+	return now-s.idleSince >= time.Duration(t.expiry.Load())
+}
+
+// unsyncedForget takes a session that is on no list out of the table. The shard must be locked.
+func (t *Table[T]) unsyncedForget(sh *shard[T], s *Session[T]) {
+	delete(sh.sessions, s.client)
+	t.size.Add(-1)
+}
+
+// reserve counts one more session, if the table has room or an idle session can make it.
+func (t *Table[T]) reserve() bool {
+	for {
+		if t.size.Add(1) <= t.capacity.Load() {
+			return true
+		}
+		t.size.Add(-1)
+		if !t.evictOldest() {
+			return false
+		}
+	}
+}
+
+// evictOldest forgets the session that has been idle longest and reports whether there was one.
+func (t *Table[T]) evictOldest() bool {
+	for {
+		var oldest *shard[T]
+		since := never
+		for i := range t.shards {
+			if s := t.shards[i].oldest.Load(); s < since {
+				oldest, since = &t.shards[i], s
+			}
+		}
+		if oldest == nil {
+			return false
+		}
+		oldest.mu.Lock()
+		s := oldest.head()
+		if s != nil {
+			oldest.unsyncedUnlist(s)
+			t.unsyncedForget(oldest, s)
+		}
+		oldest.mu.Unlock()
+		if s != nil {
+			return true
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package target
+
+import (
+	"encoding/binary"
+	"math"
+	"math/bits"
+	"math/rand/v2"
+	"net/netip"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Placement is a way to choose a target for a client.
+type Placement int
+
+const (
+	// Rendezvous is weighted rendezvous hashing: Thaler and Ravishankar, "Using Name-Based Mappings to
+	// Increase Hit Rates" (1998), with the weights of Schindelhauer and Schomaker, "Weighted
+	// Distributed Hash Tables" (2005).
+	Rendezvous Placement = iota
+	// Legacy is the placement of LoadBalancer.js: Java's String.hashCode of the address, modulo the
+	// number of targets; if that target is not usable, modulo the number of usable ones.
+	Legacy
+	// Random takes any target, by weight.
+	Random
+)
+
+// Place returns the usable target for a client, or nil if none is usable. Backups are chosen from only
+// if no other target is usable. For the same client, targets and usability it always returns the
+// same, on every machine, unless the placement is Random.
+func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
+	if m := s.placeAmong(client, false, usable); m != nil {
+		return m
+	}
+	return s.placeAmong(client, true, usable)
+}
+
+func (s *Set) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+	switch s.placement {
+	case Legacy:
+		return s.legacy(client, backup, usable)
+	case Random:
+		return s.random(backup, usable)
+	}
+	return s.rendezvous(client, backup, usable)
+}
+
+func (s *Set) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+	var key [24]byte
+	address := client.As16()
+	copy(key[:], address[:])
+
+	var best *Member
+	var bestHash uint64
+	var bestCost float64
+	for _, e := range s.entries {
+		m := e.member
+		if m.Config.Backup != backup || !usable(m) {
+			continue
+		}
+		binary.LittleEndian.PutUint64(key[16:], m.hash)
+		hash := xxhash.Sum64(key[:])
+		if s.even {
+			if best == nil || hash > bestHash {
+				best, bestHash = m, hash
+			}
+			continue
+		}
+		if cost := negativeLog2(hash) / float64(e.weight); best == nil || cost < bestCost {
+			best, bestCost = m, cost
+		}
+	}
+	return best
+}
+
+// negativeLog2 returns -log2(hash / 2^64), so that the highest hash has the lowest cost. It is not
+// math.Log2 because every machine must place a client in the same way: the conversions
+// keep a compiler from fusing operations, which would change the last bits on some.
+func negativeLog2(hash uint64) float64 {
+	zeros := bits.LeadingZeros64(hash | 1)
+	mantissa := float64((hash|1)<<zeros>>11) / (1 << 52) // from 1 to 2
+
+	// log2(m) = 2/ln(2) · artanh(x) with x = (m-1)/(m+1), which is at most a third.
+	x := (mantissa - 1) / (mantissa + 1)
+	square := float64(x * x)
+	sum := 0.0
+	for k := 21; k >= 1; k -= 2 {
+		sum = float64(sum*square) + 1/float64(k)
+	}
+	log := float64(2 / math.Ln2 * float64(x*sum))
+	return float64(zeros+1) - log
+}
+
+func (s *Set) legacy(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+	hash := legacyHash(client)
+	all := func(*Member) bool { return true }
+	if m := s.legacyAmong(hash, backup, all); m == nil || usable(m) {
+		return m
+	}
+	return s.legacyAmong(hash, backup, usable)
+}
+
+func (s *Set) legacyAmong(hash int64, backup bool, usable func(*Member) bool) *Member {
+	total := s.totalWeight(backup, usable)
+	if total == 0 {
+		return nil
+	}
+	return s.at(hash%total, backup, usable)
+}
+
+func (s *Set) random(backup bool, usable func(*Member) bool) *Member {
+	total := s.totalWeight(backup, usable)
+	if total == 0 {
+		return nil
+	}
+	return s.at(rand.Int64N(total), backup, usable)
+}
+
+func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {
+	var total int64
+	for _, e := range s.entries {
+		if e.member.Config.Backup == backup && usable(e.member) {
+			total += int64(e.weight)
+		}
+	}
+	return total
+}
+
+// at returns the target whose share of the weights the place falls into. A target that became
+// usable or unusable since the weights were added up is no harm: the last usable one is taken.
+func (s *Set) at(place int64, backup bool, usable func(*Member) bool) *Member {
+	var last *Member
+	for _, e := range s.entries {
+		if e.member.Config.Backup != backup || !usable(e.member) {
+			continue
+		}
+		last = e.member
+		if place -= int64(e.weight); place < 0 {
+			break
+		}
+	}
+	return last
+}
+
+// legacyHash returns the hash of a client's address as Node.js writes it.
+func legacyHash(client netip.Addr) int64 {
+	var text [64]byte
+	return javaHash(appendNodeAddress(text[:0], client))
+}
+
+// appendNodeAddress appends an address as a dual-stack listener of Node.js reports it: an IPv4 client as
+// an IPv4-mapped IPv6 address, and the old IPv4-compatible addresses with their dots.
+func appendNodeAddress(text []byte, client netip.Addr) []byte {
+	client = client.Unmap()
+	if client.Is4() {
+		return client.AppendTo(append(text, "::ffff:"...))
+	}
+	bytes := client.As16()
+	if [12]byte(bytes[:12]) == [12]byte{} && (bytes[12] != 0 || bytes[13] != 0) {
+		return netip.AddrFrom4([4]byte(bytes[12:])).AppendTo(append(text, "::"...))
+	}
+	return client.AppendTo(text)
+}
+
+// javaHash is the absolute value of Java's String.hashCode; that of the smallest int32 is 2^31.
+func javaHash(text []byte) int64 {
+	var h int32
+	for _, c := range text {
+		h = 31*h + int32(c)
+	}
+	return max(int64(h), -int64(h))
+}

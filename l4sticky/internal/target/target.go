@@ -1,0 +1,127 @@
+// Package target keeps the targets of a balancer: whether they are active, how many connections they
+// have, and which one a client is placed on.
+package target
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// Address is what to dial. Two targets with the same Address are the same.
+type Address struct {
+	Network string // as net.Dial has it; empty if the target is dialled by somebody else
+	Dial    string
+}
+
+// String returns the address as a config has it; the network is left out for tcp.
+func (a Address) String() string {
+	switch a.Network {
+	case "", "tcp":
+		return a.Dial
+	}
+	return a.Network + "/" + a.Dial
+}
+
+// A Target is the live state of one address. It is shared by all sets of its registry that hold the
+// address. All methods may be called concurrently.
+type Target struct {
+	Address Address
+
+	now   func() time.Duration
+	hash  uint64
+	conns atomic.Int64
+
+	// inactiveUntil is the time on the registry's clock when the target becomes active again. It
+	// changes with mu held and is read without.
+	inactiveUntil atomic.Int64
+
+	mu      sync.Mutex
+	dialing context.Context // ends when the target is deactivated
+	giveUp  context.CancelFunc
+	probe   chan struct{} // closes when the probe under way ends; nil when none is
+
+	users int // sets that hold the target; guarded by the registry's lock
+}
+
+func newTarget(address Address, now func() time.Duration) *Target {
+	t := &Target{Address: address, now: now, hash: xxhash.Sum64String(address.String())}
+	t.dialing, t.giveUp = context.WithCancel(context.Background())
+	return t
+}
+
+// Active reports whether the target may get new connections.
+func (t *Target) Active() bool {
+	until := t.inactiveUntil.Load()
+	return until == 0 || int64(t.now()) >= until
+}
+
+// Deactivate keeps new connections away from the target for the duration and ends the dials to it that
+// are under way. It reports whether the target was active; if not, nothing changes.
+func (t *Target) Deactivate(d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.Active() {
+		return false
+	}
+	t.inactiveUntil.Store(int64(t.now() + d))
+	t.giveUp()
+	t.dialing, t.giveUp = context.WithCancel(context.Background())
+	return true
+}
+
+// Activate ends a deactivation before its time and reports whether there was one.
+func (t *Target) Activate() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was := t.Active()
+	t.inactiveUntil.Store(0)
+	return !was
+}
+
+// Dialing returns a context for dials, which ends when the target is deactivated, and whether the
+// target is active now.
+func (t *Target) Dialing() (context.Context, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dialing, t.Active()
+}
+
+// Claim counts one more connection, unless the target has limit of them; 0 is no limit. Release takes
+// it back.
+func (t *Target) Claim(limit int) bool {
+	if t.conns.Add(1) > int64(limit) && limit > 0 {
+		t.conns.Add(-1)
+		return false
+	}
+	return true
+}
+
+// Release takes back one Claim.
+func (t *Target) Release() { t.conns.Add(-1) }
+
+// Connections returns the number of connections that are open or being dialled.
+func (t *Target) Connections() int { return int(t.conns.Load()) }
+
+// BeginProbe makes the caller the only one to probe the target and returns nil; it must call EndProbe.
+// If somebody else is at it, BeginProbe returns a channel that closes when that probe ends.
+func (t *Target) BeginProbe() <-chan struct{} {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.probe != nil {
+		return t.probe
+	}
+	t.probe = make(chan struct{})
+	return nil
+}
+
+// EndProbe lets those who wait for the probe go on.
+func (t *Target) EndProbe() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.probe)
+	t.probe = nil
+}

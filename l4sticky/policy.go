@@ -1,0 +1,207 @@
+package l4sticky
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/mholt/caddy-l4/layer4"
+	"github.com/mholt/caddy-l4/modules/l4proxy"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+func init() {
+	caddy.RegisterModule(new(SelectionPolicy))
+}
+
+// SelectionPolicy brings sticky sessions to caddy-l4's own `proxy` handler, for what `sticky_proxy` does not
+// carry: UDP, and TLS to the upstreams. It shares sessions, placement and the upstreams' health with
+// every `sticky_proxy` of the same pool.
+//
+// The `proxy` handler tells a policy that an upstream failed only by asking again, so `lb_try_duration`
+// must be set for a failing upstream to be left behind; `lb_try_interval` is the pause before each
+// further try. An upstream that `proxy` itself takes for unhealthy or full gets no clients.
+//
+// The handler `sticky_session` in front of `proxy` tells the policy when a connection ends. Without it a
+// session expires `session_expiry` after its last connection began.
+type SelectionPolicy struct {
+	Options
+
+	variant *variant
+	places  map[*target.Member]int // the index of each upstream
+	logger  *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*SelectionPolicy) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.proxy.selection_policies.sticky_ip",
+		New: func() caddy.Module { return new(SelectionPolicy) },
+	}
+}
+
+// Provision checks the options and joins the pool with the upstreams of the handler around it.
+func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
+	p.logger = ctx.Logger()
+	if err := p.setDefaults(); err != nil {
+		return err
+	}
+	var handler *l4proxy.Handler
+	for _, module := range ctx.Modules() {
+		if h, ok := module.(*l4proxy.Handler); ok {
+			handler = h
+		}
+	}
+	if handler == nil {
+		return errors.New("sticky_ip works as lb_policy of the proxy handler only")
+	}
+	upstreams := make([]target.Config, 0, len(handler.Upstreams))
+	for i, u := range handler.Upstreams {
+		if u == nil {
+			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
+		}
+		upstreams = append(upstreams, target.Config{
+			Address:        proxyAddress(u),
+			Weight:         min(max(u.Weight, 1), target.MaxWeight),
+			MaxConnections: max(u.MaxConnections, 0),
+		})
+	}
+	v, err := join(ctx, p.Options, upstreams)
+	if err != nil {
+		return err
+	}
+	p.variant = v
+	p.places = make(map[*target.Member]int)
+	for i, u := range upstreams {
+		for _, m := range v.targets.Members() {
+			if _, known := p.places[m]; !known && m.Config.Address == u.Address {
+				p.places[m] = i
+			}
+		}
+	}
+	return nil
+}
+
+// proxyAddress returns the address by which an upstream of the proxy handler is known: the same as in
+// sticky_proxy where that could dial it.
+func proxyAddress(u *l4proxy.Upstream) target.Address {
+	if len(u.Dial) == 1 {
+		if address, err := dialAddress(u.Dial[0]); err == nil {
+			return address
+		}
+	}
+	return target.Address{Dial: u.String()}
+}
+
+// Select returns the upstream for the client, or nil if none is available. When it is called again for
+// the same connection, the upstream that it returned last has failed.
+func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
+	c := p.choiceFor(cx)
+	if c.last != nil {
+		p.failed(c.last)
+		c.tried = append(c.tried, c.last)
+		c.last = nil
+	}
+	client := p.variant.client(cx.RemoteAddr())
+	session := p.variant.acquire(client)
+	c.last = p.choose(upstreams, cx, c, session)
+	if c.last == nil || !holdFrom(cx).add(p.variant, session) {
+		p.variant.sessions.Release(session)
+	}
+	if c.last == nil {
+		return nil
+	}
+	return upstreams[p.places[c.last]]
+}
+
+// choose settles the session on an available upstream, one that has not failed for this connection while
+// there is one, and an active one while there is one.
+func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Connection, c *choice, session *clientSession) *target.Member {
+	var first l4proxy.FirstSelection
+	available := func(m *target.Member) bool {
+		i, known := p.places[m]
+		return known && i < len(upstreams) && first.Select(upstreams[i:i+1], cx) != nil
+	}
+	untried := func(m *target.Member) bool { return !slices.Contains(c.tried, m) && available(m) }
+	active := func(m *target.Member) bool { return m.Active() && untried(m) }
+
+	client := session.Client()
+	if m := p.variant.settle(session, client, active); m != nil {
+		return m
+	}
+	if m := p.variant.settle(session, client, untried); m != nil {
+		return m
+	}
+	c.tried = c.tried[:0]
+	return p.variant.settle(session, client, available)
+}
+
+func (p *SelectionPolicy) failed(m *target.Member) {
+	if m.Deactivate(p.variant.deactivation) {
+		p.logger.Warn("upstream deactivated",
+			zap.Stringer("upstream", m.Config.Address),
+			zap.Duration("duration", p.variant.deactivation))
+	}
+}
+
+// A choice is what a policy remembers of a connection.
+type choice struct {
+	last  *target.Member
+	tried []*target.Member
+}
+
+type choiceKey struct{ *SelectionPolicy }
+
+// choiceFor returns what is remembered of a connection. It is kept in the connection's context and not
+// among its variables, which the branches of a `tee` share without a lock.
+func (p *SelectionPolicy) choiceFor(cx *layer4.Connection) *choice {
+	c, ok := cx.Context.Value(choiceKey{p}).(*choice)
+	if !ok {
+		c = new(choice)
+		cx.Context = context.WithValue(cx.Context, choiceKey{p}, c)
+	}
+	return c
+}
+
+// Cleanup leaves the pool, if Provision came as far as joining it.
+func (p *SelectionPolicy) Cleanup() error {
+	if p.variant != nil {
+		p.variant.quit()
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the SelectionPolicy from Caddyfile tokens. Syntax:
+//
+//	sticky_ip {
+//		pool <name>
+//		session_expiry <duration>
+//		deactivation_duration <duration>
+//		placement rendezvous|legacy|random
+//		client_prefix <ipv4_bits> <ipv6_bits>
+//		max_sessions <number>
+//	}
+func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	// The dispenser may stand before the policy's name or, within the proxy handler, on it.
+	if d.Val() != "sticky_ip" {
+		d.Next()
+	}
+	if d.NextArg() {
+		return d.Errf("sticky_ip: unexpected argument '%s'; options go into a block", d.Val())
+	}
+	return parse.Block(d, "sticky_ip", p.table())
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*SelectionPolicy)(nil)
+	_ caddy.CleanerUpper    = (*SelectionPolicy)(nil)
+	_ caddyfile.Unmarshaler = (*SelectionPolicy)(nil)
+	_ l4proxy.Selector      = (*SelectionPolicy)(nil)
+)

@@ -1,0 +1,214 @@
+package l4sticky
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// pools holds the live state of all pools by name, which outlives the configs that use it.
+var pools = caddy.NewUsagePool()
+
+type (
+	sessionTable  = session.Table[*target.Target]
+	clientSession = session.Session[*target.Target]
+)
+
+var started = time.Now()
+
+// monotonic is the clock of sessions and targets.
+func monotonic() time.Duration { return time.Since(started) }
+
+// A pool is the state that handlers of the same pool name share: the sessions and the targets' health. It
+// is kept as long as a handler or an open connection uses it.
+type pool struct {
+	name     string
+	sessions *sessionTable
+	registry *target.Registry
+	open     atomic.Int64 // connections that hold the pool
+
+	mu       sync.Mutex
+	variants []*variant // one for each config that has the pool, the newest last
+}
+
+func newPool(name string) (caddy.Destructor, error) {
+	return &pool{
+		name:     name,
+		sessions: session.New[*target.Target](monotonic, defaultExpiry, defaultMaxSessions),
+		registry: target.NewRegistry(monotonic),
+	}, nil
+}
+
+// Destruct forgets what the pool knows, since nothing uses it any more.
+func (p *pool) Destruct() error {
+	p.sessions.Clear()
+	return nil
+}
+
+// enter keeps the pool for an open connection, even when no config uses it any more; leave ends that.
+func (p *pool) enter() {
+	if p.open.Add(1) == 1 {
+		pools.LoadOrStore(p.name, p)
+	}
+}
+
+func (p *pool) leave() {
+	if p.open.Add(-1) == 0 {
+		_, _ = pools.Delete(p.name)
+	}
+}
+
+// A variant is what one config makes of a pool. The handlers of that config share it. It never
+// changes, so that a connection is handled by one set of rules while configs come and go.
+type variant struct {
+	*pool
+	config       any // identifies the config
+	users        int // guarded by the pool's lock
+	settings     settings
+	targets      *target.Set
+	deactivation time.Duration
+}
+
+// settings are all that the handlers of one config must agree on for a pool.
+type settings struct {
+	upstreams []target.Config
+	options   Options
+}
+
+// join makes a handler of the config that is being provisioned a user of its pool. The configs that
+// run are not touched by it.
+func join(ctx caddy.Context, options Options, upstreams []target.Config) (*variant, error) {
+	if len(upstreams) == 0 {
+		return nil, fmt.Errorf("no upstreams are given; at least one is needed")
+	}
+	if err := refuseDuplicates(options, upstreams); err != nil {
+		return nil, err
+	}
+	value, _, err := pools.LoadOrNew(options.Pool, func() (caddy.Destructor, error) { return newPool(options.Pool) })
+	if err != nil {
+		return nil, err
+	}
+	// Every config has a metrics registry of its own, all through its modules.
+	v, err := value.(*pool).join(ctx.GetMetricsRegistry(), settings{upstreams, options})
+	if err != nil {
+		_, _ = pools.Delete(options.Pool)
+	}
+	return v, err
+}
+
+func (p *pool) join(config any, s settings) (*variant, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, v := range p.variants {
+		if v.config == config {
+			if err := v.settings.agree(s); err != nil {
+				return nil, fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", p.name, err)
+			}
+			v.users++
+			return v, nil
+		}
+	}
+	v := &variant{
+		pool:         p,
+		config:       config,
+		users:        1,
+		settings:     s,
+		targets:      target.NewSet(p.registry, placements[s.options.Placement], s.upstreams),
+		deactivation: time.Duration(s.options.DeactivationDuration),
+	}
+	p.variants = append(p.variants, v)
+	if len(p.variants) == 1 {
+		p.unsyncedApply(v)
+	}
+	return v, nil
+}
+
+// quit takes back one join. When the last handler of a config has quit, the newest config that remains
+// rules the sessions: the new one after a reload, the old one after a reload that failed.
+func (v *variant) quit() {
+	p := v.pool
+	p.mu.Lock()
+	v.users--
+	if v.users == 0 {
+		p.variants = slices.DeleteFunc(p.variants, func(other *variant) bool { return other == v })
+		v.targets.Close()
+		if n := len(p.variants); n > 0 {
+			p.unsyncedApply(p.variants[n-1])
+		}
+	}
+	p.mu.Unlock()
+	_, _ = pools.Delete(p.name)
+}
+
+func (p *pool) unsyncedApply(v *variant) {
+	p.sessions.SetLimits(time.Duration(v.settings.options.SessionExpiry), v.settings.options.MaxSessions)
+}
+
+// agree is an error that names what differs between two handlers of a config that share a pool.
+func (s settings) agree(other settings) error {
+	a, b := s.options, other.options
+	switch {
+	case !slices.Equal(s.upstreams, other.upstreams):
+		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
+	case a.SessionExpiry != b.SessionExpiry:
+		return differ("session_expiry", time.Duration(a.SessionExpiry), time.Duration(b.SessionExpiry))
+	case a.DeactivationDuration != b.DeactivationDuration:
+		return differ("deactivation_duration", time.Duration(a.DeactivationDuration), time.Duration(b.DeactivationDuration))
+	case a.Placement != b.Placement:
+		return differ("placement", a.Placement, b.Placement)
+	case *a.ClientPrefix != *b.ClientPrefix:
+		return differ("client_prefix", *a.ClientPrefix, *b.ClientPrefix)
+	case a.MaxSessions != b.MaxSessions:
+		return differ("max_sessions", a.MaxSessions, b.MaxSessions)
+	}
+	return nil
+}
+
+func differ(option string, a, b any) error {
+	return fmt.Errorf("two handlers have a different %s (%v and %v)", option, a, b)
+}
+
+// describe lists upstreams for an error.
+func describe(upstreams []target.Config) string {
+	text := ""
+	for i, u := range upstreams {
+		if i > 0 {
+			text += ", "
+		}
+		text += u.Address.String()
+		if u.Weight != 1 {
+			text += fmt.Sprintf(" weight %d", u.Weight)
+		}
+		if u.MaxConnections > 0 {
+			text += fmt.Sprintf(" max_connections %d", u.MaxConnections)
+		}
+		if u.Backup {
+			text += " backup"
+		}
+	}
+	return text
+}
+
+// refuseDuplicates is an error if an address comes twice, which is a mistake unless its place in the list
+// counts.
+func refuseDuplicates(options Options, upstreams []target.Config) error {
+	seen := make(map[target.Address]target.Config)
+	for _, u := range upstreams {
+		first, twice := seen[u.Address]
+		switch {
+		case twice && options.Placement != placementLegacy:
+			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
+		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
+			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)
+		}
+		seen[u.Address] = u
+	}
+	return nil
+}

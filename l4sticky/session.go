@@ -1,0 +1,105 @@
+package l4sticky
+
+import (
+	"context"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/mholt/caddy-l4/layer4"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+)
+
+func init() {
+	caddy.RegisterModule(new(SessionHandler))
+}
+
+// SessionHandler goes in front of caddy-l4's own `proxy` handler, in the same route, so that the policy
+// `sticky_ip` knows when a connection ends. Then a session lives while its client has connections, and
+// for exactly `session_expiry` after the last one. It has no options.
+type SessionHandler struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.handlers.sticky_session",
+		New: func() caddy.Module { return new(SessionHandler) },
+	}
+}
+
+// Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
+func (*SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
+	h := new(hold)
+	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
+	defer h.release()
+	return next.Handle(cx)
+}
+
+// UnmarshalCaddyfile sets up the SessionHandler from Caddyfile tokens. Syntax:
+//
+//	sticky_session
+func (*SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the handler's name
+	if d.NextArg() {
+		return d.Errf("sticky_session: unexpected argument '%s'; it has no options", d.Val())
+	}
+	return parse.NoBlock(d, "sticky_session")
+}
+
+type holdKey struct{}
+
+// A hold keeps sessions in use until a connection ends.
+type hold struct {
+	mu    sync.Mutex
+	over  bool
+	inUse []heldSession
+}
+
+type heldSession struct {
+	*variant
+	session *clientSession
+}
+
+// holdFrom returns the connection's hold, or nil if no sticky_session is in front.
+func holdFrom(cx *layer4.Connection) *hold {
+	h, _ := cx.Context.Value(holdKey{}).(*hold)
+	return h
+}
+
+// add takes over an acquired session, once for each pool, and reports whether it did. A nil hold takes
+// nothing, nor does one whose connection has ended.
+func (h *hold) add(v *variant, session *clientSession) bool {
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.over {
+		return false
+	}
+	for _, held := range h.inUse {
+		if held.session == session {
+			return false
+		}
+	}
+	v.enter()
+	h.inUse = append(h.inUse, heldSession{v, session})
+	return true
+}
+
+func (h *hold) release() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	for _, held := range h.inUse {
+		held.sessions.Release(held.session)
+		held.leave()
+	}
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*SessionHandler)(nil)
+	_ layer4.NextHandler    = (*SessionHandler)(nil)
+)

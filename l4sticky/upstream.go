@@ -1,0 +1,105 @@
+package l4sticky
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// Upstream is a target to which clients stick.
+type Upstream struct {
+	// The address to dial: `host:port`, `[ipv6]:port` or `unix//path`. A name is resolved at each dial.
+	// Global placeholders such as `{env.TARGET}` are replaced when the config is loaded; ranges of
+	// ports are an error.
+	Dial string `json:"dial,omitempty"`
+
+	// How large a share of the clients this target gets, relative to the others' weights. At least 1.
+	// Default: 1.
+	Weight *int `json:"weight,omitempty"`
+
+	// The largest number of connections open to this target at a time, those being dialled included. A
+	// client whose target is full moves to another one. Zero means no limit; negative is an error.
+	// Default: no limit.
+	MaxConnections int `json:"max_connections,omitempty"`
+
+	// Takes clients only while no other target can. Default: false.
+	Backup bool `json:"backup,omitempty"`
+}
+
+// config checks the upstream and returns it as the target set knows it.
+func (u *Upstream) config() (target.Config, error) {
+	address, err := dialAddress(u.Dial)
+	if err != nil {
+		return target.Config{}, err
+	}
+	config := target.Config{Address: address, Weight: 1, MaxConnections: u.MaxConnections, Backup: u.Backup}
+	if u.Weight != nil {
+		config.Weight = *u.Weight
+	}
+	if config.Weight < 1 || config.Weight > target.MaxWeight {
+		return config, fmt.Errorf("upstream %s: weight: %d is not from 1 to %d", u.Dial, config.Weight, target.MaxWeight)
+	}
+	if u.MaxConnections < 0 {
+		return config, fmt.Errorf("upstream %s: max_connections: %d is negative", u.Dial, u.MaxConnections)
+	}
+	return config, nil
+}
+
+// dialAddress checks an upstream's address and returns it in one spelling, since a target is known by it.
+func dialAddress(dial string) (target.Address, error) {
+	var none target.Address
+	replaced, err := caddy.NewReplacer().ReplaceOrErr(dial, true, true)
+	if err != nil {
+		return none, fmt.Errorf("upstream %s: %w", dial, err)
+	}
+	address, err := caddy.ParseNetworkAddress(replaced)
+	if err != nil {
+		return none, fmt.Errorf("upstream %s: %w", dial, err)
+	}
+	switch {
+	case address.Network == "unix":
+		return target.Address{Network: "unix", Dial: address.Host}, nil
+	case address.Network != "tcp" && address.Network != "tcp4" && address.Network != "tcp6":
+		return none, fmt.Errorf("upstream %s: the network '%s' is not one of tcp, tcp4, tcp6, unix", dial, address.Network)
+	case address.PortRangeSize() != 1:
+		return none, fmt.Errorf("upstream %s: a range of ports is not one target", dial)
+	case address.StartPort == 0:
+		return none, fmt.Errorf("upstream %s: a port from 1 to 65535 is missing", dial)
+	}
+	return target.Address{Network: address.Network, Dial: address.JoinHostPort(0)}, nil
+}
+
+// UnmarshalCaddyfile sets up the Upstream from Caddyfile tokens. Syntax:
+//
+//	upstream <address> {
+//		weight <number>
+//		max_connections <number>
+//		backup
+//	}
+func (u *Upstream) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	const name = "sticky_proxy upstream"
+	if !d.NextArg() {
+		return d.WrapErr(errors.New(name + ": an address is missing"))
+	}
+	u.Dial = d.Val()
+	if d.NextArg() {
+		return d.Errf("%s %s: '%s' is one address too many; give each upstream its own line", name, u.Dial, d.Val())
+	}
+	u.Weight = new(int)
+	err := parse.Block(d, name, parse.Options{
+		"weight":          parse.Int(u.Weight),
+		"max_connections": parse.Int(&u.MaxConnections),
+		"backup":          parse.Flag(&u.Backup),
+	})
+	if *u.Weight == 0 {
+		u.Weight = nil
+	}
+	return err
+}
+
+var _ caddyfile.Unmarshaler = (*Upstream)(nil)

@@ -1,0 +1,76 @@
+package l4sticky
+
+import (
+	"net"
+	"net/netip"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// client returns the address by which a connection's client is known, which is not valid for a peer
+// without an IP address, on a Unix socket.
+func (v *variant) client(remote net.Addr) netip.Addr {
+	client := clientAddr(remote)
+	bits := v.settings.options.ClientPrefix.IPv6
+	if client.Is4() {
+		bits = v.settings.options.ClientPrefix.IPv4
+	}
+	if bits >= client.BitLen() {
+		return client
+	}
+	prefix, err := client.Prefix(bits)
+	if err != nil {
+		return client
+	}
+	return prefix.Addr()
+}
+
+// clientAddr returns the IP address of a peer. An IPv4-mapped IPv6 address is the IPv4 one.
+func clientAddr(remote net.Addr) netip.Addr {
+	switch a := remote.(type) {
+	case nil:
+		return netip.Addr{}
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	case *net.UDPAddr:
+		return a.AddrPort().Addr().Unmap()
+	}
+	text := remote.String()
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap()
+	}
+	addr, _ := netip.ParseAddr(text)
+	return addr.Unmap()
+}
+
+// acquire returns the client's session for one connection; the pool's sessions take it back.
+func (v *variant) acquire(client netip.Addr) *clientSession {
+	if v.settings.options.Placement == placementRandom || !client.IsValid() {
+		return v.sessions.Detached()
+	}
+	return v.sessions.Acquire(client)
+}
+
+// settle returns the target that the client's connections agree on, after moving the session if its
+// target is not usable for this one. It returns nil if no target is usable.
+func (v *variant) settle(s *clientSession, client netip.Addr, usable func(*target.Member) bool) *target.Member {
+	agreed := v.sessions.Settle(s,
+		func(t *target.Target) bool {
+			m := v.targets.Member(t)
+			return m != nil && usable(m)
+		},
+		func() *target.Target {
+			if m := v.targets.Place(client, usable); m != nil {
+				return m.Target
+			}
+			return nil
+		})
+	return v.targets.Member(agreed)
+}
+
+// move makes m the session's target.
+func (v *variant) move(s *clientSession, m *target.Member) {
+	v.sessions.Settle(s,
+		func(t *target.Target) bool { return t == m.Target },
+		func() *target.Target { return m.Target })
+}
