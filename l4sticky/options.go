@@ -66,7 +66,7 @@ type Options struct {
 	// change addresses within their network. Default: each address is a client of its own.
 	ClientPrefix *ClientPrefix `json:"client_prefix,omitempty"`
 
-	// The largest number of sessions kept, at about 130 bytes each. When it is reached, the session that
+	// The largest number of sessions kept, at about 100 bytes each. When it is reached, the session that
 	// has been idle longest makes room; a session with open connections never does. When all have
 	// open connections, further clients are placed but not remembered. Zero means the default;
 	// negative is an error. Default: 1000000.

@@ -2,7 +2,6 @@ package session
 
 import (
 	"math"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,7 +13,7 @@ const never = int64(math.MaxInt64)
 // A shard is a part of the table with a lock of its own.
 type shard[T comparable] struct {
 	mu       sync.Mutex
-	sessions map[netip.Addr]*Session[T]
+	sessions index[T]
 	idle     Session[T] // the ring of idle sessions, oldest first, starts and ends here
 
 	// oldest is the time since when the first session of the ring is idle. It changes with the lock
@@ -25,7 +24,6 @@ type shard[T comparable] struct {
 }
 
 func (sh *shard[T]) init() {
-	sh.sessions = make(map[netip.Addr]*Session[T])
 	sh.idle.prev, sh.idle.next = &sh.idle, &sh.idle
 	sh.oldest.Store(never)
 }
@@ -131,10 +129,6 @@ func (t *Table[T]) sweepSlice(sh *shard[T], now time.Duration, due func(*Session
 	for range sliceSize {
 		s := sh.head()
 		if s == nil || !due(s, now) {
-			if len(sh.sessions) == 0 {
-				// A map never shrinks; a fresh one gives a past peak's memory back.
-				sh.sessions = make(map[netip.Addr]*Session[T])
-			}
 			return false
 		}
 		sh.unsyncedUnlist(s)

@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	// shardCount is high enough that two cores seldom meet at a lock, and that a full table's shard
-	// is small enough to be swept between two lookups.
-	shardCount = 64
+	// There are enough shards that two cores seldom meet at a lock, and that the index of one, even in
+	// a table of millions, is doubled between two lookups.
+	shardBits  = 8
+	shardCount = 1 << shardBits
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
@@ -30,7 +31,7 @@ type Session[T comparable] struct {
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
 	refs       int32
-	detached   bool // not in the table, see Acquire; never changes
+	hash       uint32 // of the client; 0 if the session is detached, see Acquire. Never changes
 }
 
 // Client returns the address that the session belongs to.
@@ -89,9 +90,10 @@ func (t *Table[T]) Len() int { return int(t.size.Load()) }
 // returned session is detached: it serves this one connection and is not remembered.
 func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
 	client = client.Unmap()
-	sh := t.shard(client)
+	hash := t.hash(client)
+	sh := t.shard(hash)
 	sh.mu.Lock()
-	s := sh.sessions[client]
+	s := sh.sessions.find(client, hash)
 	if s != nil {
 		t.unsyncedReuse(sh, s)
 	}
@@ -99,28 +101,27 @@ func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
 	if s != nil {
 		return s
 	}
-	return t.create(sh, client)
+	return t.create(sh, client, hash)
 }
 
 // Detached returns a session for one connection that the table does not remember.
 func (t *Table[T]) Detached() *Session[T] {
-	return &Session[T]{refs: 1, detached: true}
+	return &Session[T]{refs: 1}
 }
 
-func (t *Table[T]) create(sh *shard[T], client netip.Addr) *Session[T] {
-	created := &Session[T]{client: client, refs: 1}
+func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32) *Session[T] {
 	if !t.reserve() {
-		created.detached = true
-		return created
+		return &Session[T]{client: client, refs: 1}
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if s := sh.sessions[client]; s != nil {
+	if s := sh.sessions.find(client, hash); s != nil {
 		t.size.Add(-1)
 		t.unsyncedReuse(sh, s)
 		return s
 	}
-	sh.sessions[client] = created
+	created := &Session[T]{client: client, refs: 1, hash: hash}
+	sh.sessions.insert(created)
 	return created
 }
 
@@ -139,10 +140,10 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T]) {
 // Release takes back one Acquire. The session's expiry starts at the last one; a session that never
 // got a target is forgotten at once.
 func (t *Table[T]) Release(s *Session[T]) {
-	sh := t.shard(s.client)
+	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	s.refs--
-	idle := s.refs == 0 && !s.detached
+	idle := s.refs == 0 && s.hash != 0
 	if idle {
 		var none T
 		if s.target == none {
@@ -164,7 +165,7 @@ func (t *Table[T]) Release(s *Session[T]) {
 // all connections of a client agree; they must be quick and must not use the table.
 func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T {
 	var none T
-	sh := t.shard(s.client)
+	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if s.target != none && usable(s.target) {
@@ -179,15 +180,20 @@ func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T 
 
 // Target returns the session's target, or none.
 func (t *Table[T]) Target(s *Session[T]) T {
-	sh := t.shard(s.client)
+	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	return s.target
 }
 
-func (t *Table[T]) shard(client netip.Addr) *shard[T] {
+// hash is seeded, so that nobody can choose addresses that meet in one place.
+func (t *Table[T]) hash(client netip.Addr) uint32 {
 	bytes := client.As16()
-	return &t.shards[maphash.Bytes(t.seed, bytes[:])%shardCount]
+	return max(1, uint32(maphash.Bytes(t.seed, bytes[:])))
+}
+
+func (t *Table[T]) shard(hash uint32) *shard[T] {
+	return &t.shards[hash%shardCount]
 }
 
 func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
@@ -196,7 +202,7 @@ func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
 
 // unsyncedForget takes a session that is on no list out of the table. The shard must be locked.
 func (t *Table[T]) unsyncedForget(sh *shard[T], s *Session[T]) {
-	delete(sh.sessions, s.client)
+	sh.sessions.remove(s)
 	t.size.Add(-1)
 }
 

@@ -1,0 +1,79 @@
+package session
+
+import "net/netip"
+
+// minSlots is the size of a small index, a power of two like all sizes.
+const minSlots = 8
+
+// An index finds sessions by client. It is a hash table with linear probing (Knuth, The Art of Computer
+// Programming, vol. 3, 6.4, algorithms L and R) over pointers, as the sessions hold their keys
+// and hashes: a third of what a map with the key in it takes. It grows and shrinks by halves.
+type index[T comparable] struct {
+	slots []*Session[T] // at most three quarters are taken
+	count int
+}
+
+func (x *index[T]) home(hash uint32) int {
+	return int(hash>>shardBits) & (len(x.slots) - 1)
+}
+
+// find returns the client's session, or nil.
+func (x *index[T]) find(client netip.Addr, hash uint32) *Session[T] {
+	if x.count == 0 {
+		return nil
+	}
+	for i := x.home(hash); ; i = (i + 1) & (len(x.slots) - 1) {
+		s := x.slots[i]
+		if s == nil || s.hash == hash && s.client == client {
+			return s
+		}
+	}
+}
+
+// insert adds a session whose client has none.
+func (x *index[T]) insert(s *Session[T]) {
+	if 4*(x.count+1) > 3*len(x.slots) {
+		x.resize(max(minSlots, 2*len(x.slots)))
+	}
+	x.count++
+	x.put(s)
+}
+
+func (x *index[T]) put(s *Session[T]) {
+	i := x.home(s.hash)
+	for x.slots[i] != nil {
+		i = (i + 1) & (len(x.slots) - 1)
+	}
+	x.slots[i] = s
+}
+
+// remove takes a session out that is in the index.
+func (x *index[T]) remove(s *Session[T]) {
+	mask := len(x.slots) - 1
+	hole := x.home(s.hash)
+	for x.slots[hole] != s {
+		hole = (hole + 1) & mask
+	}
+	x.slots[hole] = nil
+	x.count--
+	// Those behind the hole move up, unless they would come to stand before their home.
+	for i := (hole + 1) & mask; x.slots[i] != nil; i = (i + 1) & mask {
+		if (i-x.home(x.slots[i].hash))&mask >= (i-hole)&mask {
+			x.slots[hole], x.slots[i] = x.slots[i], nil
+			hole = i
+		}
+	}
+	if len(x.slots) > minSlots && 8*x.count < len(x.slots) {
+		x.resize(len(x.slots) / 2)
+	}
+}
+
+func (x *index[T]) resize(slots int) {
+	old := x.slots
+	x.slots = make([]*Session[T], slots)
+	for _, s := range old {
+		if s != nil {
+			x.put(s)
+		}
+	}
+}
