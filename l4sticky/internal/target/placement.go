@@ -27,7 +27,8 @@ const (
 
 // Place returns the usable target for a client, or nil if none is usable. Backups are chosen from only
 // if no other target is usable. For the same client, targets and usability it always returns the
-// same, on every machine, unless the placement is Random.
+// same, on every machine, unless the placement is Random. A client without a valid address is placed at
+// random.
 func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 	if m := s.placeAmong(client, false, usable); m != nil {
 		return m
@@ -36,11 +37,11 @@ func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 }
 
 func (s *Set) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
-	switch s.placement {
-	case Legacy:
-		return s.legacy(client, backup, usable)
-	case Random:
+	switch {
+	case s.placement == Random || !client.IsValid():
 		return s.random(backup, usable)
+	case s.placement == Legacy:
+		return s.legacy(client, backup, usable)
 	}
 	return s.rendezvous(client, backup, usable)
 }
