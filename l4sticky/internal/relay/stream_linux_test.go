@@ -1,0 +1,136 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestPipesAreBoundedAndReused(t *testing.T) {
+	list := newPipeList(2)
+	a, b := list.get(), list.get()
+	if a == nil || b == nil {
+		t.Fatal("no pipe")
+	}
+	if list.get() != nil {
+		t.Error("more pipes than the list has slots")
+	}
+	list.put(a, true)
+	if list.get() != a {
+		t.Error("an empty pipe is not used again")
+	}
+	list.put(b, false)
+	if _, err := unix.FcntlInt(uintptr(b.read), unix.F_GETFD, 0); err == nil {
+		t.Error("a pipe with bytes left is not closed")
+	}
+	c := list.get()
+	if c == nil {
+		t.Fatal("the slot of a closed pipe is lost")
+	}
+	_, _ = a.Close(), c.Close()
+}
+
+// TestBurstWithoutPipes runs out of pipes in the middle of a stream.
+func TestBurstWithoutPipes(t *testing.T) {
+	var taken []*pipe
+	for p := pipes.get(); p != nil; p = pipes.get() {
+		taken = append(taken, p)
+	}
+	defer func() {
+		for _, p := range taken {
+			pipes.put(p, true)
+		}
+	}()
+	b := kinds["tcp"](t, nil)
+	go func() {
+		_, _ = io.Copy(b.client, io.LimitReader(endless{}, 8<<20))
+		_ = b.client.Close()
+	}()
+	if n, err := io.Copy(io.Discard, b.target); err != nil || n != 8<<20 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	_ = b.target.Close()
+	b.wait(t)
+}
+
+// TestBurstUsesSplice makes sure that what is meant to be fast is what runs.
+func TestBurstUsesSplice(t *testing.T) {
+	before := free(pipes)
+	b := kinds["tcp"](t, nil)
+	_, _ = io.Copy(b.client, io.LimitReader(endless{}, 1<<20)) // fits into the sockets' buffers and a pipe
+	go func() {
+		_, _ = io.Copy(b.client, io.LimitReader(endless{}, 32<<20))
+		_ = b.client.Close()
+	}()
+	if n, err := io.Copy(io.Discard, b.target); err != nil || n != 33<<20 {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+	_ = b.target.Close()
+	b.wait(t)
+	if before == 0 && free(pipes) == 0 {
+		t.Error("no pipe was opened by a burst")
+	}
+}
+
+// free counts the open pipes that wait for a burst.
+func free(list pipeList) int {
+	open := 0
+	for range maxPipes {
+		p := <-list
+		if p != nil {
+			open++
+		}
+		list <- p
+	}
+	return open
+}
+
+// BenchmarkBulk reports the CPU time of the relay alone by what it moves, for each way to copy.
+func BenchmarkBulk(b *testing.B) {
+	for name, kind := range map[string]string{"splice": "tcp", "buffers": "wrapped"} {
+		b.Run(name, func(b *testing.B) { benchmarkBulk(b, kind) })
+	}
+}
+
+func benchmarkBulk(b *testing.B, kind string) {
+	const chunk = 1 << 20
+	near, client := mustPair(b)
+	target, far := mustPair(b)
+	var down net.Conn = client
+	if kind == "wrapped" {
+		down = wrapped{client, client}
+	}
+	done := make(chan Result)
+	go func() { done <- Run(down, target, nil) }()
+	go func() { _, _ = io.Copy(io.Discard, far); _ = far.Close() }()
+	data := make([]byte, chunk)
+	b.SetBytes(chunk)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := near.Write(data); err != nil {
+			b.Fatal(err)
+		}
+	}
+	_ = near.Close()
+	<-done
+	_, _ = client.Close(), target.Close()
+}
+
+func mustPair(b *testing.B) (dialled, accepted *net.TCPConn) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer ln.Close()
+	d, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	a, err := ln.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	return d.(*net.TCPConn), a.(*net.TCPConn)
+}
