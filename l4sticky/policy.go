@@ -188,10 +188,7 @@ func (p *SelectionPolicy) Cleanup() error {
 //		max_sessions <number>
 //	}
 func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	// The dispenser may stand before the policy's name or, within the proxy handler, on it.
-	if d.Val() != "sticky_ip" {
-		d.Next()
-	}
+	d.Next() // consume the policy's name
 	if d.NextArg() {
 		return d.Errf("sticky_ip: unexpected argument '%s'; options go into a block", d.Val())
 	}

@@ -1,0 +1,89 @@
+package sticky
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/caddy-sticky/caddy-sticky"
+
+// arrows tells for each package which others of the project it may import; all that is not said here is
+// forbidden. A package that ends with a slash stands for all below it.
+var arrows = map[string][]string{
+	"":                   {"l4sticky", "middleware", "caddyfile/legacy"},
+	"build":              {},
+	"caddyfile/parse":    {},
+	"caddyfile/legacy":   {"caddyfile/parse", "l4sticky", "middleware"},
+	"l4sticky":           {"l4sticky/internal/", "caddyfile/parse"},
+	"l4sticky/internal/": {},
+	"middleware":         {"caddyfile/parse"},
+	"integration":        {""},
+	"integration/":       {""},
+}
+
+// frameworks are what the internal packages, which are plain Go, do without.
+var frameworks = []string{"github.com/caddyserver/", "github.com/mholt/caddy-l4", "go.uber.org/zap", "github.com/prometheus/"}
+
+type listed struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+}
+
+func TestImportArrows(t *testing.T) {
+	command := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "./...")
+	output, err := command.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for decoder := json.NewDecoder(strings.NewReader(string(output))); ; packages++ {
+		var p listed
+		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		from := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
+		for _, path := range append(append(p.Imports, p.TestImports...), p.XTestImports...) {
+			if to, ours := strings.CutPrefix(path, module); ours && !allowed(from, strings.TrimPrefix(to, "/")) {
+				t.Errorf("%s must not import %s", from, path)
+			}
+			for _, f := range frameworks {
+				if strings.Contains(from, "internal/") && strings.HasPrefix(path, f) {
+					t.Errorf("%s must not import %s", from, path)
+				}
+			}
+		}
+	}
+	if packages < 8 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
+func allowed(from, to string) bool {
+	if from == to {
+		return true // an external test of its own package
+	}
+	for pattern, targets := range arrows {
+		if !covers(pattern, from) {
+			continue
+		}
+		for _, target := range targets {
+			if covers(target, to) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func covers(pattern, path string) bool {
+	if strings.HasSuffix(pattern, "/") {
+		return strings.HasPrefix(path, pattern)
+	}
+	return pattern == path
+}

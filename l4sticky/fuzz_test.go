@@ -1,0 +1,112 @@
+package l4sticky
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// seed adds what the fixtures of the integration tests give to a parser whose module has this name.
+func seed(f *testing.F, name string) {
+	files, err := filepath.Glob("../integration/testdata/*/*.txt")
+	if err != nil || len(files) == 0 {
+		f.Fatalf("no fixtures: %v", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		input, _, _ := strings.Cut(string(data), "\n----------\n")
+		if i := strings.Index(input, name); i >= 0 {
+			f.Add(input[i:])
+		}
+	}
+}
+
+// FuzzHandlerCaddyfile parses anything as a sticky_proxy. What is accepted must stand up to the checks of a
+// loaded config, with an error at most.
+func FuzzHandlerCaddyfile(f *testing.F) {
+	seed(f, "sticky_proxy")
+	f.Fuzz(func(t *testing.T, input string) {
+		h := new(Handler)
+		if err := h.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)); err != nil {
+			return
+		}
+		if h.SessionExpiry < 0 || h.DeactivationDuration < 0 || h.DialTimeout < 0 || h.MaxSessions < 0 {
+			t.Errorf("a negative value was accepted: %+v", h)
+		}
+		if h.setDefaults() != nil {
+			return
+		}
+		if h.SessionExpiry == 0 || h.Pool == "" || h.Placement == "" || h.MaxSessions == 0 || h.ClientPrefix.IPv4 == 0 {
+			t.Errorf("a default is missing: %+v", h)
+		}
+		for _, u := range h.Upstreams {
+			c, err := u.config()
+			if err == nil && (c.Weight < 1 || c.Weight > target.MaxWeight || c.Address.Network == "" || c.Address.Dial == "") {
+				t.Errorf("upstream %+v became %+v", u, c)
+			}
+		}
+	})
+}
+
+// FuzzPolicyCaddyfile parses anything as a sticky_ip.
+func FuzzPolicyCaddyfile(f *testing.F) {
+	seed(f, "sticky_ip")
+	f.Fuzz(func(t *testing.T, input string) {
+		p := new(SelectionPolicy)
+		if p.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)) == nil {
+			_ = p.setDefaults()
+		}
+		_ = new(SessionHandler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(input))
+	})
+}
+
+// peer is an address that is neither TCP nor UDP to look at.
+type peer string
+
+func (peer) Network() string  { return "peer" }
+func (p peer) String() string { return string(p) }
+
+// FuzzClient makes clients of anything, under any prefixes.
+func FuzzClient(f *testing.F) {
+	for _, text := range []string{
+		"192.0.2.1:80", "[::ffff:192.0.2.1]:80", "[fe80::1%eth0]:80", "::1", "192.0.2.1", "@", "", "/run/app.sock", "[::1", "host:80", "%",
+	} {
+		f.Add(text, []byte{192, 0, 2, 1}, "eth0", 24, 64)
+		f.Add(text, make([]byte, 16), "", 32, 128)
+		f.Add(text, []byte(nil), "", 1, 1)
+	}
+	f.Fuzz(func(t *testing.T, text string, ip []byte, zone string, v4, v6 int) {
+		options := Options{ClientPrefix: &ClientPrefix{IPv4: v4, IPv6: v6}}
+		if options.setDefaults() != nil {
+			return
+		}
+		v := &variant{settings: settings{options: options}}
+		for _, remote := range []net.Addr{
+			peer(text), &net.TCPAddr{IP: ip, Zone: zone}, &net.UDPAddr{IP: ip, Zone: zone}, &net.UnixAddr{Name: text}, nil,
+		} {
+			client := v.client(remote)
+			if client.Is4In6() {
+				t.Errorf("%v became the mapped %v", remote, client)
+			}
+			if client.IsValid() && v.client(&net.TCPAddr{IP: client.AsSlice(), Zone: client.Zone()}) != client {
+				t.Errorf("the client %v of %v is not a client of its own", client, remote)
+			}
+		}
+		if len(ip) == 4 && v4 >= 1 && v4 <= 32 {
+			want := netip.PrefixFrom(netip.AddrFrom4([4]byte(ip)), v4).Masked().Addr()
+			if got := v.client(&net.TCPAddr{IP: ip}); got != want {
+				t.Errorf("the client of %v/%d is %v, want %v", ip, v4, got, want)
+			}
+		}
+	})
+}
