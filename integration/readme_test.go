@@ -1,0 +1,69 @@
+package integration
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+// ran are the commands of the README that tests run: the demo's by TestDemo, the others by whoever runs
+// this test or builds the binary for it.
+var ran = []string{
+	"go run ./build && ./caddy run",
+	"curl --interface 127.0.0.2 http://127.0.0.1:8080",
+	"curl --interface 127.0.0.3 http://127.0.0.1:8080",
+	"./test.sh",
+	"xcaddy build --with github.com/caddy-sticky/caddy-sticky",
+	"./caddy loadbalancer run --config config.json",
+}
+
+// TestReadme loads every config of the README, and knows every command.
+func TestReadme(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	snippets := regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
+	if len(snippets) < 10 {
+		t.Fatalf("only %d snippets found", len(snippets))
+	}
+	for _, snippet := range snippets {
+		language, text := snippet[1], snippet[2]
+		switch {
+		case language == "sh":
+			for command := range strings.Lines(text) {
+				if !slices.Contains(ran, strings.TrimSpace(command)) {
+					t.Errorf("nothing runs the command %q", command)
+				}
+			}
+		case language == "caddyfile":
+			loads(t, "caddyfile", text)
+		case strings.Contains(text, "sourcePort"):
+			loads(t, "loadbalancer", text)
+		case language == "json":
+			if err := validate([]byte(text)); err != nil {
+				t.Errorf("%v in\n%s", err, text)
+			}
+		default:
+			t.Errorf("a snippet in %s is not checked", language)
+		}
+	}
+}
+
+func loads(t *testing.T, adapter, text string) {
+	t.Helper()
+	config, warnings, err := caddyconfig.GetAdapter(adapter).Adapt([]byte(text), nil)
+	if err == nil {
+		err = validate(config)
+	}
+	for _, w := range warnings {
+		t.Errorf("warning %q for\n%s", w.Message, text)
+	}
+	if err != nil {
+		t.Errorf("%v in\n%s", err, text)
+	}
+}
