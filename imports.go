@@ -5,5 +5,6 @@ package sticky
 import (
 	_ "github.com/mholt/caddy-l4"
 
+	_ "github.com/caddy-sticky/caddy-sticky/caddyfile/legacy"
 	_ "github.com/caddy-sticky/caddy-sticky/l4sticky"
 )

@@ -3,8 +3,6 @@ package l4sticky
 import (
 	"errors"
 	"fmt"
-	"net/netip"
-	"regexp"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -75,22 +73,10 @@ func dialAddress(dial string) (target.Address, error) {
 		return none, fmt.Errorf("upstream %s: a range of ports is not one target", dial)
 	case address.StartPort == 0:
 		return none, fmt.Errorf("upstream %s: a port from 1 to 65535 is missing", dial)
-	case !validHost(address.Host):
+	case address.Host != "" && !parse.IsHost(address.Host):
 		return none, fmt.Errorf("upstream %s: the host '%s' is neither an IP address nor a name", dial, address.Host)
 	}
 	return target.Address{Network: address.Network, Dial: address.JoinHostPort(0)}, nil
-}
-
-// hostname is what names of hosts look like, those with underscores that some networks have included. A
-// name does not end in a number, or it is a mistyped IPv4 address.
-var hostname = regexp.MustCompile(`^([A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?\.)*([A-Za-z0-9_-]*[A-Za-z_-][A-Za-z0-9_-]*)\.?$`)
-
-// validHost reports whether a host can be dialled; an empty one is this machine.
-func validHost(host string) bool {
-	if _, err := netip.ParseAddr(host); err == nil {
-		return true
-	}
-	return host == "" || hostname.MatchString(host)
 }
 
 // UnmarshalCaddyfile sets up the Upstream from Caddyfile tokens. Syntax:

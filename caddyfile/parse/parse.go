@@ -161,7 +161,7 @@ func OneOf(value string, allowed ...string) error {
 // Suggest returns `: did you mean "x"?` for the known name that is closest to a mistyped one, or
 // nothing when none is close.
 func Suggest(name string, known []string) string {
-	best, distance := "", 1+max(1, len(name)/3)
+	best, distance := "", 1+(len(name)+2)/3
 	for _, candidate := range known {
 		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
 			best, distance = candidate, d

@@ -1,0 +1,111 @@
+// Package legacy runs what was made for LoadBalancer.js: the config adapter `loadbalancer` turns its
+// config.json into Caddy JSON, and the command `caddy loadbalancer` stands in for its command line.
+//
+// The adapter knows every option of LoadBalancer.js. What has no meaning any more is accepted with a
+// warning; what cannot be served as it was meant is refused, never ignored.
+package legacy
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/mholt/caddy-l4/layer4"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky"
+)
+
+const adapterName = "loadbalancer"
+
+func init() {
+	caddyconfig.RegisterAdapter(adapterName, adapter{})
+}
+
+type adapter struct{}
+
+// Adapt turns a config.json of LoadBalancer.js into Caddy JSON.
+func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig.Warning, error) {
+	c, err := readConfig(body)
+	if err != nil {
+		return nil, nil, err
+	}
+	result, err := json.Marshal(c.caddy())
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the adapted config: %w", err)
+	}
+	// Only a config that comes from a file has a name.
+	file, _ := options["filename"].(string)
+	for i := range c.warnings {
+		c.warnings[i].File = file
+	}
+	return result, c.warnings, nil
+}
+
+// config is a config.json that has been read.
+type config struct {
+	sourcePort int
+	handler    l4sticky.Handler
+	warnings   []caddyconfig.Warning
+}
+
+func readConfig(body []byte) (*config, error) {
+	document, err := decode(body)
+	if err != nil {
+		return nil, err
+	}
+	c := new(config)
+	c.handler.Placement = placementSticky
+	if err := readObject(c, "", document, configOptions); err != nil {
+		return nil, err
+	}
+	if c.handler.Placement == placementRandom {
+		c.handler.Upstreams = weighted(c.handler.Upstreams)
+	}
+	return c, nil
+}
+
+// warn adds a warning about the option at path.
+func (c *config) warn(path, message string) {
+	c.warnings = append(c.warnings, caddyconfig.Warning{Directive: path, Message: message})
+}
+
+// caddy returns the Caddy config that serves this one.
+func (c *config) caddy() *caddy.Config {
+	route := &layer4.Route{HandlersRaw: []json.RawMessage{
+		caddyconfig.JSONModuleObject(&c.handler, "handler", c.handler.CaddyModule().ID.Name(), &c.warnings),
+	}}
+	app := layer4.App{Servers: map[string]*layer4.Server{
+		adapterName: {Listen: []string{c.listen()}, Routes: layer4.RouteList{route}},
+	}}
+	return &caddy.Config{AppsRaw: caddy.ModuleMap{"layer4": caddyconfig.JSON(app, &c.warnings)}}
+}
+
+// listen returns the address of every interface, IPv4 and IPv6, at the source port.
+func (c *config) listen() string {
+	return net.JoinHostPort("", strconv.Itoa(c.sourcePort))
+}
+
+// weighted lists every target once, with the number of times that it was listed as its weight. Only
+// the legacy placement, where the index counts, takes a list with duplicates.
+func weighted(upstreams []*l4sticky.Upstream) []*l4sticky.Upstream {
+	var distinct []*l4sticky.Upstream
+	byAddress := make(map[string]*l4sticky.Upstream)
+	for _, u := range upstreams {
+		first, known := byAddress[u.Dial]
+		switch {
+		case !known:
+			byAddress[u.Dial] = u
+			distinct = append(distinct, u)
+		case first.Weight == nil:
+			first.Weight = new(2)
+		default:
+			*first.Weight++
+		}
+	}
+	return distinct
+}
+
+var _ caddyconfig.Adapter = adapter{}

@@ -1,0 +1,229 @@
+package legacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+)
+
+const (
+	commandName = "loadbalancer"
+	runName     = "run"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  commandName,
+		Usage: "<run|start|stop|list>",
+		Short: "Runs load balancers from LoadBalancer.js's config.json",
+		Long: `
+Runs Caddy as a load balancer from a config.json that was made for LoadBalancer.js.
+
+Without --config, the file is ./config.json. Use 'caddy adapt --adapter loadbalancer'
+to see what the config is in Caddy's own terms. Several load balancers may run at
+once; 'list' shows them, and 'stop' stops all of them or the one with an index.
+`,
+		CobraFunc: setUp,
+	})
+}
+
+// setUp adds the subcommands. Their errors are one line each, without the usage.
+func setUp(cmd *cobra.Command) {
+	cmd.FParseErrWhitelist.UnknownFlags = true // the unknown command is what is wrong then
+	cmd.RunE = unknown
+	runCmd := &cobra.Command{
+		Use:   runName + " [--config <path>]",
+		Short: "Runs a load balancer in the foreground",
+		Args:  cobra.NoArgs,
+		RunE:  run,
+	}
+	startCmd := &cobra.Command{
+		Use:   "start [--config <path>]",
+		Short: "Starts a load balancer in the background, with its log in ./" + logName,
+		Args:  cobra.NoArgs,
+		RunE:  start,
+	}
+	stopCmd := &cobra.Command{
+		Use:   "stop [<index>]",
+		Short: "Stops all load balancers, or the one with that index in the list",
+		Args:  cobra.MaximumNArgs(1),
+		RunE:  stop,
+	}
+	listCmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists the running load balancers in the order in which they were started",
+		Args:  cobra.NoArgs,
+		RunE:  list,
+	}
+	for _, c := range []*cobra.Command{runCmd, startCmd} {
+		c.Flags().StringP("config", "c", "config.json", "LoadBalancer.js config file")
+	}
+	runCmd.Flags().String("pingback", "", "Echo confirmation bytes to this address when the load balancer serves")
+	if err := runCmd.Flags().MarkHidden("pingback"); err != nil {
+		panic(err) // there is no such flag
+	}
+	cmd.AddCommand(runCmd, startCmd, stopCmd, listCmd)
+}
+
+// unknown runs when no subcommand is given, or one that does not exist.
+func unknown(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return cmd.Help()
+	}
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	cmd.PrintErrln(cmd.UsageString())
+	return fmt.Errorf("%s has no command %q%s", commandName, args[0], parse.Suggest(args[0], names))
+}
+
+// run serves until the process ends. It returns only if that fails.
+func run(cmd *cobra.Command, _ []string) error {
+	path, pingback := cmd.Flag("config").Value.String(), cmd.Flag("pingback").Value.String()
+	if err := checkConfig(path); err != nil {
+		return err
+	}
+	self, err := register(path)
+	if err != nil {
+		caddy.Log().Warn("'list' and 'stop' will not know this loadbalancer", zap.Error(err))
+	} else {
+		caddy.OnExit(func(context.Context) { self.remove() })
+		defer self.remove()
+		if err := ownAdmin(self); err != nil {
+			return err
+		}
+	}
+
+	args := []string{"--adapter", adapterName, "--config", path}
+	if pingback != "" {
+		args = append(args, "--pingback", pingback)
+	}
+	caddyRun, _, err := cmd.Root().Find([]string{"run"})
+	if err != nil {
+		return err
+	}
+	if err := caddyRun.ParseFlags(args); err != nil {
+		return err
+	}
+	cmd.SilenceErrors = true // caddy run logs its own
+	return caddyRun.RunE(caddyRun, nil)
+}
+
+// checkConfig reads the config and sees that its port is free. Caddy itself would share the port with
+// another Caddy of the same user, since it opens its sockets with SO_REUSEPORT.
+func checkConfig(path string) error {
+	body, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("reading the config: %w", err)
+	}
+	c, err := readConfig(body)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	listener, err := net.Listen("tcp", c.listen())
+	if err != nil {
+		return fmt.Errorf("%s: sourcePort: %w", path, err)
+	}
+	return listener.Close()
+}
+
+// ownAdmin gives this instance an admin endpoint of its own if the default one is taken, or about to be
+// taken by an instance that was started before. They would share it otherwise, and every request would
+// go to any of them by chance.
+func ownAdmin(self *instance) error {
+	if _, chosen := os.LookupEnv("CADDY_ADMIN"); chosen {
+		return nil
+	}
+	instances, err := running()
+	if err != nil {
+		return err
+	}
+	if (len(instances) == 0 || instances[0].PID == self.PID) && !answers(caddy.DefaultAdminListen) {
+		return nil
+	}
+	const longest = 103 // what every system takes as the name of a socket
+	if len(self.socket()) > longest {
+		return fmt.Errorf("the admin endpoint %s is taken, and %s is too long a name for a socket: "+
+			"set CADDY_ADMIN to an address for this loadbalancer", caddy.DefaultAdminListen, self.socket())
+	}
+	admin := "unix/" + self.socket()
+	caddy.Log().Info("another process has the default admin endpoint; this loadbalancer gets its own",
+		zap.String("default", caddy.DefaultAdminListen), zap.String("own", admin))
+	caddy.DefaultAdminListen = admin
+	return nil
+}
+
+// answers tells whether somebody listens at the address.
+func answers(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = conn.Close()
+	return true
+}
+
+func list(cmd *cobra.Command, _ []string) error {
+	instances, err := running()
+	if err != nil {
+		return err
+	}
+	for i, one := range instances {
+		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s\n", i, one.PID, one.Config)
+	}
+	return nil
+}
+
+func stop(cmd *cobra.Command, args []string) error {
+	index, err := 0, error(nil)
+	if len(args) > 0 {
+		if index, err = strconv.Atoi(args[0]); err != nil || index < 0 {
+			return fmt.Errorf("%q is not an index of the list, such as 0", args[0])
+		}
+	}
+	instances, err := running()
+	if err != nil {
+		return err
+	}
+	stopped := "loadbalancers"
+	switch {
+	case len(instances) == 0:
+		fmt.Fprintln(cmd.OutOrStdout(), "No loadbalancers are running")
+		return nil
+	case index >= len(instances):
+		return fmt.Errorf("there is no loadbalancer with index %d: the last one has %d", index, len(instances)-1)
+	case len(args) > 0:
+		instances = instances[index : index+1]
+		stopped = fmt.Sprintf("loadbalancer with index %d, PID: %d", index, instances[0].PID)
+	}
+	if err := stopAll(instances); err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), "Success: Stopped "+stopped)
+	return nil
+}
+
+// stopAll stops them side by side and waits until they are gone.
+func stopAll(instances []*instance) error {
+	results := make(chan error, len(instances))
+	for _, one := range instances {
+		go func() { results <- one.stop() }()
+	}
+	var failed []error
+	for range instances {
+		failed = append(failed, <-results)
+	}
+	return errors.Join(failed...)
+}

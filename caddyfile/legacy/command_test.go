@@ -1,0 +1,150 @@
+//go:build unix
+
+package legacy
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func TestStartListStop(t *testing.T) {
+	b := newBox(t)
+	first, second := b.config("config.json", "one"), b.config("second.json", "two")
+
+	b.expect(0, "", "list")
+	b.expect(0, "No loadbalancers are running\n", "stop")
+	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start")
+	b.served(first, "one")
+	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: listen tcp :\d+: bind: address already in use\n`, "start")
+	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", "second.json")
+	b.served(second, "two")
+	b.expect(0, `Index: 0, PID: \d+, Config: /\S+/config.json\nIndex: 1, PID: \d+, Config: /\S+/second.json\n`, "list")
+
+	b.expect(1, `Error: there is no loadbalancer with index 2: the last one has 1\n`, "stop", "2")
+	b.expect(1, `Error: "x" is not an index of the list, such as 0\n`, "stop", "x")
+	b.expect(0, `Success: Stopped loadbalancer with index 1, PID: \d+\n`, "stop", "1")
+	if conn, err := net.Dial("tcp", second); err == nil {
+		_ = conn.Close()
+		t.Error("the second one still listens")
+	}
+	b.served(first, "one")
+	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
+	b.expect(0, "", "list")
+	b.nothingLeft()
+}
+
+func TestStartErrors(t *testing.T) {
+	b := newBox(t)
+	b.write("bad.json", `{"sourcePort": 70000, "targets": [{"host": "localhost", "port": 8000}]}`)
+	const failed = `Error: the loadbalancer did not start: `
+	b.expect(1, failed+`reading the config: open \S+/config.json: no such file or directory\n`, "start")
+	b.expect(1, failed+`\S+/bad.json: sourcePort: 70000 is not a port from 1 to 65535\n`, "start", "--config", "bad.json")
+	b.expect(1, `Error: reading the config: open none.json: no such file or directory\n`, "run", "--config", "none.json")
+	b.expect(1, `Error: bad.json: sourcePort: 70000 is not a port from 1 to 65535\n`, "run", "-c", "bad.json")
+	b.expect(1, `(?s)Usage:\n.*Available Commands:.*\nError: loadbalancer has no command "stopp": did you mean "stop"\?\n`, "stopp", "--config", "x")
+	b.expect(0, `(?s).*Usage:\n.*`)
+
+	// An error of Caddy's own, after the config was read.
+	b.config("config.json", "")
+	b.admin = "nonsense:address:1"
+	b.expect(1, failed+`loading initial config: .*\n`, "start")
+	b.nothingLeft()
+}
+
+func TestRun(t *testing.T) {
+	for _, signal := range []os.Signal{syscall.SIGTERM, os.Interrupt} {
+		t.Run(signal.String(), func(t *testing.T) {
+			b := newBox(t)
+			address := b.config("config.json", "hello")
+			cmd := b.command("run")
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			for deadline := time.Now().Add(10 * time.Second); !answers(address) && time.Now().Before(deadline); {
+				time.Sleep(stopInterval)
+			}
+			b.served(address, "hello")
+			b.expect(0, fmt.Sprintf("Index: 0, PID: %d, Config: .*\n", cmd.Process.Pid), "list")
+			if err := cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			if err := cmd.Wait(); err != nil {
+				t.Error(err)
+			}
+			b.nothingLeft()
+		})
+	}
+}
+
+// A crash leaves an instance's file behind, and its PID may belong to another process since.
+func TestStaleInstances(t *testing.T) {
+	b := newBox(t)
+	b.config("config.json", "")
+	b.expect(0, `Success: .*\n`, "start")
+	instances := filepath.Join(b.folder, "data", "caddy", adapterName)
+	entries, err := os.ReadDir(instances)
+	if err != nil || len(entries) != 1 {
+		t.Fatalf("%v, %v", entries, err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSuffix(entries[0].Name(), ".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	one := &instance{PID: pid}
+	for deadline := time.Now().Add(10 * time.Second); one.alive() && time.Now().Before(deadline); {
+		time.Sleep(stopInterval)
+	}
+	if runtime.GOOS == "linux" {
+		ours := instance{PID: os.Getpid(), Started: time.Now(), folder: instances}
+		data, err := json.Marshal(ours)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(ours.path(".json"), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.expect(0, "", "list")
+	b.nothingLeft()
+}
+
+// Instances that start at the same moment have an admin endpoint each.
+func TestAdminEndpoints(t *testing.T) {
+	b := newBox(t)
+	const count = 3
+	var wait sync.WaitGroup
+	for i := range count {
+		name := fmt.Sprintf("%d.json", i)
+		b.config(name, "")
+		wait.Go(func() { b.expect(0, `Success: .*\n`, "start", "--config", name) })
+	}
+	wait.Wait()
+
+	ports := make(map[string]bool)
+	sockets, err := filepath.Glob(filepath.Join(b.folder, "data", "caddy", adapterName, "*.sock"))
+	if err != nil || len(sockets) != count-1 {
+		t.Errorf("got the sockets %v (%v), expected %d", sockets, err, count-1)
+	}
+	ports[listens(t, "tcp", b.admin)] = true
+	for _, socket := range sockets {
+		ports[listens(t, "unix", socket)] = true
+	}
+	if len(ports) != count {
+		t.Errorf("some admin endpoints are the same: %v", ports)
+	}
+	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
+	b.nothingLeft()
+}

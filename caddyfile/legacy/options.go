@@ -1,0 +1,221 @@
+package legacy
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky"
+)
+
+// The placements of sticky_proxy that LoadBalancer.js knows.
+const (
+	placementSticky = "legacy"
+	placementRandom = "random"
+)
+
+const (
+	aPort       = "a port from 1 to 65535"
+	someTargets = `a list of at least one target such as {"host": "localhost", "port": 8000}`
+	aTarget     = `a target such as {"host": "localhost", "port": 8000}`
+	aHost       = "a host name, an IPv4 or an IPv6 address (alone: no port, brackets, blanks or placeholders)"
+)
+
+// configOptions are all options of LoadBalancer.js.
+var configOptions = []option[*config]{
+	{name: "sourcePort", required: aPort, read: readSourcePort},
+	{name: "targets", required: someTargets, read: readTargets},
+	{name: "targetDeactivationDuration", read: duration(func(c *config) *caddy.Duration { return &c.handler.DeactivationDuration })},
+	{name: "sessionExpiry", read: duration(func(c *config) *caddy.Duration { return &c.handler.SessionExpiry })},
+	{name: "stickiness", read: readStickiness},
+	{name: "sessionExpiryInterval", read: obsolete(checkDuration, "sessions expire exactly when they are due")},
+	{name: "maxBufferSize", read: obsolete(wholeFrom(0), "early bytes are held back by flow control: no buffer grows and no byte is dropped")},
+	{name: "balancerCount", read: obsolete(wholeFrom(1), "one process uses all cores")},
+	{name: "schedulingPolicy", read: obsolete(checkPolicy, "there is one process, whose work the Go runtime spreads over the cores")},
+	{name: "configDir", read: obsolete(anything, "it is always the folder that the config file is in")},
+	{name: "downgradeToUser", read: unsupported("dropping privileges is not supported yet; " +
+		"leave the option out and run the service as that user with systemd's User= and AmbientCapabilities=CAP_NET_BIND_SERVICE")},
+	{name: "balancerControllerPath", read: unsupported("connection scripts are not supported yet, and without " +
+		"its script the load balancer would let in whom the script blocks; leave the option out if that is meant")},
+}
+
+// aimed is a target while it is read.
+type aimed struct {
+	host string
+	port int
+}
+
+var targetOptions = []option[*aimed]{
+	{name: "host", read: readHost},
+	{name: "port", required: aPort, read: func(t *aimed, path string, value any) (err error) {
+		t.port, err = port(path, value)
+		return err
+	}},
+}
+
+func readSourcePort(c *config, path string, value any) (err error) {
+	c.sourcePort, err = port(path, value)
+	return err
+}
+
+// readTargets keeps the targets' order and duplicates: both count for where a client goes.
+func readTargets(c *config, path string, value any) error {
+	list, ok := value.([]any)
+	if !ok || len(list) == 0 {
+		return refuse(path, value, someTargets)
+	}
+	for i, item := range list {
+		place := fmt.Sprintf("%s[%d]", path, i)
+		object, ok := item.(map[string]any)
+		if !ok {
+			return refuse(place, item, aTarget)
+		}
+		t := new(aimed)
+		if err := readObject(t, place+".", object, targetOptions); err != nil {
+			return err
+		}
+		if t.host == "" {
+			t.host = "localhost"
+			c.warn(place+".host", "missing; localhost is dialled")
+		}
+		c.handler.Upstreams = append(c.handler.Upstreams, &l4sticky.Upstream{
+			Dial: net.JoinHostPort(t.host, strconv.Itoa(t.port)),
+		})
+	}
+	return nil
+}
+
+// readStickiness follows the documentation, where sticky is the default; version 0.9.26 had it the
+// other way round by mistake.
+func readStickiness(c *config, path string, value any) error {
+	sticky, ok := value.(bool)
+	if !ok {
+		return refuse(path, value, "true or false")
+	}
+	if !sticky {
+		c.handler.Placement = placementRandom
+	}
+	return nil
+}
+
+// readHost takes a host in one spelling, since the health of a target is kept by its address.
+func readHost(t *aimed, path string, value any) error {
+	host, ok := value.(string)
+	if !ok {
+		return refuse(path, value, aHost)
+	}
+	if host == "" {
+		return nil
+	}
+	if !parse.IsHost(host) {
+		return refuse(path, value, aHost)
+	}
+	t.host = strings.ToLower(host)
+	if address, err := netip.ParseAddr(host); err == nil {
+		t.host = address.String()
+	}
+	return nil
+}
+
+// port reads a port, which LoadBalancer.js also took as a string of digits.
+func port(path string, value any) (int, error) {
+	if text, ok := value.(string); ok {
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 {
+			return int(n), nil
+		}
+	}
+	if n, ok := number(value); ok && n == math.Trunc(n) && n >= 1 && n <= math.MaxUint16 {
+		return int(n), nil
+	}
+	return 0, refuse(path, value, aPort)
+}
+
+// number returns a JSON number; one that is too large for a float64 is an infinity.
+func number(value any) (float64, bool) {
+	literal, ok := value.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	n, _ := strconv.ParseFloat(string(literal), 64) // its syntax is known to be right: only its range can be wrong
+	return n, true
+}
+
+// maxDuration is 100 years: far more than anybody needs, and far from where a time.Duration ends.
+const maxDuration = 100 * 365 * 24 * time.Hour
+
+// milliseconds reads a duration exactly, down to a nanosecond.
+func milliseconds(path string, value any) (time.Duration, error) {
+	n, ok := number(value)
+	if !ok || n < 0 || n > float64(maxDuration.Milliseconds()) {
+		return 0, refuse(path, value, fmt.Sprintf("a number of milliseconds from 0 to %d (100 years)", maxDuration.Milliseconds()))
+	}
+	exact := math.Round(n * float64(time.Millisecond))
+	if n > 0 && exact < 1 {
+		exact = 1 // 0 has a meaning of its own
+	}
+	return time.Duration(exact), nil
+}
+
+// duration is an option whose 0 has always meant the default, which is the same today.
+func duration(field func(*config) *caddy.Duration) func(*config, string, any) error {
+	return func(c *config, path string, value any) error {
+		d, err := milliseconds(path, value)
+		if err != nil {
+			return err
+		}
+		if d == 0 {
+			c.warn(path, "0 means the default, not at once")
+		}
+		*field(c) = caddy.Duration(d)
+		return nil
+	}
+}
+
+// obsolete is an option that is checked and then has no effect, for the reason given.
+func obsolete(check func(path string, value any) error, reason string) func(*config, string, any) error {
+	return func(c *config, path string, value any) error {
+		if err := check(path, value); err != nil {
+			return err
+		}
+		c.warn(path, "has no effect any more: "+reason)
+		return nil
+	}
+}
+
+// unsupported is an option that must not be ignored.
+func unsupported(reason string) func(*config, string, any) error {
+	return func(_ *config, path string, value any) error {
+		return fmt.Errorf("%s: %s: %s", path, show(value), reason)
+	}
+}
+
+func checkDuration(path string, value any) error {
+	_, err := milliseconds(path, value)
+	return err
+}
+
+func wholeFrom(least float64) func(path string, value any) error {
+	return func(path string, value any) error {
+		if n, ok := number(value); !ok || n < least || n != math.Trunc(n) || math.IsInf(n, 0) {
+			return refuse(path, value, fmt.Sprintf("a whole number of at least %v", least))
+		}
+		return nil
+	}
+}
+
+func checkPolicy(path string, value any) error {
+	if n, ok := number(value); !ok || (n != 1 && n != 2) {
+		return refuse(path, value, "1 or 2")
+	}
+	return nil
+}
+
+func anything(string, any) error { return nil }
