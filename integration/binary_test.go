@@ -1,0 +1,115 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The binary that the build manifest gives has all modules.
+func TestModules(t *testing.T) {
+	t.Parallel()
+	output, err := caddyCommand(t, "list-modules").CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	modules := strings.Fields(string(output))
+	for _, module := range []string{
+		"layer4.handlers.sticky_proxy",
+		"layer4.handlers.sticky_session",
+		"layer4.proxy.selection_policies.sticky_ip",
+		"caddy.adapters.loadbalancer",
+	} {
+		if !slices.Contains(modules, module) {
+			t.Errorf("%s is missing", module)
+		}
+	}
+}
+
+// A config that makes no sense is refused before anything listens, with words that name the fault.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	proxy := func(block string) string {
+		return caddyfile(server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001 {\n" + block + "\n}"})
+	}
+	for _, refusal := range []struct {
+		config string
+		says   []string
+	}{
+		{proxy("sesion_expiry 5s"), []string{"sesion_expiry", "session_expiry"}},
+		{proxy("session_expiry 5s\nsession_expiry 6s"), []string{"session_expiry", "twice"}},
+		{proxy("session_expiry soon"), []string{"session_expiry", "soon"}},
+		{proxy("session_expiry -5s"), []string{"session_expiry", "-5s"}},
+		{proxy("placement nearest"), []string{"placement", "nearest", "rendezvous"}},
+		{proxy(upstream("127.0.0.1:9002", "weight 0")), []string{"weight", "0"}},
+		{proxy("upstream 127.0.0.1:9002-9005"), []string{"127.0.0.1:9002-9005", "range"}},
+		{proxy("upstream udp/127.0.0.1:9002"), []string{"udp"}},
+		{proxy("proxy_protocol v3"), []string{"proxy_protocol", "v3"}},
+		{caddyfile(server{"127.0.0.1:1234", "sticky_proxy"}), []string{"upstream"}},
+		{caddyfile(
+			server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001"},
+			server{"127.0.0.1:1235", "sticky_proxy 127.0.0.1:9002"},
+		), []string{"pool", "default"}},
+		{caddyfile(
+			server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001 {\npool web\nsession_expiry 5s\n}"},
+			server{"127.0.0.1:1235", "sticky_proxy 127.0.0.1:9001 {\npool web\n}"},
+		), []string{"pool", "web"}},
+		{layer4JSON(`{"handler": "sticky_proxy", "upstreams": [{"dial": "127.0.0.1:9001"}], "session_expiry": -1}`), []string{"session_expiry", "negative"}},
+		{layer4JSON(`{"handler": "sticky_proxy", "upstreams": [{"dial": "127.0.0.1:9001"}], "sesion_expiry": 1}`), []string{"sesion_expiry"}},
+		{layer4JSON(`{"handler": "sticky_proxy", "upstreams": [{"dial": "127.0.0.1:9001", "weight": 0}]}`), []string{"weight"}},
+		{layer4JSON(`{"handler": "sticky_proxy"}`), []string{"upstream"}},
+	} {
+		path, adapter := writeConfig(t, refusal.config)
+		output, err := caddyCommand(t, "validate", "--config", path, "--adapter", adapter).CombinedOutput()
+		if err == nil {
+			t.Errorf("accepted:\n%s", refusal.config)
+			continue
+		}
+		// The last line is the error itself; those before it may quote the config.
+		lines := strings.Split(strings.TrimSpace(string(output)), "\n")
+		for _, word := range refusal.says {
+			if !strings.Contains(lines[len(lines)-1], word) {
+				t.Errorf("the error does not say %q: %s\n%s", word, lines[len(lines)-1], refusal.config)
+			}
+		}
+		if found := trouble.Find(output); found != nil {
+			t.Errorf("the output contains %q:\n%s", found, output)
+		}
+	}
+}
+
+// layer4JSON returns a JSON config with one server and one handler.
+func layer4JSON(handler string) string {
+	return `{"apps": {"layer4": {"servers": {"s": {"listen": ["127.0.0.1:1234"], "routes": [{"handle": [` + handler + `]}]}}}}}`
+}
+
+// A config.json of LoadBalancer.js runs as it is and places clients as that program did.
+func TestLegacyConfig(t *testing.T) {
+	t.Parallel()
+	targets, port := greeters(t, 5), freePort(t)
+	var list []map[string]any
+	for _, target := range targets {
+		list = append(list, map[string]any{"host": "127.0.0.1", "port": portOf(target.addr)})
+	}
+	config, err := json.Marshal(map[string]any{
+		"sourcePort": port, "targets": list, "sessionExpiry": 30000, "targetDeactivationDuration": 60000, "balancerCount": 2,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "config.json")
+	if err := os.WriteFile(path, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startWith(t, path, "loadbalancer")
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	for ip, index := range map[string]int{"127.0.0.1": 1, "127.0.0.2": 0, "127.0.0.9": 3, "127.0.0.254": 2, "127.0.1.1": 0} {
+		if name := who(t, ip, listen); name != targets[index].name {
+			t.Errorf("%s is at %s, want %s", ip, name, targets[index].name)
+		}
+	}
+}

@@ -1,0 +1,102 @@
+// Package integration holds the black-box tests: they build the real binary with the race detector,
+// start it on free ports and look at it through sockets only.
+package integration
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+)
+
+// patience is how long a test waits for something that should happen at once, before it fails. It is
+// long because two cores may have a race-detected binary, Node and a compiler to run.
+const patience = 15 * time.Second
+
+// program is the path of the program under test.
+var program string
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+// run exists beside TestMain because os.Exit skips deferred calls.
+func run(m *testing.M) int {
+	if program = os.Getenv("CADDY_BIN"); program != "" {
+		return m.Run()
+	}
+	dir, err := os.MkdirTemp("", "caddy-sticky-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+
+	program = filepath.Join(dir, "caddy")
+	build := exec.Command("go", "run", "./build", "-race", "-o", program)
+	build.Dir = ".."
+	if output, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s\nbuilding the binary: %v\n", output, err)
+		return 1
+	}
+	return m.Run()
+}
+
+// ports hands out each port once. They lie below the ephemeral range: a port from within it could be
+// taken by an outgoing connection in the moment in which its target is down, and a dial to it could
+// even connect to itself.
+var ports = struct {
+	sync.Mutex
+	next int
+}{next: 10000 + rand.IntN(10000)}
+
+// freePort returns a port on which nobody listens. Caddy would not tell: it sets SO_REUSEPORT and
+// would share the port with a stranger.
+func freePort(t testing.TB) int {
+	t.Helper()
+	ports.Lock()
+	defer ports.Unlock()
+	for range 1000 {
+		ports.next++
+		if ports.next >= 32768 {
+			ports.next = 10000
+		}
+		if listener, err := net.Listen("tcp", ":"+strconv.Itoa(ports.next)); err == nil {
+			listener.Close()
+			return ports.next
+		}
+	}
+	t.Fatal("no free port found")
+	return 0
+}
+
+// freeAddr returns an address for a server to listen on.
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+}
+
+// clientIPs returns n source addresses, which Linux lets a client bind without further ado.
+func clientIPs(n int) []string {
+	ips := make([]string, 0, n)
+	for i := range n {
+		ips = append(ips, fmt.Sprintf("127.0.%d.%d", i/250, 2+i%250))
+	}
+	return ips
+}
+
+// await polls until the condition holds.
+func await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}

@@ -1,0 +1,241 @@
+package integration
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Clients spread by weight.
+func TestWeights(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(500)
+	startCaddy(t, balance(listen, upstream(targets[0].addr, "weight 1")+upstream(targets[1].addr, "weight 3")))
+
+	homes := whoEach(t, ips, listen)
+	// Chance alone goes beyond these bounds once in some million runs: they are 5 standard deviations off.
+	if heavy := len(homedAt(homes, "b")); heavy < 327 || heavy > 423 {
+		t.Errorf("%d of 500 clients are at the target with three quarters of the weight", heavy)
+	}
+}
+
+// A full target gets no more connections until one of its own closes.
+func TestMaxConnections(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 2)
+	startCaddy(t, balance(listen, upstream(targets[0].addr, "max_connections 2")+backups(targets[1])))
+
+	first, at := hold(t, "127.0.0.2", listen)
+	_, alsoAt := hold(t, "127.0.0.3", listen)
+	if at != "a" || alsoAt != "a" {
+		t.Fatalf("the first two clients are at %s and %s", at, alsoAt)
+	}
+	for _, ip := range []string{"127.0.0.4", "127.0.0.5"} {
+		if _, at := hold(t, ip, listen); at != "b" {
+			t.Errorf("%s is at %s, which is full", ip, at)
+		}
+	}
+	first.Close()
+	await(t, "a to lose a connection", func() bool { return targets[0].open() == 1 })
+	// The balancer's own count follows a moment later, so more than one new client may have to ask.
+	spares := clientIPs(30)[10:]
+	awaitActive(t, targets[0], spares, listen)
+}
+
+// When every target is full, a client is closed as if none was there, and the full ones are not taken
+// for failed.
+func TestAllFull(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(4)
+	startCaddy(t, balance(listen, upstream(targets[0].addr, "max_connections 1")+upstream(targets[1].addr, "max_connections 1")))
+	first, _ := hold(t, ips[0], listen)
+	hold(t, ips[1], listen)
+	mustClose(t, dialFrom(t, ips[2], listen))
+	first.Close()
+	await(t, "the place of the client that left", func() bool {
+		_, err := tryWho(ips[3], listen)
+		return err == nil
+	})
+}
+
+// When the table is full, the session that has been idle longest makes room, and none that has an open
+// connection.
+func TestMaxSessions(t *testing.T) {
+	t.Parallel()
+	const limit = 20
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(150)
+	startCaddy(t, balance(listen, "max_sessions 20\ndeactivation_duration 10ms", targets...))
+	clients := homedAt(whoEach(t, ips, listen), "a")
+	spares, clients := clients[:5], clients[5:5+2*limit]
+
+	// Only a session remembers a client's move to b.
+	targets[0].kill()
+	_, _ = hold(t, clients[0], listen)
+	for _, ip := range clients[1:] {
+		who(t, ip, listen)
+	}
+	targets[0].start(t)
+	awaitActive(t, targets[0], spares, listen)
+	for _, remembered := range []string{clients[len(clients)-1], clients[0]} {
+		if name := who(t, remembered, listen); name != "b" {
+			t.Errorf("a client whose session should have been kept is at %s", name)
+		}
+	}
+	if name := who(t, clients[1], listen); name != "a" {
+		t.Errorf("the client whose session was idle longest is at %s still", name)
+	}
+}
+
+// Targets and listeners can be Unix sockets.
+func TestUnixSockets(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				_, _ = io.WriteString(conn, "unix\n")
+				_, _ = io.Copy(conn, conn)
+			}()
+		}
+	}()
+	// A client on a Unix socket has no address to be known by, and is served all the same.
+	listen, socket := freeAddr(t), filepath.Join(t.TempDir(), "l")
+	handler := "sticky_proxy unix/" + path
+	startCaddy(t, caddyfile(server{listen, handler}, server{"unix/" + socket, handler}))
+	local, err := net.Dial("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { local.Close() })
+	for _, conn := range []net.Conn{dialFrom(t, "127.0.0.2", listen), local} {
+		name := mustReadLine(t, conn)
+		_, _ = io.WriteString(conn, "hello")
+		_ = conn.(interface{ CloseWrite() error }).CloseWrite()
+		if echo, err := io.ReadAll(conn); name != "unix" || string(echo) != "hello" || err != nil {
+			t.Errorf("%q answered %q, %v", name, echo, err)
+		}
+	}
+}
+
+// IPv6 clients are clients like others, and an IPv4 client of a dual-stack listener is the same client
+// as anywhere else.
+func TestDualStack(t *testing.T) {
+	t.Parallel()
+	if probe, err := net.Listen("tcp", "[::1]:0"); err != nil {
+		t.Skipf("this machine has no IPv6: %v", err)
+	} else {
+		probe.Close()
+	}
+	port, v4 := freePort(t), freeAddr(t)
+	targets, ips := greeters(t, 3), clientIPs(30)
+	handler := sticky("", targets...)
+	startCaddy(t, caddyfile(server{fmt.Sprintf(":%d", port), handler}, server{v4, handler}))
+
+	dual := fmt.Sprintf("127.0.0.1:%d", port)
+	mustAgree(t, "on the dual-stack listener", whoEach(t, ips, dual), whoEach(t, ips, v4))
+
+	v6 := fmt.Sprintf("[::1]:%d", port)
+	home := who(t, "::1", v6)
+	named(t, targets, home).kill()
+	moved := who(t, "::1", v6)
+	if moved == home {
+		t.Errorf("the client stayed at %s, which is dead", home)
+	}
+	for range 5 {
+		if name := who(t, "::1", v6); name != moved {
+			t.Errorf("the client moved from %s to %s", moved, name)
+		}
+	}
+}
+
+// The target learns the client's address before anything else, also after a failover.
+func TestSendsProxyProtocol(t *testing.T) {
+	t.Parallel()
+	for version, read := range map[string]func(io.Reader) (string, error){"v1": readLine, "v2": readProxyV2} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			serve := func(conn *net.TCPConn) {
+				header, err := read(conn)
+				_, _ = fmt.Fprintf(conn, "%s %v\n", strings.TrimSpace(header), err)
+				_, _ = io.Copy(conn, conn)
+			}
+			dead, good := startTarget(t, "dead", serve), startTarget(t, "good", serve)
+			dead.kill()
+			listen := freeAddr(t)
+			startCaddy(t, balance(listen, "proxy_protocol "+version+"\n"+backups(good), dead))
+			for _, ip := range clientIPs(3) {
+				conn, got := hold(t, ip, listen)
+				want := fmt.Sprintf("PROXY TCP4 %s 127.0.0.1 %d %d <nil>", ip, portOf(conn.LocalAddr().String()), portOf(listen))
+				if got != want {
+					t.Errorf("the target was told %q, want %q", got, want)
+				}
+				mustEcho(t, conn)
+			}
+		})
+	}
+}
+
+// readProxyV2 reads a binary header over TCP and IPv4 and words it like a textual one.
+func readProxyV2(conn io.Reader) (string, error) {
+	var header struct {
+		Signature                   [12]byte
+		Version, Family             byte
+		Length                      uint16
+		Source, Destination         [4]byte
+		SourcePort, DestinationPort uint16
+	}
+	if err := binary.Read(conn, binary.BigEndian, &header); err != nil {
+		return "", err
+	}
+	if string(header.Signature[:]) != "\r\n\r\n\x00\r\nQUIT\n" || header.Version != 0x21 || header.Family != 0x11 || header.Length < 12 {
+		return "", fmt.Errorf("not a header for TCP over IPv4: %x", header)
+	}
+	if _, err := io.CopyN(io.Discard, conn, int64(header.Length-12)); err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("PROXY TCP4 %v %v %d %d", netip.AddrFrom4(header.Source), netip.AddrFrom4(header.Destination),
+		header.SourcePort, header.DestinationPort), nil
+}
+
+// Behind another proxy the client is the one that the PROXY header names, whoever connects.
+func TestReceivesProxyProtocol(t *testing.T) {
+	t.Parallel()
+	direct, behind, targets := freeAddr(t), freeAddr(t), greeters(t, 4)
+	handler := sticky("", targets...)
+	startCaddy(t, caddyfile(
+		server{direct, handler},
+		server{behind, "proxy_protocol {\nallow 127.0.0.0/8\ntimeout 5s\n}\n" + handler},
+	))
+	for i, ip := range clientIPs(40) {
+		home := who(t, ip, direct)
+		conn := dialFrom(t, fmt.Sprintf("127.0.3.%d", 1+i), behind)
+		// What comes with the header in one piece must reach the target too.
+		_, _ = fmt.Fprintf(conn, "PROXY TCP4 %s 192.0.2.1 1234 80\r\nhello\n", ip)
+		if name := mustReadLine(t, conn); name != home {
+			t.Errorf("%s is at %s behind a proxy and at %s directly", ip, name, home)
+		}
+		if echo := mustReadLine(t, conn); echo != "hello" {
+			t.Errorf("the target echoed %q", echo)
+		}
+		// The connection is a wrapped one for the balancer, which half-closes all the same.
+		_ = conn.CloseWrite()
+		if rest, err := io.ReadAll(conn); len(rest) > 0 || err != nil {
+			t.Errorf("%q, %v came instead of the end", rest, err)
+		}
+	}
+}

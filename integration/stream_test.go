@@ -1,0 +1,233 @@
+package integration
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+const (
+	kiB = 1 << 10
+	miB = 1 << 20
+)
+
+// noise returns n bytes that are the same each time and yet not compressible or repeating, so that
+// lost, doubled and swapped pieces all show.
+func noise(seed byte, n int64) io.Reader {
+	return io.LimitReader(rand.NewChaCha8([32]byte{seed}), n)
+}
+
+func digest(r io.Reader) (string, error) {
+	hash := sha256.New()
+	_, err := io.Copy(hash, r)
+	return hex.EncodeToString(hash.Sum(nil)), err
+}
+
+// digester serves by reading to the end and answering with a digest.
+func digester(conn *net.TCPConn) {
+	if sum, err := digest(conn); err == nil {
+		_, _ = io.WriteString(conn, sum+"\n")
+	}
+}
+
+// What a client sends before a target accepts arrives whole and in order, though a dead target and
+// one that swallows SYNs come first.
+func TestEarlyBytes(t *testing.T) {
+	t.Parallel()
+	listen := freeAddr(t)
+	dead, good := startTarget(t, "dead", digester), startTarget(t, "good", digester)
+	dead.kill()
+	hole := startHole(t, "hole", digester)
+	startCaddy(t, balance(listen, "dial_timeout 500ms\n"+backups(good), dead, hole.target))
+
+	each(4, func(i int) {
+		conn, err := tryDial(clientIPs(4)[i], listen)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		if _, err := io.Copy(conn, noise(byte(i), miB)); err != nil {
+			t.Error(err)
+		}
+		_ = conn.CloseWrite()
+		got, err := readLine(conn)
+		want, _ := digest(noise(byte(i), miB))
+		if got != want || err != nil {
+			t.Errorf("the target got something else than was sent: digest %q, %v; want %q", got, err, want)
+		}
+	})
+}
+
+// A greeting needs no byte of the client, and none after a failover.
+func TestServerSpeaksFirst(t *testing.T) {
+	t.Parallel()
+	direct, failing := freeAddr(t), freeAddr(t)
+	targets := greeters(t, 2)
+	targets[0].kill()
+	startCaddy(t, caddyfile(
+		server{direct, sticky("pool direct", targets[1])},
+		server{failing, sticky("pool failing\ndeactivation_duration 1ms\n"+backups(targets[1]), targets[0])},
+	))
+	for _, listen := range []string{direct, failing} {
+		for _, ip := range clientIPs(10) {
+			asked := time.Now()
+			if name := who(t, ip, listen); name != "b" {
+				t.Errorf("%q greeted", name)
+			}
+			if took := time.Since(asked); took > time.Second {
+				t.Errorf("the greeting took %v", took)
+			}
+		}
+	}
+}
+
+// A protocol in which the client speaks first, turn by turn.
+func TestClientSpeaksFirst(t *testing.T) {
+	t.Parallel()
+	listen := freeAddr(t)
+	startCaddy(t, balance(listen, "", startTarget(t, "a", answer("a"))))
+	conn := dialFrom(t, "127.0.0.2", listen)
+	for range 100 {
+		if _, err := io.WriteString(conn, "who?\n"); err != nil {
+			t.Fatal(err)
+		}
+		if name := mustReadLine(t, conn); name != "a" {
+			t.Fatalf("%q answered", name)
+		}
+	}
+}
+
+// A client that has said all it has to say gets an answer that is computed afterwards.
+func TestClientHalfCloses(t *testing.T) {
+	t.Parallel()
+	listen, heard, speak := freeAddr(t), make(chan string, 1), make(chan struct{})
+	startCaddy(t, balance(listen, "", startTarget(t, "a", func(conn *net.TCPConn) {
+		all, _ := io.ReadAll(conn)
+		heard <- string(all)
+		<-speak
+		_, _ = io.WriteString(conn, "a late answer")
+	})))
+	conn := dialFrom(t, "127.0.0.2", listen)
+	_, _ = io.WriteString(conn, "question")
+	_ = conn.CloseWrite()
+	if got := <-heard; got != "question" {
+		t.Errorf("the target heard %q", got)
+	}
+	time.Sleep(200 * time.Millisecond) // a balancer that closes both sides would have done so by now
+	close(speak)
+	if got, err := io.ReadAll(conn); string(got) != "a late answer" || err != nil {
+		t.Errorf("the client got %q, %v", got, err)
+	}
+}
+
+// A target that has said all it has to say still hears what the client says later.
+func TestTargetHalfCloses(t *testing.T) {
+	t.Parallel()
+	listen, heard := freeAddr(t), make(chan string, 1)
+	startCaddy(t, balance(listen, "", startTarget(t, "a", func(conn *net.TCPConn) {
+		_, _ = io.WriteString(conn, "farewell")
+		_ = conn.CloseWrite()
+		all, _ := io.ReadAll(conn)
+		heard <- string(all)
+	})))
+	conn := dialFrom(t, "127.0.0.2", listen)
+	if got, err := io.ReadAll(conn); string(got) != "farewell" || err != nil {
+		t.Errorf("the client got %q, %v", got, err)
+	}
+	time.Sleep(200 * time.Millisecond) // a balancer that closes both sides would have done so by now
+	if _, err := io.WriteString(conn, "late words"); err != nil {
+		t.Error(err)
+	}
+	_ = conn.CloseWrite()
+	if got := <-heard; got != "late words" {
+		t.Errorf("the target heard %q", got)
+	}
+}
+
+// 64 MiB each way at the same time arrive whole.
+func TestBulk(t *testing.T) {
+	t.Parallel()
+	const size = 64 * miB
+	listen, sums, finish := freeAddr(t), make(chan string, 1), make(chan struct{})
+	defer close(finish) // until then the target must not close what the client still reads
+	startCaddy(t, balance(listen, "", startTarget(t, "a", func(conn *net.TCPConn) {
+		go func() {
+			sum, _ := digest(conn)
+			sums <- sum
+		}()
+		pour(conn, noise(2, size))
+		<-finish
+	})))
+	conn := dialFrom(t, "127.0.0.2", listen)
+	_ = conn.SetDeadline(time.Now().Add(time.Minute))
+	go pour(conn, noise(1, size))
+	got, err := digest(conn)
+	if want, _ := digest(noise(2, size)); got != want || err != nil {
+		t.Errorf("the client got something else than was sent: %v", err)
+	}
+	if want, _ := digest(noise(1, size)); <-sums != want {
+		t.Error("the target got something else than was sent")
+	}
+}
+
+func pour(conn *net.TCPConn, r io.Reader) {
+	_, _ = io.Copy(conn, r)
+	_ = conn.CloseWrite()
+}
+
+// A reader that stalls stalls its writer; the balancer's memory does not grow instead, and nothing is
+// lost when it goes on. Not parallel, because of the memory measured.
+func TestBackPressure(t *testing.T) {
+	conns := make(chan *net.TCPConn, 1)
+	release := make(chan struct{})
+	defer close(release)
+	listen := freeAddr(t)
+	caddy := startCaddy(t, balance(listen, "", startTarget(t, "a", func(conn *net.TCPConn) {
+		conns <- conn
+		<-release
+	})))
+	client := dialFrom(t, "127.0.0.2", listen)
+	target := <-conns
+	t.Run("up", func(t *testing.T) { stall(t, caddy, client, target) })
+	t.Run("down", func(t *testing.T) { stall(t, caddy, target, client) })
+}
+
+// stall writes up to 256 MiB until that blocks, then reads what came.
+func stall(t *testing.T, caddy *balancerProcess, writer, reader *net.TCPConn) {
+	before := caddy.residentKB(t)
+	source := noise(1, 256*miB)
+	hash := sha256.New()
+	total, chunk := 0, make([]byte, 256*kiB)
+	for {
+		if _, err := io.ReadFull(source, chunk); err != nil {
+			t.Fatal("256 MiB were taken from a writer whose reader stalls")
+		}
+		_ = writer.SetWriteDeadline(time.Now().Add(time.Second))
+		n, err := writer.Write(chunk)
+		hash.Write(chunk[:n])
+		total += n
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	grown := (caddy.residentKB(t) - before) / kiB
+	t.Logf("blocked after %d MiB, memory grew by %d MiB", total/miB, grown)
+	if grown > 32 {
+		t.Errorf("the balancer's memory grew by %d MiB", grown)
+	}
+	_ = reader.SetReadDeadline(time.Now().Add(patience))
+	got, err := digest(io.LimitReader(reader, int64(total)))
+	if want := hex.EncodeToString(hash.Sum(nil)); got != want || err != nil {
+		t.Errorf("the reader got something else than was sent: %v", err)
+	}
+}
