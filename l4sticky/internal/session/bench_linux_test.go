@@ -32,21 +32,33 @@ func BenchmarkHit(b *testing.B) {
 	})
 }
 
-// BenchmarkMemory reports the bytes that a session takes when there are a million of them, with targets that are
-// pointers, as the balancer has them.
+// TestMemory holds a session to its bound when there are a million of them. Their targets are pointers, as
+// the balancer's are.
+func TestMemory(t *testing.T) {
+	if got := bytesPerSession(); got > 150 {
+		t.Errorf("a session takes %.0f bytes, want at most 150", got)
+	}
+}
+
+// BenchmarkMemory reports the bytes that a session takes when there are a million of them.
 func BenchmarkMemory(b *testing.B) {
 	for b.Loop() {
-		before := heap()
-		table := New[*int](new(clock).now, expiry, million)
-		target := new(int)
-		for i := range million {
-			s := table.Acquire(addr(i))
-			table.Settle(s, nil, func() *int { return target })
-			table.Release(s)
-		}
-		b.ReportMetric(float64(heap()-before)/million, "B/session")
-		runtime.KeepAlive(table)
+		b.ReportMetric(bytesPerSession(), "B/session")
 	}
+}
+
+func bytesPerSession() float64 {
+	before := heap()
+	table := New[*int](new(clock).now, expiry, million)
+	target := new(int)
+	for i := range million {
+		s := table.Acquire(addr(i))
+		table.Settle(s, nil, func() *int { return target })
+		table.Release(s)
+	}
+	used := heap() - before
+	runtime.KeepAlive(table)
+	return float64(used) / million
 }
 
 // BenchmarkExpiry expires a million sessions at once, while lookups go on, and reports how long the
