@@ -2,12 +2,14 @@ package session
 
 import "net/netip"
 
-// minSlots is the size of a small index, a power of two like all sizes.
+// minSlots is the size of the smallest index, a power of two like all sizes.
 const minSlots = 8
 
 // An index finds sessions by client. It is a hash table with linear probing (Knuth, The Art of Computer
 // Programming, vol. 3, 6.4, algorithms L and R) over pointers, as the sessions hold their keys
-// and hashes: a third of what a map with the key in it takes. It grows and shrinks by halves.
+// and hashes: a third of what a map with the key in it takes. It grows by doubling and gives its memory
+// back when it is empty: to shrink in steps would allocate, and so may wait for the garbage collector,
+// while sessions expire with the lock held.
 type index[T comparable] struct {
 	slots []*Session[T] // at most three quarters are taken
 	count int
@@ -33,7 +35,7 @@ func (x *index[T]) find(client netip.Addr, hash uint32) *Session[T] {
 // insert adds a session whose client has none.
 func (x *index[T]) insert(s *Session[T]) {
 	if 4*(x.count+1) > 3*len(x.slots) {
-		x.resize(max(minSlots, 2*len(x.slots)))
+		x.grow()
 	}
 	x.count++
 	x.put(s)
@@ -63,14 +65,14 @@ func (x *index[T]) remove(s *Session[T]) {
 			hole = i
 		}
 	}
-	if len(x.slots) > minSlots && 8*x.count < len(x.slots) {
-		x.resize(len(x.slots) / 2)
+	if x.count == 0 {
+		x.slots = nil // gives a past peak's memory back
 	}
 }
 
-func (x *index[T]) resize(slots int) {
+func (x *index[T]) grow() {
 	old := x.slots
-	x.slots = make([]*Session[T], slots)
+	x.slots = make([]*Session[T], max(minSlots, 2*len(old)))
 	for _, s := range old {
 		if s != nil {
 			x.put(s)
