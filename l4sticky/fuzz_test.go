@@ -31,13 +31,22 @@ func seed(f *testing.F, name string) {
 	}
 }
 
+// dispense returns what a Caddyfile's parser hands to a module, or skips what is no Caddyfile at all.
+func dispense(t *testing.T, input string) *caddyfile.Dispenser {
+	tokens, err := caddyfile.Tokenize([]byte(input), "Caddyfile")
+	if err != nil {
+		t.Skip(err)
+	}
+	return caddyfile.NewDispenser(tokens)
+}
+
 // FuzzHandlerCaddyfile parses anything as a sticky_proxy. What is accepted must stand up to the checks of a
 // loaded config, with an error at most.
 func FuzzHandlerCaddyfile(f *testing.F) {
 	seed(f, "sticky_proxy")
 	f.Fuzz(func(t *testing.T, input string) {
 		h := new(Handler)
-		if err := h.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)); err != nil {
+		if err := h.UnmarshalCaddyfile(dispense(t, input)); err != nil {
 			return
 		}
 		if h.SessionExpiry < 0 || h.DeactivationDuration < 0 || h.DialTimeout < 0 || h.MaxSessions < 0 {
@@ -63,10 +72,10 @@ func FuzzPolicyCaddyfile(f *testing.F) {
 	seed(f, "sticky_ip")
 	f.Fuzz(func(t *testing.T, input string) {
 		p := new(SelectionPolicy)
-		if p.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input)) == nil {
+		if p.UnmarshalCaddyfile(dispense(t, input)) == nil {
 			_ = p.setDefaults()
 		}
-		_ = new(SessionHandler).UnmarshalCaddyfile(caddyfile.NewTestDispenser(input))
+		_ = new(SessionHandler).UnmarshalCaddyfile(dispense(t, input))
 	})
 }
 
