@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -19,9 +20,9 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	listen := freePort(t)
-	config := strings.ReplaceAll(string(demo), ":8080", fmt.Sprintf(":%d", listen))
-	for _, port := range []string{":8001", ":8002", ":8003"} {
-		config = strings.ReplaceAll(config, port, fmt.Sprintf(":%d", freePort(t)))
+	config := strings.ReplaceAll(string(demo), "8080", strconv.Itoa(listen))
+	for _, port := range []string{"8001", "8002", "8003"} {
+		config = strings.ReplaceAll(config, port, strconv.Itoa(freePort(t)))
 	}
 	startCaddy(t, config)
 
