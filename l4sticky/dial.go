@@ -21,12 +21,18 @@ var (
 	errInactive = errors.New("the upstream was deactivated meanwhile")
 )
 
-// localErrors are those by which a dial fails for want of this machine's resources. They say nothing
+// exhausted are the errors by which a dial fails for want of this machine's resources. They say nothing
 // about the target, and another one would fail alike.
-var localErrors = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+var exhausted = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 
+func isExhausted(err error) bool {
+	return slices.ContainsFunc(exhausted, func(local error) bool { return errors.Is(err, local) })
+}
+
+// isLocal reports whether a failed dial is no fault of the target: besides those, there may be no source port
+// left for it, where another target may still have some.
 func isLocal(err error) bool {
-	return slices.ContainsFunc(localErrors, func(local error) bool { return errors.Is(err, local) })
+	return isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // An attempt is one connection's search for a target that accepts.
@@ -54,7 +60,7 @@ func (h *Handler) connect(session *clientSession, client netip.Addr) (net.Conn, 
 		}
 		conn, err := a.dial(m, probe)
 		switch {
-		case isLocal(err):
+		case isExhausted(err):
 			a.dropSpare()
 			return nil, nil, fmt.Errorf("dialling %s: %w", m.Config.Address, err)
 		case err == nil && a.agreed(m):
@@ -155,8 +161,7 @@ func (a *attempt) dial(m *target.Member, probe bool) (net.Conn, error) {
 func (h *Handler) dialTarget(ctx context.Context, m *target.Member) (net.Conn, error) {
 	deadline, cancel := context.WithTimeout(ctx, time.Duration(h.DialTimeout))
 	defer cancel()
-	var dialer net.Dialer
-	conn, err := dialer.DialContext(deadline, m.Config.Address.Network, m.Config.Address.Dial)
+	conn, err := h.dialer.DialContext(deadline, m.Config.Address.Network, m.Config.Address.Dial)
 	if err == nil || ctx.Err() != nil || isLocal(err) {
 		return conn, err
 	}

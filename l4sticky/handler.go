@@ -47,6 +47,7 @@ type Handler struct {
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
 
 	variant   *variant
+	dialer    net.Dialer
 	logger    *zap.Logger
 	refusals  rate.Sometimes // bounds the log lines that strangers can cause
 	ppVersion byte
@@ -126,10 +127,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 
 	down, early := downstream(cx)
 	header := h.proxyHeader(cx)
-	result := relay.Run(down, up, append(header, early...))
-	if result.TargetErr != nil {
-		h.verify(upstream)
-	}
+	result := relay.Run(down, up, append(header, early...), func() { h.verify(upstream) })
 	if entry := h.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(
 			zap.Stringer("client", client),

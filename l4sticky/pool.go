@@ -3,6 +3,7 @@ package l4sticky
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,6 +91,12 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 	}
 	if err := refuseDuplicates(options, upstreams); err != nil {
 		return nil, err
+	}
+	if options.Placement != placementLegacy {
+		// Their order makes no difference, so two handlers need not have the same.
+		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
+			return strings.Compare(a.Address.String(), b.Address.String())
+		})
 	}
 	value, _, err := pools.LoadOrNew(options.Pool, func() (caddy.Destructor, error) { return newPool(options.Pool) })
 	if err != nil {

@@ -40,9 +40,10 @@ type closeWriter interface{ CloseWrite() error }
 // CloseWrite it is the end of both. Nothing is read that was not written yet (back-pressure). An
 // error of the client ends both directions at once and makes a TCP target see a reset, so that it
 // cannot take a cut stream for a whole one. After an error of the target the client still gets
-// what the target had sent, and the end of the stream.
-func Run(client, target net.Conn, early []byte) Result {
-	r := &relay{client: client, target: target}
+// what the target had sent, and the end of the stream. TargetFailed is called as soon as such an error
+// is known, if there is one.
+func Run(client, target net.Conn, early []byte, targetFailed func()) Result {
+	r := &relay{client: client, target: target, onTargetFailed: targetFailed}
 	downDone := make(chan struct{})
 	go r.down(downDone)
 	r.up(early)
@@ -52,6 +53,7 @@ func Run(client, target net.Conn, early []byte) Result {
 
 type relay struct {
 	client, target net.Conn
+	onTargetFailed func()
 
 	mu     sync.Mutex // guards what follows, but for the byte counts: each direction has its own
 	result Result
@@ -124,6 +126,7 @@ func (r *relay) targetFailed(err error) {
 		r.over = true
 		if !r.answered {
 			r.result.TargetErr = err
+			r.onTargetFailed()
 		}
 	}
 	r.unsyncedLinger()

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type bench struct {
 	client, target net.Conn
 	result         chan Result
+	failed         chan struct{} // gets a value when the target's failure is told
 }
 
 // wrapped hides what a connection is, as TLS does; it can still end one direction.
@@ -59,9 +60,9 @@ func start(t *testing.T, network, address string, early []byte, wrap func(net.Co
 	for _, end := range []net.Conn{client, target} {
 		_ = end.SetDeadline(time.Now().Add(30 * time.Second))
 	}
-	b := &bench{client, target, make(chan Result, 1)}
+	b := &bench{client, target, make(chan Result, 1), make(chan struct{}, 10)}
 	go func() {
-		result := Run(wrap(down), up, early)
+		result := Run(wrap(down), up, early, func() { b.failed <- struct{}{} })
 		_ = up.Close()
 		_ = down.Close()
 		b.result <- result
@@ -94,6 +95,9 @@ func (b *bench) wait(t *testing.T) Result {
 	t.Helper()
 	select {
 	case r := <-b.result:
+		if told := len(b.failed); (r.TargetErr != nil) != (told == 1) {
+			t.Errorf("the target's failure was told %d times, the result is %+v", told, r)
+		}
 		return r
 	case <-time.After(30 * time.Second):
 		t.Fatal("the relay does not end")
@@ -283,6 +287,9 @@ func TestTargetReset(t *testing.T) {
 		expect(t, b.target, "x")
 		reset(b.target)
 		expectEnd(t, b.client)
+		if len(b.failed) != 1 {
+			t.Error("the failure is not told before the client has left")
+		}
 		_ = b.client.Close()
 		if r := b.wait(t); !errors.Is(r.TargetErr, syscall.ECONNRESET) || r.ClientErr != nil {
 			t.Errorf("result %+v, want the target's reset alone", r)

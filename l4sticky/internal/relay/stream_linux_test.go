@@ -103,7 +103,7 @@ func benchmarkBulk(b *testing.B, kind string) {
 		down = wrapped{client, client}
 	}
 	done := make(chan Result)
-	go func() { done <- Run(down, target, nil) }()
+	go func() { done <- Run(down, target, nil, func() {}) }()
 	go func() { _, _ = io.Copy(io.Discard, far); _ = far.Close() }()
 	data := make([]byte, chunk)
 	b.SetBytes(chunk)
