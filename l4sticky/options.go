@@ -130,6 +130,9 @@ func defaultDuration(d *caddy.Duration, name string, value time.Duration) error 
 	if *d < 0 {
 		return fmt.Errorf("%s: %v is negative", name, time.Duration(*d))
 	}
+	if time.Duration(*d) > parse.MaxDuration {
+		return fmt.Errorf("%s: %v is above %v (100 years)", name, time.Duration(*d), parse.MaxDuration)
+	}
 	if *d == 0 {
 		*d = caddy.Duration(value)
 	}

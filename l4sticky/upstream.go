@@ -3,6 +3,10 @@ package l4sticky
 import (
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -65,6 +69,10 @@ func dialAddress(dial string) (target.Address, error) {
 		return none, fmt.Errorf("upstream %s: %w", dial, err)
 	}
 	switch {
+	case address.Network == "unix" && address.Host == "":
+		return none, fmt.Errorf("upstream %s: the path of a socket is missing", dial)
+	case address.Network == "unix" && strings.Contains(address.Host, "|"):
+		return none, fmt.Errorf("upstream %s: permissions are for listeners", dial)
 	case address.Network == "unix":
 		return target.Address{Network: "unix", Dial: address.Host}, nil
 	case address.Network != "tcp" && address.Network != "tcp4" && address.Network != "tcp6":
@@ -76,7 +84,15 @@ func dialAddress(dial string) (target.Address, error) {
 	case address.Host != "" && !parse.IsHost(address.Host):
 		return none, fmt.Errorf("upstream %s: the host '%s' is neither an IP address nor a name", dial, address.Host)
 	}
-	return target.Address{Network: address.Network, Dial: address.JoinHostPort(0)}, nil
+	network, host := address.Network, strings.ToLower(address.Host)
+	if ip, err := netip.ParseAddr(address.Host); err == nil {
+		ip = ip.Unmap()
+		if network == "tcp4" && !ip.Is4() || network == "tcp6" && ip.Is4() {
+			return none, fmt.Errorf("upstream %s: %v is not an address of %s", dial, ip, network)
+		}
+		network, host = "tcp", ip.String()
+	}
+	return target.Address{Network: network, Dial: net.JoinHostPort(host, strconv.Itoa(int(address.StartPort)))}, nil
 }
 
 // UnmarshalCaddyfile sets up the Upstream from Caddyfile tokens. Syntax:

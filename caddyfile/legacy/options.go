@@ -148,14 +148,11 @@ func number(value any) (float64, bool) {
 	return n, true
 }
 
-// maxDuration is 100 years: far more than anybody needs, and far from where a time.Duration ends.
-const maxDuration = 100 * 365 * 24 * time.Hour
-
 // milliseconds reads a duration exactly, down to a nanosecond.
 func milliseconds(path string, value any) (time.Duration, error) {
 	n, ok := number(value)
-	if !ok || n < 0 || n > float64(maxDuration.Milliseconds()) {
-		return 0, refuse(path, value, fmt.Sprintf("a number of milliseconds from 0 to %d (100 years)", maxDuration.Milliseconds()))
+	if !ok || n < 0 || n > float64(parse.MaxDuration.Milliseconds()) {
+		return 0, refuse(path, value, fmt.Sprintf("a number of milliseconds from 0 to %d (100 years)", parse.MaxDuration.Milliseconds()))
 	}
 	exact := math.Round(n * float64(time.Millisecond))
 	if n > 0 && exact < 1 {

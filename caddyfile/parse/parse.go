@@ -9,11 +9,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/agnivade/levenshtein"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
+
+// MaxDuration is the longest duration that makes sense anywhere, and leaves room to reckon with it.
+const MaxDuration = 100 * 365 * 24 * time.Hour
 
 // Option tells how one option of a block is read.
 type Option struct {
@@ -98,6 +102,9 @@ func Duration(dst *caddy.Duration) Option {
 		}
 		if value <= 0 {
 			return fmt.Errorf("'%s' is not above zero; leave the option out for its default", args[0])
+		}
+		if value > MaxDuration {
+			return fmt.Errorf("'%s' is above %v (100 years)", args[0], MaxDuration)
 		}
 		*dst = caddy.Duration(value)
 		return nil

@@ -17,10 +17,9 @@ type pipe struct {
 	size        int
 }
 
-// Close gives the pipe's descriptors back.
-func (p *pipe) Close() error {
+func (p *pipe) close() {
 	_ = unix.Close(p.read)
-	return unix.Close(p.write)
+	_ = unix.Close(p.write)
 }
 
 // A pipeList hands out at most as many pipes as it has slots. A slot holds a free pipe, or nil for
@@ -54,7 +53,7 @@ func (l pipeList) get() *pipe {
 // put takes a pipe back; one that is not empty is closed.
 func (l pipeList) put(p *pipe, empty bool) {
 	if !empty {
-		_ = p.Close()
+		p.close()
 		p = nil
 	}
 	l <- p
@@ -71,7 +70,7 @@ func openPipe() *pipe {
 		size, err = unix.FcntlInt(uintptr(p.write), unix.F_GETPIPE_SZ, 0)
 	}
 	if err != nil {
-		_ = p.Close()
+		p.close()
 		return nil
 	}
 	p.size = size

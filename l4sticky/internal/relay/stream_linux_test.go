@@ -29,7 +29,8 @@ func TestPipesAreBoundedAndReused(t *testing.T) {
 	if c == nil {
 		t.Fatal("the slot of a closed pipe is lost")
 	}
-	_, _ = a.Close(), c.Close()
+	a.close()
+	c.close()
 }
 
 // TestBurstWithoutPipes runs out of pipes in the middle of a stream.

@@ -75,7 +75,7 @@ func BenchmarkExpiry(b *testing.B) {
 		times := make(chan []time.Duration)
 		go func() { times <- lookups(table, done) }()
 		b.StartTimer()
-		table.Expire()
+		table.expire()
 		b.StopTimer()
 		close(done)
 		waits := <-times

@@ -70,12 +70,15 @@ func (t *Table[T]) arm(pause time.Duration) {
 // expireDue is the timer's function: it frees what is expired and sleeps until more will be. It
 // stays armed as long as there are idle sessions.
 func (t *Table[T]) expireDue() {
-	t.Expire()
+	t.expire()
 	for {
 		if oldest := t.oldest(); oldest != never {
-			due := time.Duration(oldest) + time.Duration(t.expiry.Load())
-			t.timer.Reset(max(due-t.now(), sweepPause))
-			return
+			expiry := t.expiry.Load()
+			t.timer.Reset(max(time.Duration(oldest+expiry)-t.now(), sweepPause))
+			if t.expiry.Load() == expiry {
+				return
+			}
+			continue // SetLimits may have set the timer before
 		}
 		t.armed.Store(false)
 		// A session that became idle before this store has counted on the timer.
@@ -94,9 +97,9 @@ func (t *Table[T]) oldest() int64 {
 	return oldest
 }
 
-// Expire frees all expired sessions, a slice of a shard at a time and the shards by turns, so that
-// lookups pass in between. The table calls it on its own when sessions are due.
-func (t *Table[T]) Expire() {
+// expire frees all expired sessions, a slice of a shard at a time and the shards by turns, so that
+// lookups pass in between.
+func (t *Table[T]) expire() {
 	t.sweep(t.expired)
 }
 

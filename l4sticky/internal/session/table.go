@@ -3,6 +3,7 @@ package session
 
 import (
 	"hash/maphash"
+	"math/rand/v2"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -14,6 +15,9 @@ const (
 	// a table of millions, is doubled between two lookups.
 	shardBits  = 8
 	shardCount = 1 << shardBits
+
+	// detached marks the hash of a session that is not in the table, see Acquire.
+	detached = 1 << 31
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
@@ -31,7 +35,7 @@ type Session[T comparable] struct {
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
 	refs       int32
-	hash       uint32 // of the client; 0 if the session is detached, see Acquire. Never changes
+	hash       uint32 // of the client, with a bit that says whether the session is detached; never changes
 }
 
 // Client returns the address that the session belongs to.
@@ -106,12 +110,12 @@ func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
 
 // Detached returns a session for one connection that the table does not remember.
 func (t *Table[T]) Detached() *Session[T] {
-	return &Session[T]{refs: 1}
+	return &Session[T]{refs: 1, hash: rand.Uint32() | detached}
 }
 
 func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32) *Session[T] {
 	if !t.reserve() {
-		return &Session[T]{client: client, refs: 1}
+		return &Session[T]{client: client, refs: 1, hash: hash | detached}
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
@@ -143,7 +147,7 @@ func (t *Table[T]) Release(s *Session[T]) {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	s.refs--
-	idle := s.refs == 0 && s.hash != 0
+	idle := s.refs == 0 && s.hash&detached == 0
 	if idle {
 		var none T
 		if s.target == none {
@@ -189,7 +193,7 @@ func (t *Table[T]) Target(s *Session[T]) T {
 // hash is seeded, so that nobody can choose addresses that meet in one place.
 func (t *Table[T]) hash(client netip.Addr) uint32 {
 	bytes := client.As16()
-	return max(1, uint32(maphash.Bytes(t.seed, bytes[:])))
+	return uint32(maphash.Bytes(t.seed, bytes[:])) &^ detached
 }
 
 func (t *Table[T]) shard(hash uint32) *shard[T] {

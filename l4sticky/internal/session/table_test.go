@@ -67,7 +67,7 @@ func TestSessionLivesForExpiryAfterItsLastConnection(t *testing.T) {
 			b := table.Acquire(addr(1))
 			table.Release(a)
 			clock.advance(time.Hour) // b keeps the session, however long
-			table.Expire()
+			table.expire()
 			table.Release(b)
 			clock.advance(test.pause)
 			if got := visit(table, addr(1), "second"); got != test.want {
@@ -255,7 +255,7 @@ func TestConcurrentUse(t *testing.T) {
 				}
 				if i%100 == 0 {
 					clock.advance(expiry / 10)
-					table.Expire()
+					table.expire()
 				}
 				table.Release(s)
 			}
@@ -266,7 +266,7 @@ func TestConcurrentUse(t *testing.T) {
 		t.Errorf("Len = %d, want at most 20", got)
 	}
 	clock.advance(expiry)
-	table.Expire()
+	table.expire()
 	if got := table.Len(); got != 0 {
 		t.Errorf("Len = %d after all expired, want 0", got)
 	}
