@@ -3,16 +3,23 @@ package relay
 
 import (
 	"errors"
-	"io"
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
-// linger is how long a client may go on sending after its target is gone. Closing at once would answer
-// those bytes with a reset, which can destroy the target's last words before the client read them.
-const linger = time.Second
+// A client may go on sending for a while after its target is gone. Closing at once would answer those
+// bytes with a reset, which can destroy the target's last words before the client has them.
+const (
+	linger    = 2 * time.Second
+	maxLinger = 30 * time.Second // for a client that has not received everything yet
+)
+
+// stallCheck is how often a direction that waits for the target to read looks whether the client is
+// still there.
+const stallCheck = time.Second
 
 // past is a deadline that interrupts whoever waits.
 var past = time.Unix(1, 0)
@@ -44,6 +51,7 @@ type closeWriter interface{ CloseWrite() error }
 // is known, if there is one.
 func Run(client, target net.Conn, early []byte, targetFailed func()) Result {
 	r := &relay{client: client, target: target, onTargetFailed: targetFailed}
+	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
 	downDone := make(chan struct{})
 	go r.down(downDone)
 	r.up(early)
@@ -58,26 +66,28 @@ type relay struct {
 	mu     sync.Mutex // guards what follows, but for the byte counts: each direction has its own
 	result Result
 	over   bool // what ended the relay is known
+	ended  bool // both directions are interrupted
 	// targetGone means that bytes from the client can no longer be delivered.
 	targetGone bool
 	// answered means that all that came from the target is delivered.
 	answered bool
+	// lingerEnd is when a client that lingers must be done at the latest.
+	lingerEnd time.Time
 }
 
 // up carries the client's bytes to the target.
 func (r *relay) up(early []byte) {
-	if len(early) > 0 {
-		n, err := r.target.Write(early)
-		r.result.ToTarget += int64(n)
-		if err != nil {
-			r.targetFailed(err)
-			r.discardClient()
-			return
-		}
+	n, writeErr := writeAll(r.target, early, r.stalled)
+	r.result.ToTarget += int64(n)
+	var readErr error
+	if writeErr == nil {
+		var more int64
+		more, readErr, writeErr = stream(r.target, r.client, r.stalled)
+		r.result.ToTarget += more
 	}
-	n, readErr, writeErr := stream(r.target, r.client)
-	r.result.ToTarget += n
 	switch {
+	case errors.Is(writeErr, os.ErrDeadlineExceeded):
+		r.clientFailed(syscall.ECONNRESET) // stalled found the client gone
 	case writeErr != nil:
 		r.targetFailed(writeErr)
 		r.discardClient()
@@ -91,7 +101,7 @@ func (r *relay) up(early []byte) {
 // down carries the target's bytes to the client.
 func (r *relay) down(done chan<- struct{}) {
 	defer close(done)
-	n, readErr, writeErr := stream(r.client, r.target)
+	n, readErr, writeErr := stream(r.client, r.target, nil)
 	r.result.ToClient += n
 	switch {
 	case writeErr != nil:
@@ -110,10 +120,44 @@ func (r *relay) down(done chan<- struct{}) {
 	r.unsyncedLinger()
 }
 
+// stalled is asked when the target has not taken bytes for a while, and reports whether to go on: a
+// client that is gone must not wait for a target that does not read.
+func (r *relay) stalled() bool {
+	gone := isReset(r.client)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended || gone {
+		return false
+	}
+	_ = r.target.SetWriteDeadline(time.Now().Add(stallCheck))
+	return true
+}
+
 // discardClient reads what the client still sends to a target that is gone, until the client stops or
 // has lingered long enough.
 func (r *relay) discardClient() {
-	_, _ = io.Copy(io.Discard, r.client)
+	buffer := largeBuffers.Get().(*[largeSize]byte)
+	defer largeBuffers.Put(buffer)
+	for {
+		_, err := r.client.Read(buffer[:])
+		if errors.Is(err, os.ErrDeadlineExceeded) && r.lingerOn() {
+			continue
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// lingerOn gives the client more time if there are bytes on the way to it.
+func (r *relay) lingerOn() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended || time.Now().After(r.lingerEnd) || unacknowledged(r.client) == 0 {
+		return false
+	}
+	_ = r.client.SetReadDeadline(time.Now().Add(linger))
+	return true
 }
 
 // targetFailed notes an error of the target. The direction to the client goes on to its end by itself.
@@ -135,15 +179,18 @@ func (r *relay) targetFailed(err error) {
 // unsyncedLinger limits how long the client may go on, once nothing can come from the target nor go
 // to it. The lock must be held.
 func (r *relay) unsyncedLinger() {
-	if r.answered && r.targetGone {
-		_ = r.client.SetReadDeadline(time.Now().Add(linger))
+	if !r.answered || !r.targetGone || r.ended || !r.lingerEnd.IsZero() {
+		return
 	}
+	r.lingerEnd = time.Now().Add(maxLinger)
+	_ = r.client.SetReadDeadline(time.Now().Add(linger))
 }
 
 // clientFailed notes an error of the client and ends the relay, with a reset for the target.
 func (r *relay) clientFailed(err error) {
 	r.mu.Lock()
 	first := !r.over && !errors.Is(err, os.ErrDeadlineExceeded)
+	r.over = true
 	if first {
 		r.result.ClientErr = err
 	}
@@ -159,8 +206,8 @@ func (r *relay) clientFailed(err error) {
 // end interrupts both directions.
 func (r *relay) end() {
 	r.mu.Lock()
-	r.over = true
-	r.mu.Unlock()
+	defer r.mu.Unlock()
+	r.over, r.ended = true, true
 	_ = r.client.SetDeadline(past)
 	_ = r.target.SetDeadline(past)
 }
@@ -172,4 +219,16 @@ func closeWrite(conn net.Conn) bool {
 		_ = c.CloseWrite()
 	}
 	return ok
+}
+
+// writeAll writes to a connection. If stalled is not nil, the connection's write deadline is the time to
+// ask it whether to go on.
+func writeAll(dst net.Conn, bytes []byte, stalled func() bool) (n int, err error) {
+	for {
+		put, err := dst.Write(bytes[n:])
+		n += put
+		if stalled == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !stalled() {
+			return n, err
+		}
+	}
 }

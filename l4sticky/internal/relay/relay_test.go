@@ -280,6 +280,50 @@ func TestClientGoneWhileTargetSends(t *testing.T) {
 	})
 }
 
+// TestClientResetWhileTargetStalls is a client that goes while its bytes wait for a target that does not read.
+func TestClientResetWhileTargetStalls(t *testing.T) {
+	for _, early := range []int{0, 64 << 20} {
+		b := kinds["tcp"](t, make([]byte, early))
+		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
+		if _, err := io.Copy(b.client, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("writing to a target that does not read: %v, want a time-out", err)
+		}
+		reset(b.client)
+		if r := b.wait(t); r.ClientErr == nil || r.TargetErr != nil {
+			t.Errorf("result %+v, want the client's error alone", r)
+		}
+	}
+}
+
+// TestSlowTargetIsNoReset lets a target pause for longer than a stall is looked at.
+func TestSlowTargetIsNoReset(t *testing.T) {
+	const size = 32 << 20
+	b := kinds["tcp"](t, nil)
+	go func() {
+		_, _ = io.Copy(b.client, io.LimitReader(endless{}, size))
+		_ = b.client.(closeWriter).CloseWrite()
+	}()
+	total := 0
+	for buffer := make([]byte, 1<<20); ; {
+		n, err := b.target.Read(buffer)
+		total += n
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if total < 4<<20 {
+			time.Sleep(stallCheck / 2) // what is tested is time itself
+		}
+	}
+	if total != size {
+		t.Errorf("the target got %d bytes of %d", total, size)
+	}
+	_ = b.target.Close()
+	b.wait(t)
+}
+
 func TestTargetReset(t *testing.T) {
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)

@@ -18,8 +18,9 @@ var (
 )
 
 // copyBuffered carries bytes from src to dst until src ends, for connections that can only be read
-// with a buffer at hand: a small one while little comes, a large one while it is filled.
-func copyBuffered(dst, src net.Conn) (n int64, readErr, writeErr error) {
+// with a buffer at hand: a small one while little comes, a large one while it is filled. Stalled is
+// that of writeAll.
+func copyBuffered(dst, src net.Conn, stalled func() bool) (n int64, readErr, writeErr error) {
 	small := smallBuffers.Get().(*[smallSize]byte)
 	defer smallBuffers.Put(small)
 	var large *[largeSize]byte
@@ -35,7 +36,7 @@ func copyBuffered(dst, src net.Conn) (n int64, readErr, writeErr error) {
 		}
 		got, err := src.Read(buffer)
 		if got > 0 {
-			put, err := dst.Write(buffer[:got])
+			put, err := writeAll(dst, buffer[:got], stalled)
 			n += int64(put)
 			if err != nil {
 				return n, nil, err

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -13,40 +14,25 @@ const burst = 4
 
 // stream carries bytes from src to dst until src ends or one of them fails. A socket is read only when
 // it is readable, so that an idle connection holds no buffer; bursts between two TCP connections
-// stay in the kernel.
-func stream(dst, src net.Conn) (n int64, readErr, writeErr error) {
+// stay in the kernel. Stalled is that of writeAll.
+func stream(dst, src net.Conn, stalled func() bool) (n int64, readErr, writeErr error) {
 	in := rawConn(src)
 	if in == nil {
-		return copyBuffered(dst, src)
+		return copyBuffered(dst, src, stalled)
 	}
-	c := &copier{in: in, dst: dst}
+	c := &copier{in: in, dst: dst, stalled: stalled}
 	if isTCP(src) && isTCP(dst) {
 		c.out = rawConn(dst)
 	}
 	return c.run()
 }
 
-func isTCP(conn net.Conn) bool {
-	_, ok := conn.(*net.TCPConn)
-	return ok
-}
-
-// rawConn returns the socket below a plain TCP or Unix connection, or nil for anything else.
-func rawConn(conn net.Conn) syscall.RawConn {
-	switch conn.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		if raw, err := conn.(syscall.Conn).SyscallConn(); err == nil {
-			return raw
-		}
-	}
-	return nil
-}
-
 // copier is one direction from a socket.
 type copier struct {
-	in  syscall.RawConn
-	dst net.Conn
-	out syscall.RawConn // nil if the bytes must pass through a buffer
+	in      syscall.RawConn
+	dst     net.Conn
+	out     syscall.RawConn // nil if the bytes must pass through a buffer
+	stalled func() bool
 }
 
 func (c *copier) run() (total int64, readErr, writeErr error) {
@@ -69,7 +55,7 @@ func (c *copier) run() (total int64, readErr, writeErr error) {
 		waitErr := c.in.Read(read)
 		if waitErr == nil && err == nil && got > 0 {
 			var put int
-			put, writeErr = c.dst.Write(buffer[:got])
+			put, writeErr = writeAll(c.dst, buffer[:got], c.stalled)
 			total += int64(put)
 		}
 		if buffer != nil && waitErr == nil {
@@ -141,7 +127,11 @@ func (c *copier) spliceBurst() (total int64, end bool, readErr, writeErr error) 
 		}
 		pending = got
 		clean = false
-		if waitErr := c.out.Write(drain); waitErr != nil {
+		waitErr := c.out.Write(drain)
+		for c.stalled != nil && errors.Is(waitErr, os.ErrDeadlineExceeded) && c.stalled() {
+			waitErr = c.out.Write(drain)
+		}
+		if waitErr != nil {
 			return total, false, nil, waitErr
 		}
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -73,6 +74,39 @@ func TestBurstUsesSplice(t *testing.T) {
 	if before == 0 && free(pipes) == 0 {
 		t.Error("no pipe was opened by a burst")
 	}
+}
+
+// TestSlowClientGetsWholeAnswer is a target that has answered and is gone, for a client that goes on sending and
+// reads slowly.
+func TestSlowClientGetsWholeAnswer(t *testing.T) {
+	const size = 3 << 20
+	b := kinds["tcp"](t, nil)
+	go func() {
+		for chunk := make([]byte, 1024); ; time.Sleep(20 * time.Millisecond) {
+			if _, err := b.client.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	expect(t, b.target, "\x00")
+	if _, err := io.CopyN(b.target, endless{}, size); err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for buffer := make([]byte, 64<<10); ; time.Sleep(100 * time.Millisecond) { // what is tested is time itself
+		n, err := b.client.Read(buffer)
+		if total += n; err != nil {
+			break
+		}
+		if unacknowledged(b.target) == 0 {
+			_ = b.target.Close()
+		}
+	}
+	if total != size {
+		t.Errorf("the client got %d bytes of %d", total, size)
+	}
+	_ = b.client.Close()
+	b.wait(t)
 }
 
 // free counts the open pipes that wait for a burst.

@@ -4,7 +4,13 @@ package relay
 
 import "net"
 
-// stream carries bytes from src to dst until src ends or one of them fails.
-func stream(dst, src net.Conn) (n int64, readErr, writeErr error) {
-	return copyBuffered(dst, src)
+// stream carries bytes from src to dst until src ends or one of them fails. Stalled is that of writeAll.
+func stream(dst, src net.Conn, stalled func() bool) (n int64, readErr, writeErr error) {
+	return copyBuffered(dst, src, stalled)
 }
+
+// isReset reports whether the other side has reset the connection, where the system tells without a read.
+func isReset(net.Conn) bool { return false }
+
+// unacknowledged returns how many bytes are on the way to the other side, where the system tells.
+func unacknowledged(net.Conn) int { return 0 }
