@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -23,29 +22,29 @@ func listen(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// newHandler returns a handler of two targets, and the one where the visitor is at home before the other.
-func newHandler(t *testing.T, a, b string) (h *Handler, home, other *target.Member) {
+// newDialer returns a dialer of two targets, and the one where the visitor is at home before the other.
+func newDialer(t *testing.T, a, b string) (d *dialer, home, other *target.Member) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, a, b)
 	t.Cleanup(v.quit)
-	h = &Handler{DialTimeout: caddy.Duration(5 * time.Second), variant: v, logger: zap.NewNop()}
+	d = &dialer{variant: v, timeout: 5 * time.Second, logger: zap.NewNop()}
 	home = v.targets.Place(visitor, all)
 	other = v.targets.Place(visitor, func(m *target.Member) bool { return m != home })
-	return h, home, other
+	return d, home, other
 }
 
 // TestDialFollowsSession moves the client's session while a connection dials, as another connection of the client
 // does whose dial fails.
 func TestDialFollowsSession(t *testing.T) {
-	h, home, other := newHandler(t, listen(t), listen(t))
-	s := h.variant.acquire(visitor)
-	defer h.variant.sessions.Release(s)
-	h.dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+	d, home, other := newDialer(t, listen(t), listen(t))
+	s := d.acquire(visitor)
+	defer d.sessions.Release(s)
+	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if address == home.Address.Dial {
-			h.variant.move(s, other)
+			d.move(s, other)
 		}
 		return nil
 	}
-	conn, m, err := h.connect(s, visitor)
+	conn, m, err := d.connect(s, visitor)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,24 +68,27 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead.Close()
-	h, home, other := newHandler(t, listen(t), dead.Addr().String())
+	d, home, other := newDialer(t, listen(t), dead.Addr().String())
 	if home.Address.Dial == dead.Addr().String() {
 		home, other = other, home
 	}
-	s := h.variant.acquire(visitor)
-	defer h.variant.sessions.Release(s)
-	h.variant.move(s, home)
-	h.dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+	s := d.acquire(visitor)
+	defer d.sessions.Release(s)
+	d.move(s, home)
+	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if address == home.Address.Dial {
-			h.variant.move(s, other)
+			d.move(s, other)
 		}
 		return nil
 	}
-	conn, m, err := h.connect(s, visitor)
+	conn, m, err := d.connect(s, visitor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	if got := d.sessions.Target(s); got != home.Target {
+		t.Errorf("the session stays with %v", got.Address)
+	}
 	if m != home || home.Connections() != 1 || other.Connections() != 0 {
 		t.Errorf("the connection is at %v, with %d and %d counted", m.Address, home.Connections(), other.Connections())
 	}
@@ -104,17 +106,17 @@ func TestLocalFailureBlamesNobody(t *testing.T) {
 		{syscall.EADDRNOTAVAIL, true},
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
-			h, home, other := newHandler(t, listen(t), listen(t))
-			s := h.variant.acquire(visitor)
-			defer h.variant.sessions.Release(s)
+			d, home, other := newDialer(t, listen(t), listen(t))
+			s := d.acquire(visitor)
+			defer d.sessions.Release(s)
 			dialled := make(map[string]bool)
-			h.dialer.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 				if dialled[address] = true; address == home.Address.Dial {
 					return test.err
 				}
 				return nil
 			}
-			conn, m, err := h.connect(s, visitor)
+			conn, m, err := d.connect(s, visitor)
 			if (err == nil) != test.moves || dialled[other.Address.Dial] != test.moves {
 				t.Errorf("dialled %v, error %v; want another target to be tried: %v", dialled, err, test.moves)
 			}
@@ -126,5 +128,29 @@ func TestLocalFailureBlamesNobody(t *testing.T) {
 				t.Error("a target is deactivated or counts a connection")
 			}
 		})
+	}
+}
+
+// TestLookupForWantOfDescriptors is what the resolver makes of it when there is no descriptor to ask with.
+func TestLookupForWantOfDescriptors(t *testing.T) {
+	lookup := &net.DNSError{Err: "dial udp 192.0.2.53:53: socket: too many open files", Name: "target.example", IsTemporary: true}
+	if err := (&net.OpError{Op: "dial", Net: "tcp", Err: lookup}); !isExhausted(err) || !isLocal(err) {
+		t.Errorf("%v is held against the target", err)
+	}
+	if err := (&net.DNSError{Err: "no such host", IsNotFound: true}); isExhausted(err) || isLocal(err) {
+		t.Errorf("%v is not held against the target", err)
+	}
+}
+
+// TestProbeFindsTargetAlive verifies a target that is inactive but accepts.
+func TestProbeFindsTargetAlive(t *testing.T) {
+	d, home, _ := newDialer(t, listen(t), listen(t))
+	home.Deactivate(time.Hour)
+	if home.BeginProbe() != nil {
+		t.Fatal("somebody probes the target")
+	}
+	d.probe(home)
+	if !home.Active() {
+		t.Error("a target that accepted the probe is not active")
 	}
 }

@@ -4,10 +4,8 @@
 package l4sticky
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"net"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -46,8 +44,7 @@ type Handler struct {
 	// address before the client's first byte. Default: no header.
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
 
-	variant   *variant
-	dialer    net.Dialer
+	dialer    *dialer
 	logger    *zap.Logger
 	refusals  rate.Sometimes // bounds the log lines that strangers can cause
 	ppVersion byte
@@ -79,9 +76,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		}
 		upstreams = append(upstreams, config)
 	}
-	var err error
-	h.variant, err = join(ctx, h.Options, upstreams)
-	return err
+	v, err := join(ctx, h.Options, upstreams)
+	if err != nil {
+		return err
+	}
+	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), logger: h.logger}
+	return nil
 }
 
 func (h *Handler) setDefaults() error {
@@ -105,11 +105,16 @@ func (h *Handler) setDefaults() error {
 
 // Handle carries the connection to the client's target and back until both ends are done.
 func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
-	if network := cx.LocalAddr().Network(); strings.HasPrefix(network, "udp") {
-		h.refused(cx, fmt.Errorf("sticky_proxy carries no %s; use proxy with lb_policy sticky_ip", network))
+	if isPacket(cx.Conn) {
+		h.refused(cx, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
-	v := h.variant
+	header, err := h.proxyHeader(cx)
+	if err != nil {
+		h.refused(cx, err)
+		return nil
+	}
+	v := h.dialer.variant
 	v.enter()
 	defer v.leave()
 
@@ -117,7 +122,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	session := v.acquire(client)
 	defer v.sessions.Release(session)
 
-	up, upstream, err := h.connect(session, client)
+	up, upstream, err := h.dialer.connect(session, client)
 	if err != nil {
 		h.refused(cx, err)
 		return nil
@@ -126,8 +131,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	defer up.Close()
 
 	down, early := downstream(cx)
-	header := h.proxyHeader(cx)
-	result := relay.Run(down, up, append(header, early...), func() { h.verify(upstream) })
+	result := relay.Run(down, up, append(header, early...), func() { h.dialer.verify(upstream) })
 	if entry := h.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(
 			zap.Stringer("client", client),
@@ -148,64 +152,25 @@ func (h *Handler) refused(cx *layer4.Connection, err error) {
 }
 
 // proxyHeader returns the PROXY protocol header for the connection, or nothing if none is wanted.
-func (h *Handler) proxyHeader(cx *layer4.Connection) []byte {
+func (h *Handler) proxyHeader(cx *layer4.Connection) ([]byte, error) {
 	if h.ppVersion == 0 {
-		return nil
+		return nil, nil
 	}
 	header := proxyproto.HeaderProxyFromAddrs(h.ppVersion, cx.RemoteAddr(), cx.LocalAddr())
 	if header.TransportProtocol != proxyproto.UNSPEC {
 		header.Command = proxyproto.PROXY
 	}
-	var buffer bytes.Buffer
-	if _, err := header.WriteTo(&buffer); err != nil {
-		h.logger.Error("writing the PROXY header", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
-		return nil
+	bytes, err := header.Format()
+	if err != nil {
+		return nil, fmt.Errorf("making the PROXY header: %w", err)
 	}
-	return buffer.Bytes()
-}
-
-// downstream returns the client's connection to relay, the plain socket where that is possible, and what
-// was read from it already.
-func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
-	switch conn := cx.Conn.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return conn, cx.MatchingBytes()
-	}
-	if w := writeCloser(cx.Conn); w != nil {
-		return halfCloser{cx, w}, nil
-	}
-	return cx, nil
-}
-
-type closeWriter interface{ CloseWrite() error }
-
-// halfCloser is a wrapped connection that can end one direction.
-type halfCloser struct {
-	net.Conn
-	closeWriter
-}
-
-// writeCloser looks for the connection that can end the direction to the client, below wrappers that
-// change nothing in this direction.
-func writeCloser(conn net.Conn) closeWriter {
-	for {
-		switch c := conn.(type) {
-		case closeWriter:
-			return c
-		case *layer4.Connection:
-			conn = c.Conn
-		case *proxyproto.Conn:
-			conn = c.Raw()
-		default:
-			return nil
-		}
-	}
+	return bytes, nil
 }
 
 // Cleanup leaves the pool, if Provision came as far as joining it.
 func (h *Handler) Cleanup() error {
-	if h.variant != nil {
-		h.variant.quit()
+	if h.dialer != nil {
+		h.dialer.quit()
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -33,9 +34,8 @@ func init() {
 type SelectionPolicy struct {
 	Options
 
-	variant *variant
-	places  map[*target.Member]int // the index of each upstream
-	logger  *zap.Logger
+	dialer *dialer
+	places map[*target.Member]int // the index of each upstream
 }
 
 // CaddyModule returns the Caddy module information.
@@ -48,7 +48,6 @@ func (*SelectionPolicy) CaddyModule() caddy.ModuleInfo {
 
 // Provision checks the options and joins the pool with the upstreams of the handler around it.
 func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
-	p.logger = ctx.Logger()
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
@@ -76,7 +75,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.variant = v
+	p.dialer = &dialer{variant: v, timeout: defaultDialTimeout, logger: ctx.Logger()}
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range v.targets.Members() {
@@ -108,11 +107,11 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 		c.tried = append(c.tried, c.last)
 		c.last = nil
 	}
-	client := p.variant.client(cx.RemoteAddr())
-	session := p.variant.acquire(client)
+	client := p.dialer.client(cx.RemoteAddr())
+	session := p.dialer.acquire(client)
 	c.last = p.choose(upstreams, cx, c, session)
-	if c.last == nil || !holdFrom(cx).add(p.variant, session) {
-		p.variant.sessions.Release(session)
+	if c.last == nil || !holdFrom(cx).add(p.dialer.variant, session) {
+		p.dialer.sessions.Release(session)
 	}
 	if c.last == nil {
 		return nil
@@ -132,21 +131,31 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	active := func(m *target.Member) bool { return m.Active() && untried(m) }
 
 	client := session.Client()
-	if m := p.variant.settle(session, client, active); m != nil {
+	if m := p.dialer.settle(session, client, active); m != nil {
 		return m
 	}
-	if m := p.variant.settle(session, client, untried); m != nil {
+	if m := p.dialer.settle(session, client, untried); m != nil {
 		return m
 	}
 	c.tried = c.tried[:0]
-	return p.variant.settle(session, client, available)
+	return p.dialer.settle(session, client, available)
 }
 
+// failed makes sure of an upstream that proxy has failed to connect to. What failed may be the client's own doing,
+// such as a TLS handshake that copies its wishes, or an address made of its own; so the upstream is dialled
+// once more. Datagrams tell nothing that way.
 func (p *SelectionPolicy) failed(m *target.Member) {
-	if m.Deactivate(p.variant.deactivation) {
-		p.logger.Warn("upstream deactivated",
+	if m.Config.Address.Network != "" {
+		p.dialer.verify(m)
+		return
+	}
+	if strings.Contains(m.Config.Address.Dial, "{") {
+		return
+	}
+	if m.Deactivate(p.dialer.deactivation) {
+		p.dialer.logger.Warn("upstream deactivated",
 			zap.Stringer("upstream", m.Config.Address),
-			zap.Duration("duration", p.variant.deactivation))
+			zap.Duration("duration", p.dialer.deactivation))
 	}
 }
 
@@ -171,8 +180,8 @@ func (p *SelectionPolicy) choiceFor(cx *layer4.Connection) *choice {
 
 // Cleanup leaves the pool, if Provision came as far as joining it.
 func (p *SelectionPolicy) Cleanup() error {
-	if p.variant != nil {
-		p.variant.quit()
+	if p.dialer != nil {
+		p.dialer.quit()
 	}
 	return nil
 }

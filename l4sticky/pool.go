@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -70,8 +71,8 @@ func (p *pool) leave() {
 // changes, so that a connection is handled by one set of rules while configs come and go.
 type variant struct {
 	*pool
-	config       any // identifies the config
-	users        int // guarded by the pool's lock
+	config       *prometheus.Registry // identifies the config
+	users        int                  // guarded by the pool's lock
 	settings     settings
 	targets      *target.Set
 	deactivation time.Duration
@@ -110,7 +111,7 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 	return v, err
 }
 
-func (p *pool) join(config any, s settings) (*variant, error) {
+func (p *pool) join(config *prometheus.Registry, s settings) (*variant, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range p.variants {

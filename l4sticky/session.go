@@ -18,7 +18,12 @@ func init() {
 // SessionHandler goes in front of caddy-l4's own `proxy` handler, in the same route, so that the policy
 // `sticky_ip` knows when a connection ends. Then a session lives while its client has connections, and
 // for exactly `session_expiry` after the last one. It has no options.
-type SessionHandler struct{}
+type SessionHandler struct {
+	mu sync.Mutex
+	// packets are the holds of datagram connections. When its server stops, layer4 may leave the handler of such a
+	// connection waiting for ever.
+	packets map[*hold]struct{}
+}
 
 // CaddyModule returns the Caddy module information.
 func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
@@ -29,17 +34,42 @@ func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
 }
 
 // Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
-func (*SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
+func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
 	h := new(hold)
 	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
 	defer h.release()
+	if isPacket(cx.Conn) {
+		s.mu.Lock()
+		if s.packets == nil {
+			s.packets = make(map[*hold]struct{})
+		}
+		s.packets[h] = struct{}{}
+		s.mu.Unlock()
+		defer s.forget(h)
+	}
 	return next.Handle(cx)
+}
+
+func (s *SessionHandler) forget(h *hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.packets, h)
+}
+
+// Cleanup ends the sessions of datagram connections, which can receive nothing any more.
+func (s *SessionHandler) Cleanup() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for h := range s.packets {
+		h.release()
+	}
+	return nil
 }
 
 // UnmarshalCaddyfile sets up the SessionHandler from Caddyfile tokens. Syntax:
 //
 //	sticky_session
-func (*SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+func (s *SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
 	if d.NextArg() {
 		return d.Errf("sticky_session: unexpected argument '%s'; it has no options", d.Val())
@@ -79,7 +109,7 @@ func (h *hold) add(v *variant, session *clientSession) bool {
 		return false
 	}
 	for _, held := range h.inUse {
-		if held.session == session {
+		if held.variant == v {
 			return false
 		}
 	}
@@ -88,6 +118,7 @@ func (h *hold) add(v *variant, session *clientSession) bool {
 	return true
 }
 
+// release gives the sessions back; it may be called again.
 func (h *hold) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -96,10 +127,12 @@ func (h *hold) release() {
 		held.sessions.Release(held.session)
 		held.leave()
 	}
+	h.inUse = nil
 }
 
 // Interface guards
 var (
+	_ caddy.CleanerUpper    = (*SessionHandler)(nil)
 	_ caddyfile.Unmarshaler = (*SessionHandler)(nil)
 	_ layer4.NextHandler    = (*SessionHandler)(nil)
 )

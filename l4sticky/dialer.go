@@ -1,0 +1,85 @@
+package l4sticky
+
+import (
+	"context"
+	"errors"
+	"net"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// A dialer connects to the targets of a variant. What becomes of its dials tells which targets are active.
+type dialer struct {
+	*variant
+	net     net.Dialer
+	timeout time.Duration
+	logger  *zap.Logger
+}
+
+// dial connects to the target. A failure deactivates it, unless it has been deactivated meanwhile, which ends the
+// context, or this machine is to blame.
+func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
+	deadline, cancel := context.WithTimeout(ctx, d.timeout)
+	defer cancel()
+	conn, err := d.net.DialContext(deadline, m.Config.Address.Network, m.Config.Address.Dial)
+	if err == nil || ctx.Err() != nil || isLocal(err) {
+		return conn, err
+	}
+	if m.Deactivate(d.deactivation) {
+		d.logger.Warn("upstream deactivated",
+			zap.Stringer("upstream", m.Config.Address),
+			zap.Duration("duration", d.deactivation),
+			zap.Error(err))
+	}
+	return nil, err
+}
+
+// accepts notes that the target accepted a connection, which ends a deactivation.
+func (d *dialer) accepts(m *target.Member) {
+	if m.Activate() {
+		d.logger.Info("upstream accepts again", zap.Stringer("upstream", m.Config.Address))
+	}
+}
+
+// verify looks at a target after something went wrong with a connection to it, which does not tell that the
+// target is gone: it is deactivated only if it does not accept another one. There is one such probe of a target
+// at a time.
+func (d *dialer) verify(m *target.Member) {
+	if m.BeginProbe() == nil {
+		go d.probe(m)
+	}
+}
+
+func (d *dialer) probe(m *target.Member) {
+	defer m.EndProbe()
+	ctx, _ := m.Dialing()
+	if conn, err := d.dial(ctx, m); err == nil {
+		_ = conn.Close()
+		d.accepts(m)
+	}
+}
+
+// exhausted are the errors by which a dial fails for want of this machine's resources. They say nothing
+// about the target, and another one would fail alike.
+var exhausted = []syscall.Errno{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
+
+func isExhausted(err error) bool {
+	var lookup *net.DNSError
+	inLookup := errors.As(err, &lookup)
+	return slices.ContainsFunc(exhausted, func(local syscall.Errno) bool {
+		// The resolver keeps nothing but the text of its error.
+		return errors.Is(err, local) || inLookup && strings.HasSuffix(lookup.Err, local.Error())
+	})
+}
+
+// isLocal reports whether a failed dial is no fault of the target: besides those, there may be no source port
+// left for it, where another target may still have some.
+func isLocal(err error) bool {
+	return isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
+}

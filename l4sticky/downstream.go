@@ -1,0 +1,67 @@
+package l4sticky
+
+import (
+	"net"
+	"reflect"
+
+	"github.com/mholt/caddy-l4/layer4"
+	"github.com/pires/go-proxyproto"
+)
+
+type closeWriter interface{ CloseWrite() error }
+
+// downstream returns the client's connection to relay, the plain socket where that is possible, and what
+// was read from it already.
+func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
+	switch conn := cx.Conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return conn, cx.MatchingBytes()
+	}
+	for conn := cx.Conn; conn != nil; conn = unwrap(conn) {
+		if w, ok := conn.(closeWriter); ok {
+			return halfCloser{cx, w}, nil
+		}
+	}
+	return cx, nil
+}
+
+// halfCloser is a wrapped connection that can end one direction.
+type halfCloser struct {
+	net.Conn
+	closeWriter
+}
+
+// isPacket reports whether datagrams are at the bottom of a connection. A Unix stream has the methods of a
+// packet connection, too, but comes as it is.
+func isPacket(conn net.Conn) bool {
+	for ; conn != nil; conn = unwrap(conn) {
+		switch conn.(type) {
+		case *net.TCPConn, *net.UnixConn:
+			return false
+		case net.PacketConn:
+			return true
+		}
+	}
+	return false
+}
+
+// unwrap returns the connection within a connection, or nil if there is none to be seen. The wrappers of caddy-l4's
+// handlers are not exported, but the connection that they embed is.
+func unwrap(conn net.Conn) net.Conn {
+	if c, ok := conn.(*proxyproto.Conn); ok {
+		return c.Raw()
+	}
+	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
+		return c.NetConn() // TLS
+	}
+	value := reflect.Indirect(reflect.ValueOf(conn))
+	if value.Kind() != reflect.Struct {
+		return nil
+	}
+	field := value.FieldByName("Conn")
+	if !field.IsValid() || !field.CanInterface() {
+		return nil
+	}
+	inner, _ := field.Interface().(net.Conn)
+	return inner
+}
