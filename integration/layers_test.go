@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -65,6 +66,50 @@ func TestBehindTLS(t *testing.T) {
 	await(t, "the targets to be rid of all connections", func() bool {
 		return targets[0].open()+targets[1].open()+targets[2].open() == 0
 	})
+}
+
+// Behind a handler that wraps the connection in something of its own, a client that is still sending gets the
+// whole answer of a target that has ended.
+func TestBehindThrottle(t *testing.T) {
+	t.Parallel()
+	listen := freeAddr(t)
+	target := startTarget(t, "a", func(conn *net.TCPConn) {
+		_, _ = io.CopyN(conn, noise(1, miB), miB)
+		_ = conn.CloseWrite()
+		_, _ = io.Copy(io.Discard, conn)
+	})
+	startCaddy(t, caddyfile(server{listen, "throttle {\nread_bytes_per_second 1e9\nread_burst_size 1000000\n}\n" + sticky("", target)}))
+	conn := dialFrom(t, "127.0.0.2", listen)
+	go func() {
+		for chunk := make([]byte, kiB); ; time.Sleep(time.Millisecond) {
+			if _, err := conn.Write(chunk); err != nil {
+				return
+			}
+		}
+	}()
+	got, err := digest(conn)
+	if want, _ := digest(noise(1, miB)); got != want || err != nil {
+		t.Errorf("the answer differs from what was sent: %v", err)
+	}
+}
+
+// Datagrams are no connection to balance, whatever a PROXY header says of them.
+func TestDatagramsAreRefused(t *testing.T) {
+	t.Parallel()
+	listen, target := freeAddr(t), startTarget(t, "a", greet("a"))
+	caddy := startCaddy(t, caddyfile(server{"udp/" + listen, "proxy_protocol\n" + sticky("", target)}))
+	conn, err := net.Dial("udp", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\nhello"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "the datagram to be refused", func() bool { return strings.Contains(caddy.Log(), "carries no datagrams") })
+	if n := target.accepted.Load(); n != 0 {
+		t.Errorf("the target got %d connections", n)
+	}
 }
 
 // tlsConfig returns a config with a server for plain TCP and one for TLS, and what a client needs to

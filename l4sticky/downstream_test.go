@@ -1,0 +1,70 @@
+package l4sticky
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"testing"
+
+	"github.com/mholt/caddy-l4/layer4"
+	"github.com/pires/go-proxyproto"
+	"go.uber.org/zap"
+)
+
+// limited is how caddy-l4's handlers wrap a connection: by value or by pointer, with the connection embedded.
+type limited struct {
+	net.Conn
+	io.Reader
+}
+
+func (l limited) Read(p []byte) (int, error) { return l.Reader.Read(p) }
+
+func TestUnwrap(t *testing.T) {
+	tcp := new(net.TCPConn)
+	cx := func(conn net.Conn) *layer4.Connection {
+		return &layer4.Connection{Conn: conn, Logger: zap.NewNop()}
+	}
+	for name, conn := range map[string]net.Conn{
+		"connection":     cx(tcp),
+		"proxy protocol": proxyproto.NewConn(cx(tcp)),
+		"by value":       limited{Conn: cx(tcp)},
+		"by pointer":     &limited{Conn: cx(tcp)},
+		"tls":            tls.Server(cx(tcp), nil),
+		"many":           cx(limited{Conn: proxyproto.NewConn(cx(&limited{Conn: cx(tcp)}))}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			bottom := conn
+			for next := unwrap(bottom); next != nil; next = unwrap(bottom) {
+				bottom = next
+			}
+			if bottom != net.Conn(tcp) {
+				t.Errorf("at the bottom is %T", bottom)
+			}
+			if isPacket(conn) {
+				t.Error("it counts as a packet connection")
+			}
+			down, _ := downstream(cx(conn))
+			if _, ok := down.(closeWriter); !ok {
+				t.Error("it can't end one direction")
+			}
+		})
+	}
+	for name, conn := range map[string]net.Conn{
+		"datagrams":         datagrams{},
+		"wrapped datagrams": cx(limited{Conn: proxyproto.NewConn(cx(datagrams{}))}),
+		"udp":               new(net.UDPConn),
+	} {
+		if !isPacket(conn) {
+			t.Errorf("%s does not count as a packet connection", name)
+		}
+	}
+	a, b := net.Pipe()
+	defer a.Close()
+	defer b.Close()
+	if unwrap(a) != nil || unwrap(limited{}) != nil || unwrap(nil) != nil {
+		t.Error("something is found where nothing is")
+	}
+	if down, _ := downstream(cx(a)); down.(*layer4.Connection).Conn != a {
+		t.Error("a connection that can't end one direction is not relayed as it is")
+	}
+}
