@@ -3,12 +3,14 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +21,13 @@ func (p *balancerProcess) load(config string) error {
 		contentType = "application/json"
 	}
 	response, err := p.admin.Post("http://localhost/load", contentType, strings.NewReader(config))
+	// The admin server of the config before may take the call and end without an answer.
+	for range 10 {
+		if err == nil || !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+			break
+		}
+		response, err = p.admin.Post("http://localhost/load", contentType, strings.NewReader(config))
+	}
 	if err != nil {
 		return err
 	}

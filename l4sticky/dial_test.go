@@ -95,8 +95,9 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 	m.Release()
 }
 
-// TestLocalFailureBlamesNobody fails dials as a machine does that has run out of something.
-func TestLocalFailureBlamesNobody(t *testing.T) {
+// TestBlamelessFailure fails dials as a machine does that has run out of something, and as a target that accepts
+// only to reset.
+func TestBlamelessFailure(t *testing.T) {
 	for _, test := range []struct {
 		err   syscall.Errno
 		moves bool
@@ -104,6 +105,7 @@ func TestLocalFailureBlamesNobody(t *testing.T) {
 		{syscall.EMFILE, false},
 		{syscall.ENOBUFS, false},
 		{syscall.EADDRNOTAVAIL, true},
+		{syscall.ECONNRESET, true},
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			d, home, other := newDialer(t, listen(t), listen(t))
@@ -134,10 +136,10 @@ func TestLocalFailureBlamesNobody(t *testing.T) {
 // TestLookupForWantOfDescriptors is what the resolver makes of it when there is no descriptor to ask with.
 func TestLookupForWantOfDescriptors(t *testing.T) {
 	lookup := &net.DNSError{Err: "dial udp 192.0.2.53:53: socket: too many open files", Name: "target.example", IsTemporary: true}
-	if err := (&net.OpError{Op: "dial", Net: "tcp", Err: lookup}); !isExhausted(err) || !isLocal(err) {
+	if err := (&net.OpError{Op: "dial", Net: "tcp", Err: lookup}); !isExhausted(err) || !isBlameless(err) {
 		t.Errorf("%v is held against the target", err)
 	}
-	if err := (&net.DNSError{Err: "no such host", IsNotFound: true}); isExhausted(err) || isLocal(err) {
+	if err := (&net.DNSError{Err: "no such host", IsNotFound: true}); isExhausted(err) || isBlameless(err) {
 		t.Errorf("%v is not held against the target", err)
 	}
 }

@@ -23,12 +23,12 @@ type dialer struct {
 }
 
 // dial connects to the target. A failure deactivates it, unless it has been deactivated meanwhile, which ends the
-// context, or this machine is to blame.
+// context, or says nothing against it.
 func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
 	deadline, cancel := context.WithTimeout(ctx, d.timeout)
 	defer cancel()
 	conn, err := d.net.DialContext(deadline, m.Config.Address.Network, m.Config.Address.Dial)
-	if err == nil || ctx.Err() != nil || isLocal(err) {
+	if err == nil || ctx.Err() != nil || isBlameless(err) {
 		return conn, err
 	}
 	if m.Deactivate(d.deactivation) {
@@ -59,8 +59,11 @@ func (d *dialer) verify(m *target.Member) {
 func (d *dialer) probe(m *target.Member) {
 	defer m.EndProbe()
 	ctx, _ := m.Dialing()
-	if conn, err := d.dial(ctx, m); err == nil {
+	conn, err := d.dial(ctx, m)
+	if err == nil {
 		_ = conn.Close()
+	}
+	if err == nil || isReset(err) {
 		d.accepts(m)
 	}
 }
@@ -78,8 +81,12 @@ func isExhausted(err error) bool {
 	})
 }
 
-// isLocal reports whether a failed dial is no fault of the target: besides those, there may be no source port
-// left for it, where another target may still have some.
-func isLocal(err error) bool {
-	return isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
+// isReset reports whether a dial failed although the target accepted: it resets a connection that it does not
+// want, and only refuses one that nobody listens for.
+func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
+
+// isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there
+// may be no source port left for it. Another target may accept.
+func isBlameless(err error) bool {
+	return isExhausted(err) || isReset(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
