@@ -20,11 +20,11 @@ func TestDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	listen := freePort(t)
-	config := strings.ReplaceAll(string(demo), "8080", strconv.Itoa(listen))
+	ports := []string{"8080", strconv.Itoa(listen)}
 	for _, port := range []string{"8001", "8002", "8003"} {
-		config = strings.ReplaceAll(config, port, strconv.Itoa(freePort(t)))
+		ports = append(ports, port, strconv.Itoa(freePort(t)))
 	}
-	startCaddy(t, config)
+	startCaddy(t, strings.NewReplacer(ports...).Replace(string(demo)))
 
 	used := make(map[string]bool)
 	for _, ip := range clientIPs(30) {

@@ -245,3 +245,56 @@ func TestStop(t *testing.T) {
 		t.Error("somebody listens still")
 	}
 }
+
+// With a grace period open connections go on after SIGTERM, those of a config before as well, while new ones are
+// refused; the process ends with the last of them.
+func TestStopWithGrace(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 1)
+	caddy := startCaddy(t, balance(listen, "grace_period 1h", targets...))
+	old, _ := hold(t, "127.0.0.2", listen)
+	caddy.reload(t, balance(listen, "grace_period 1h\ndial_timeout 5s", targets...))
+	conn, _ := hold(t, "127.0.0.2", listen)
+	if err := caddy.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "new connections to be refused", func() bool {
+		conn, err := net.Dial("tcp", listen)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
+	for _, conn := range []*net.TCPConn{old, conn} {
+		if _, err := io.WriteString(conn, "still there\n"); err != nil {
+			t.Fatal(err)
+		}
+		if line := mustReadLine(t, conn); line != "still there" {
+			t.Errorf("%q came back", line)
+		}
+	}
+	old.Close()
+	if _, err := io.WriteString(conn, "one is left\n"); err != nil {
+		t.Fatal(err)
+	}
+	mustReadLine(t, conn)
+	conn.Close()
+	<-caddy.exited
+}
+
+// A grace period ends.
+func TestGraceIsLimited(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 1)
+	caddy := startCaddy(t, balance(listen, "grace_period 500ms", targets...))
+	conn, _ := hold(t, "127.0.0.2", listen)
+	if err := caddy.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	mustClose(t, conn)
+	<-caddy.exited
+	if took := time.Since(began); took < 400*time.Millisecond {
+		t.Errorf("the connection was cut after %v", took)
+	}
+}

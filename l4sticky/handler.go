@@ -6,6 +6,7 @@ package l4sticky
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,6 +44,11 @@ type Handler struct {
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
+
+	// How long open connections may go on when Caddy exits; new ones are refused at once. Caddy exits as soon as
+	// the last connection of the pool is done. Zero means that they end with Caddy; negative is an error.
+	// Default: 0.
+	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
 	dialer    *dialer
 	logger    *zap.Logger
@@ -89,6 +95,9 @@ func (h *Handler) setDefaults() error {
 		return err
 	}
 	if err := defaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
+		return err
+	}
+	if err := defaultDuration(&h.GracePeriod, "grace_period", 0); err != nil {
 		return err
 	}
 	switch h.ProxyProtocol {
@@ -167,13 +176,22 @@ func (h *Handler) proxyHeader(cx *layer4.Connection) ([]byte, error) {
 	return bytes, nil
 }
 
-// Cleanup leaves the pool, if Provision came as far as joining it.
+// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it waits for the
+// connections that are open.
 func (h *Handler) Cleanup() error {
-	if h.dialer != nil {
-		h.dialer.quit()
+	if h.dialer == nil {
+		return nil
 	}
+	if caddy.Exiting() && h.GracePeriod > 0 {
+		h.dialer.awaitEmpty(exitBegan().Add(time.Duration(h.GracePeriod)))
+	}
+	h.dialer.quit()
 	return nil
 }
+
+// exitBegan returns the time when the first handler noticed that Caddy exits. All wait from then on, though one
+// is asked after the other.
+var exitBegan = sync.OnceValue(time.Now)
 
 // UnmarshalCaddyfile sets up the Handler from Caddyfile tokens. Syntax:
 //
@@ -191,6 +209,7 @@ func (h *Handler) Cleanup() error {
 //		max_sessions <number>
 //		dial_timeout <duration>
 //		proxy_protocol v1|v2
+//		grace_period <duration>
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
@@ -200,6 +219,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	options := h.table()
 	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
 	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, "v1", "v2")
+	options["grace_period"] = parse.Duration(&h.GracePeriod)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
 		u := new(Upstream)
 		h.Upstreams = append(h.Upstreams, u)

@@ -34,7 +34,8 @@ type pool struct {
 	name     string
 	sessions *sessionTable
 	registry *target.Registry
-	open     atomic.Int64 // connections that hold the pool
+	open     atomic.Int64  // connections that hold the pool
+	emptied  chan struct{} // gets a value when the last of them is done
 
 	mu       sync.Mutex
 	variants []*variant // one for each config that has the pool, the newest last
@@ -45,6 +46,7 @@ func newPool(name string) (caddy.Destructor, error) {
 		name:     name,
 		sessions: session.New[*target.Target](monotonic, defaultExpiry, defaultMaxSessions),
 		registry: target.NewRegistry(monotonic),
+		emptied:  make(chan struct{}, 1),
 	}, nil
 }
 
@@ -64,6 +66,23 @@ func (p *pool) enter() {
 func (p *pool) leave() {
 	if p.open.Add(-1) == 0 {
 		_, _ = pools.Delete(p.name)
+		select {
+		case p.emptied <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// awaitEmpty returns when no connection holds the pool, or at the deadline.
+func (p *pool) awaitEmpty(deadline time.Time) {
+	timeout := time.NewTimer(time.Until(deadline))
+	defer timeout.Stop()
+	for p.open.Load() > 0 {
+		select {
+		case <-p.emptied:
+		case <-timeout.C:
+			return
+		}
 	}
 }
 
