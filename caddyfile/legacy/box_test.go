@@ -145,7 +145,7 @@ func (b *box) nothingLeft() {
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		address := fmt.Sprintf("127.0.0.1:%d", 26000+rand.IntN(6000))
 		if listener, err := net.Listen("tcp", address); err == nil {
 			_ = listener.Close()
 			return address
