@@ -58,10 +58,10 @@ func unwrap(conn net.Conn) net.Conn {
 	if value.Kind() != reflect.Struct {
 		return nil
 	}
-	field := value.FieldByName("Conn")
-	if !field.IsValid() || !field.CanInterface() {
+	field, found := value.Type().FieldByName("Conn")
+	if !found || len(field.Index) != 1 {
 		return nil
 	}
-	inner, _ := field.Interface().(net.Conn)
+	inner, _ := value.FieldByIndex(field.Index).Interface().(net.Conn)
 	return inner
 }

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -226,6 +224,7 @@ func TestBulk(t *testing.T) {
 }
 
 func TestBackPressure(t *testing.T) {
+	t.Parallel()
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)
 		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
@@ -246,175 +245,3 @@ func TestBackPressure(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
-
-func TestClientReset(t *testing.T) {
-	for _, name := range []string{"tcp", "wrapped"} {
-		t.Run(name, func(t *testing.T) {
-			b := kinds[name](t, nil)
-			send(t, b.client, "x")
-			expect(t, b.target, "x")
-			reset(b.client)
-			r := b.wait(t)
-			if !errors.Is(r.ClientErr, syscall.ECONNRESET) || r.TargetErr != nil {
-				t.Errorf("result %+v, want the client's reset alone", r)
-			}
-			if _, err := b.target.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("the target reads %v, want a reset: the stream was cut", err)
-			}
-		})
-	}
-}
-
-func TestClientGoneWhileTargetSends(t *testing.T) {
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
-		send(t, b.target, "x")
-		expect(t, b.client, "x")
-		_ = b.client.Close()
-		if _, err := io.Copy(b.target, endless{}); err == nil {
-			t.Error("a target can write on and on to a client that is gone")
-		}
-		if r := b.wait(t); r.ClientErr == nil || r.TargetErr != nil {
-			t.Errorf("result %+v, want the client's error alone", r)
-		}
-	})
-}
-
-// TestClientResetWhileTargetStalls is a client that goes while its bytes wait for a target that does not read.
-func TestClientResetWhileTargetStalls(t *testing.T) {
-	for _, early := range []int{0, 64 << 20} {
-		b := kinds["tcp"](t, make([]byte, early))
-		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
-		if _, err := io.Copy(b.client, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("writing to a target that does not read: %v, want a time-out", err)
-		}
-		reset(b.client)
-		if r := b.wait(t); r.ClientErr == nil || r.TargetErr != nil {
-			t.Errorf("result %+v, want the client's error alone", r)
-		}
-	}
-}
-
-// TestSlowTargetIsNoReset lets a target pause for longer than a stall is looked at.
-func TestSlowTargetIsNoReset(t *testing.T) {
-	const size = 32 << 20
-	b := kinds["tcp"](t, nil)
-	go func() {
-		_, _ = io.Copy(b.client, io.LimitReader(endless{}, size))
-		_ = b.client.(closeWriter).CloseWrite()
-	}()
-	total := 0
-	for buffer := make([]byte, 1<<20); ; {
-		n, err := b.target.Read(buffer)
-		total += n
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if total < 4<<20 {
-			time.Sleep(stallCheck / 2) // what is tested is time itself
-		}
-	}
-	if total != size {
-		t.Errorf("the target got %d bytes of %d", total, size)
-	}
-	_ = b.target.Close()
-	b.wait(t)
-}
-
-func TestTargetReset(t *testing.T) {
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
-		send(t, b.client, "x")
-		expect(t, b.target, "x")
-		reset(b.target)
-		expectEnd(t, b.client)
-		if len(b.failed) != 1 {
-			t.Error("the failure is not told before the client has left")
-		}
-		_ = b.client.Close()
-		if r := b.wait(t); !errors.Is(r.TargetErr, syscall.ECONNRESET) || r.ClientErr != nil {
-			t.Errorf("result %+v, want the target's reset alone", r)
-		}
-	})
-}
-
-// TestTargetResetEndsIdleClient is a client that never says anything and never closes.
-func TestTargetResetEndsIdleClient(t *testing.T) {
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
-		reset(b.target)
-		if r := b.wait(t); r.TargetErr == nil {
-			t.Errorf("result %+v, want the target's error", r)
-		}
-		expectEnd(t, b.client)
-	})
-}
-
-// TestEarlyAnswer is a target that answers before it has read all, and closes: the client must get the whole
-// answer, though the target resets.
-func TestEarlyAnswer(t *testing.T) {
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
-		sent := make(chan struct{})
-		go func() {
-			defer close(sent)
-			_, _ = io.Copy(b.client, io.LimitReader(endless{}, 16<<20))
-			_ = b.client.(closeWriter).CloseWrite()
-		}()
-		expect(t, b.target, "\x00")
-		send(t, b.target, "413 too large")
-		_ = b.target.Close() // with unread bytes, which makes it a reset
-		expect(t, b.client, "413 too large")
-		expectEnd(t, b.client)
-		<-sent
-		b.wait(t)
-	})
-}
-
-// TestTargetLeavesWhileClientSends is a target that has ended its stream well and is gone.
-func TestTargetLeavesWhileClientSends(t *testing.T) {
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
-		_ = b.target.Close()
-		expectEnd(t, b.client)
-		if _, err := io.Copy(b.client, endless{}); err == nil {
-			t.Error("a client can write on and on to a target that is gone")
-		}
-		if r := b.wait(t); r.TargetErr != nil {
-			t.Errorf("result %+v, want no error of a target that left", r)
-		}
-	})
-}
-
-func TestEndOfOpaqueConnectionIsTheEndOfBoth(t *testing.T) {
-	b := start(t, "tcp", "127.0.0.1:0", nil, func(c net.Conn) net.Conn { return opaque{c} })
-	send(t, b.target, "bye")
-	_ = b.target.Close()
-	expect(t, b.client, "bye")
-	expectEnd(t, b.client)
-	if r := b.wait(t); r != (Result{ToClient: 3}) {
-		t.Errorf("result %+v", r)
-	}
-}
-
-// TestAborts ends relays at random moments from either side; the test's main function finds what leaks.
-func TestAborts(t *testing.T) {
-	for range 200 {
-		b := kinds["tcp"](t, bytes.Repeat([]byte("early"), rand.IntN(1000)))
-		ends := []net.Conn{b.client, b.target}
-		go func() { _, _ = io.Copy(b.client, io.LimitReader(endless{}, 1<<16+rand.Int64N(1<<20))) }()
-		go func() { _, _ = io.Copy(b.target, io.LimitReader(endless{}, 1<<16+rand.Int64N(1<<20))) }()
-		_, _ = io.CopyN(io.Discard, ends[rand.IntN(2)], rand.Int64N(1<<16))
-		first := rand.IntN(2)
-		if rand.IntN(2) == 0 {
-			reset(ends[first])
-		} else {
-			_ = ends[first].Close()
-		}
-		_ = ends[1-first].Close()
-		b.wait(t)
-	}
-}

@@ -79,6 +79,7 @@ func TestBurstUsesSplice(t *testing.T) {
 // TestSlowClientGetsWholeAnswer is a target that has answered and is gone, for a client that goes on sending and
 // reads slowly.
 func TestSlowClientGetsWholeAnswer(t *testing.T) {
+	t.Parallel()
 	const size = 3 << 20
 	b := kinds["tcp"](t, nil)
 	go func() {
