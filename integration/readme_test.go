@@ -10,8 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// ran are the commands of the README that tests run: the demo's by TestDemo, the others by whoever runs
-// this test or builds the binary for it.
+// ran are the commands of the README that are run: the demo by TestDemo, the old command line by TestLegacyCommand,
+// the others by whoever builds the binary and runs the tests.
 var ran = []string{
 	"go run ./build && ./caddy run",
 	"curl --interface 127.0.0.2 http://127.0.0.1:8080",
