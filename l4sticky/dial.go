@@ -22,6 +22,9 @@ type attempt struct {
 	session *clientSession
 	client  netip.Addr
 	tried   []*target.Member
+	// detour means that the client's target failed this connection by no fault of its own. The connection goes
+	// elsewhere, and the session stays.
+	detour bool
 
 	// spare is a connection to a target that accepted after the client's session had moved on. It is
 	// taken if nothing better accepts.
@@ -50,6 +53,8 @@ func (d *dialer) connect(session *clientSession, client netip.Addr) (net.Conn, *
 		case err == nil:
 			a.dropSpare()
 			a.spare, a.spareTo = conn, m
+		case isBlameless(err):
+			a.detour = true
 		}
 		a.tried = append(a.tried, m)
 	}
@@ -60,7 +65,7 @@ func (d *dialer) connect(session *clientSession, client netip.Addr) (net.Conn, *
 // at a time, and who comes second waits for the result.
 func (a *attempt) next() (m *target.Member, probe bool) {
 	for {
-		if m := a.settle(a.session, a.client, a.usable); m != nil {
+		if m := a.choose(); m != nil {
 			return m, false
 		}
 		if a.spare != nil {
@@ -81,6 +86,14 @@ func (a *attempt) next() (m *target.Member, probe bool) {
 	}
 }
 
+// choose returns the active target for the connection, which is the client's unless it takes a detour.
+func (a *attempt) choose() *target.Member {
+	if a.detour {
+		return a.targets.Place(a.client, a.usable)
+	}
+	return a.settle(a.session, a.client, a.usable)
+}
+
 // usable reports whether the connection may go to a target.
 func (a *attempt) usable(m *target.Member) bool {
 	return m.Active() && a.untried(m)
@@ -94,7 +107,7 @@ func (a *attempt) untried(m *target.Member) bool {
 // agreed reports whether a target that accepted is still the one for the client. If its session has
 // moved meanwhile, its connections meet at the new target.
 func (a *attempt) agreed(m *target.Member) bool {
-	return m.Active() && a.sessions.Target(a.session) == m.Target
+	return a.detour || m.Active() && a.sessions.Target(a.session) == m.Target
 }
 
 // try connects to the target and claims a connection of it. A probe that succeeds makes the target active and the
@@ -118,7 +131,9 @@ func (a *attempt) try(m *target.Member, probe bool) (net.Conn, error) {
 	}
 	if probe {
 		a.accepts(m)
-		a.move(a.session, m)
+		if !a.detour {
+			a.move(a.session, m)
+		}
 	}
 	return conn, nil
 }

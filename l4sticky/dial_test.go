@@ -126,6 +126,9 @@ func TestBlamelessFailure(t *testing.T) {
 				_ = conn.Close()
 				m.Release()
 			}
+			if got := d.sessions.Target(s); got != home.Target {
+				t.Error("the session has left its target, which is active")
+			}
 			if !home.Active() || !other.Active() || home.Connections() != 0 || other.Connections() != 0 {
 				t.Error("a target is deactivated or counts a connection")
 			}

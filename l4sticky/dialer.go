@@ -63,7 +63,7 @@ func (d *dialer) probe(m *target.Member) {
 	if err == nil {
 		_ = conn.Close()
 	}
-	if err == nil || isReset(err) {
+	if err == nil || wasAccepted(err) {
 		d.accepts(m)
 	}
 }
@@ -81,12 +81,12 @@ func isExhausted(err error) bool {
 	})
 }
 
-// isReset reports whether a dial failed although the target accepted: it resets a connection that it does not
-// want, and only refuses one that nobody listens for.
-func isReset(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
+// wasAccepted reports whether a dial failed although the target accepted: it resets a connection that it does
+// not want, and only refuses one that nobody listens for.
+func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
 // isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there
 // may be no source port left for it. Another target may accept.
 func isBlameless(err error) bool {
-	return isExhausted(err) || isReset(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
+	return isExhausted(err) || wasAccepted(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }

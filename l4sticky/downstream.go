@@ -17,19 +17,29 @@ func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
 	case *net.TCPConn, *net.UnixConn:
 		return conn, cx.MatchingBytes()
 	}
+	var writer closeWriter
+	bottom := cx.Conn
 	for conn := cx.Conn; conn != nil; conn = unwrap(conn) {
-		if w, ok := conn.(closeWriter); ok {
-			return halfCloser{cx, w}, nil
+		if w, ok := conn.(closeWriter); ok && writer == nil {
+			writer = w
 		}
+		bottom = conn
 	}
-	return cx, nil
+	if writer == nil {
+		return cx, nil
+	}
+	return halfCloser{cx, writer, bottom}, nil
 }
 
 // halfCloser is a wrapped connection that can end one direction.
 type halfCloser struct {
 	net.Conn
 	closeWriter
+	bottom net.Conn
 }
+
+// Socket returns the connection below all wrappers, for the relay to look at.
+func (h halfCloser) Socket() net.Conn { return h.bottom }
 
 // isPacket reports whether datagrams are at the bottom of a connection. A Unix stream has the methods of a
 // packet connection, too, but comes as it is.

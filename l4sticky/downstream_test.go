@@ -44,8 +44,8 @@ func TestUnwrap(t *testing.T) {
 				t.Error("it counts as a packet connection")
 			}
 			down, _ := downstream(cx(conn))
-			if _, ok := down.(closeWriter); !ok {
-				t.Error("it can't end one direction")
+			if c, ok := down.(halfCloser); conn != net.Conn(tcp) && (!ok || c.Socket() != net.Conn(tcp)) {
+				t.Errorf("%T is relayed, want it to end one direction and to know its socket", down)
 			}
 		})
 	}

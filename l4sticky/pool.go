@@ -73,7 +73,8 @@ func (p *pool) leave() {
 	}
 }
 
-// awaitEmpty returns when no connection holds the pool, or at the deadline.
+// awaitEmpty returns when no connection holds the pool, or at the deadline. One may wait at a time, as Caddy cleans
+// up one module after the other.
 func (p *pool) awaitEmpty(deadline time.Time) {
 	timeout := time.NewTimer(time.Until(deadline))
 	defer timeout.Stop()

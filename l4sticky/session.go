@@ -23,6 +23,8 @@ type SessionHandler struct {
 	// packets are the holds of datagram connections. When its server stops, layer4 may leave the handler of such a
 	// connection waiting for ever.
 	packets map[*hold]struct{}
+	// stopped means that there will be no more datagrams.
+	stopped bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -44,6 +46,7 @@ func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) erro
 			s.packets = make(map[*hold]struct{})
 		}
 		s.packets[h] = struct{}{}
+		h.over = s.stopped
 		s.mu.Unlock()
 		defer s.forget(h)
 	}
@@ -60,6 +63,7 @@ func (s *SessionHandler) forget(h *hold) {
 func (s *SessionHandler) Cleanup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.stopped = true
 	for h := range s.packets {
 		h.release()
 	}

@@ -77,3 +77,17 @@ func TestCleanupEndsDatagramSessions(t *testing.T) {
 		})
 	}
 }
+
+// TestDatagramsAfterCleanup are handled by a config that has been stopped meanwhile.
+func TestDatagramsAfterCleanup(t *testing.T) {
+	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
+	s := new(SessionHandler)
+	if err := s.Cleanup(); err != nil {
+		t.Fatal(err)
+	}
+	held(t, s, v, datagrams{})
+	v.quit()
+	if known(t.Name()) {
+		t.Error("the pool is kept")
+	}
+}

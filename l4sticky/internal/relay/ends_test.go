@@ -30,6 +30,42 @@ func TestClientReset(t *testing.T) {
 	}
 }
 
+// TestLastWords is a client that says something after a silence and resets at once. What it said has reached
+// the balancer and must reach the target.
+func TestLastWords(t *testing.T) {
+	t.Parallel()
+	var benches []*bench
+	for range 30 {
+		benches = append(benches, kinds["tcp"](t, nil))
+	}
+	time.Sleep(stallCheck + stallCheck/5) // what is tested is time itself
+	lost := 0
+	for _, b := range benches {
+		send(t, b.client, "last words")
+		reset(b.client)
+		if got, _ := io.ReadAll(b.target); string(got) != "last words" {
+			lost++
+		}
+		b.wait(t)
+	}
+	if lost > 0 {
+		t.Errorf("the words of %d clients of %d are lost", lost, len(benches))
+	}
+}
+
+// TestResetAfterHalfClose is a client that has ended its direction and then goes.
+func TestResetAfterHalfClose(t *testing.T) {
+	for _, kind := range []string{"tcp", "wrapped"} {
+		b := kinds[kind](t, nil)
+		halfClose(t, b.client)
+		expectEnd(t, b.target)
+		reset(b.client)
+		if r := b.wait(t); r.ClientErr == nil || r.TargetErr != nil {
+			t.Errorf("result %+v, want the client's error alone", r)
+		}
+	}
+}
+
 func TestClientGoneWhileTargetSends(t *testing.T) {
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)
@@ -48,8 +84,8 @@ func TestClientGoneWhileTargetSends(t *testing.T) {
 // TestClientResetWhileTargetStalls is a client that goes while its bytes wait for a target that does not read.
 func TestClientResetWhileTargetStalls(t *testing.T) {
 	t.Parallel()
-	for _, early := range []int{0, 64 << 20} {
-		b := kinds["tcp"](t, make([]byte, early))
+	for kind, early := range map[string]int{"tcp": 0, "wrapped": 64 << 20} {
+		b := kinds[kind](t, make([]byte, early))
 		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.Copy(b.client, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("writing to a target that does not read: %v, want a time-out", err)

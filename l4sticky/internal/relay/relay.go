@@ -49,6 +49,9 @@ type closeWriter interface{ CloseWrite() error }
 // cannot take a cut stream for a whole one. After an error of the target the client still gets
 // what the target had sent, and the end of the stream. TargetFailed is called as soon as such an error
 // is known, if there is one.
+//
+// A wrapped connection can have a method Socket() net.Conn that returns the plain connection at its bottom, by
+// which the system tells of a reset and of bytes on their way.
 func Run(client, target net.Conn, early []byte, targetFailed func()) Result {
 	r := &relay{client: client, target: target, onTargetFailed: targetFailed}
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
@@ -71,6 +74,8 @@ type relay struct {
 	targetGone bool
 	// answered means that all that came from the target is delivered.
 	answered bool
+	// watching means that nothing more comes from the client but, perhaps, a reset.
+	watching bool
 	// lingerEnd is when a client that lingers must be done at the latest.
 	lingerEnd time.Time
 }
@@ -91,10 +96,17 @@ func (r *relay) up(early []byte) {
 	case writeErr != nil:
 		r.targetFailed(writeErr)
 		r.discardClient()
+	case errors.Is(readErr, os.ErrDeadlineExceeded):
+		if r.lingerOn() {
+			r.discardClient()
+		}
+		r.end()
 	case readErr != nil:
 		r.clientFailed(readErr)
 	case !closeWrite(r.target):
 		r.end()
+	default:
+		r.watchClient()
 	}
 }
 
@@ -118,12 +130,28 @@ func (r *relay) down(done chan<- struct{}) {
 	defer r.mu.Unlock()
 	r.answered = true
 	r.unsyncedLinger()
+	if r.watching {
+		_ = r.client.SetReadDeadline(past)
+	}
 }
 
-// stalled is asked when the target has not taken bytes for a while, and reports whether to go on: a
-// client that is gone must not wait for a target that does not read.
-func (r *relay) stalled() bool {
-	gone := isReset(r.client)
+// watchClient waits, after the client has ended its direction, for the end of the other one: a client that is
+// gone must not wait for what the target may say.
+func (r *relay) watchClient() {
+	r.mu.Lock()
+	r.watching = !r.answered && !r.ended
+	watching := r.watching
+	r.mu.Unlock()
+	if watching && awaitReset(r.client) {
+		r.clientFailed(syscall.ECONNRESET)
+	}
+}
+
+// stalled is asked when a write to the target has met its deadline, and reports whether to go on: a client that
+// is gone must not wait for a target that does not read. Waited tells that the target had all the time
+// since stalled was asked before; otherwise the deadline may have passed while there was nothing to write.
+func (r *relay) stalled(waited bool) bool {
+	gone := waited && isReset(r.client)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended || gone {
@@ -189,7 +217,7 @@ func (r *relay) unsyncedLinger() {
 // clientFailed notes an error of the client and ends the relay, with a reset for the target.
 func (r *relay) clientFailed(err error) {
 	r.mu.Lock()
-	first := !r.over && !errors.Is(err, os.ErrDeadlineExceeded)
+	first := !r.over
 	r.over = true
 	if first {
 		r.result.ClientErr = err
@@ -223,11 +251,11 @@ func closeWrite(conn net.Conn) bool {
 
 // writeAll writes to a connection. If stalled is not nil, the connection's write deadline is the time to
 // ask it whether to go on.
-func writeAll(dst net.Conn, bytes []byte, stalled func() bool) (n int, err error) {
-	for {
+func writeAll(dst net.Conn, bytes []byte, stalled func(waited bool) bool) (n int, err error) {
+	for waited := false; ; waited = true {
 		put, err := dst.Write(bytes[n:])
 		n += put
-		if stalled == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !stalled() {
+		if stalled == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !stalled(waited) {
 			return n, err
 		}
 	}

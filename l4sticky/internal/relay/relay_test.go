@@ -29,6 +29,9 @@ type wrapped struct {
 	closeWriter
 }
 
+// Socket returns what is below, as the balancer's wrapped connections do.
+func (w wrapped) Socket() net.Conn { return w.Conn }
+
 // opaque can't even do that.
 type opaque struct{ net.Conn }
 

@@ -25,27 +25,40 @@ func isTCP(conn net.Conn) bool {
 
 // isReset reports whether the other side has reset the connection.
 func isReset(conn net.Conn) (reset bool) {
-	control(conn, func(fd int) {
-		poll := []unix.PollFd{{Fd: int32(fd)}}
-		n, err := unix.Poll(poll, 0)
-		reset = err == nil && n > 0 && poll[0].Revents&unix.POLLERR != 0
-	})
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { reset = hasError(fd) })
+	}
 	return reset
+}
+
+// awaitReset waits, after the end of the stream, for a reset or the read deadline, and reports which it was.
+func awaitReset(conn net.Conn) bool {
+	raw := socketBelow(conn)
+	return raw != nil && raw.Read(hasError) == nil
+}
+
+func hasError(fd uintptr) bool {
+	poll := []unix.PollFd{{Fd: int32(fd)}}
+	n, err := unix.Poll(poll, 0)
+	return err == nil && n > 0 && poll[0].Revents&unix.POLLERR != 0
 }
 
 // unacknowledged returns how many bytes are on the way to the other side.
 func unacknowledged(conn net.Conn) (bytes int) {
-	control(conn, func(fd int) {
-		if n, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ); err == nil {
-			bytes = n
-		}
-	})
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) {
+			if n, err := unix.IoctlGetInt(int(fd), unix.SIOCOUTQ); err == nil {
+				bytes = n
+			}
+		})
+	}
 	return bytes
 }
 
-// control calls look with the descriptor of a plain connection, if it is one that is open.
-func control(conn net.Conn, look func(fd int)) {
-	if raw := rawConn(conn); raw != nil {
-		_ = raw.Control(func(fd uintptr) { look(int(fd)) })
+// socketBelow returns the socket of a plain connection, or of one that tells what is below it.
+func socketBelow(conn net.Conn) syscall.RawConn {
+	if c, ok := conn.(interface{ Socket() net.Conn }); ok {
+		conn = c.Socket()
 	}
+	return rawConn(conn)
 }

@@ -20,7 +20,7 @@ var (
 // copyBuffered carries bytes from src to dst until src ends, for connections that can only be read
 // with a buffer at hand: a small one while little comes, a large one while it is filled. Stalled is
 // that of writeAll.
-func copyBuffered(dst, src net.Conn, stalled func() bool) (n int64, readErr, writeErr error) {
+func copyBuffered(dst, src net.Conn, stalled func(waited bool) bool) (n int64, readErr, writeErr error) {
 	small := smallBuffers.Get().(*[smallSize]byte)
 	defer smallBuffers.Put(small)
 	var large *[largeSize]byte

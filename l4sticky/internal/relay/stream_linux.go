@@ -15,7 +15,7 @@ const burst = 4
 // stream carries bytes from src to dst until src ends or one of them fails. A socket is read only when
 // it is readable, so that an idle connection holds no buffer; bursts between two TCP connections
 // stay in the kernel. Stalled is that of writeAll.
-func stream(dst, src net.Conn, stalled func() bool) (n int64, readErr, writeErr error) {
+func stream(dst, src net.Conn, stalled func(waited bool) bool) (n int64, readErr, writeErr error) {
 	in := rawConn(src)
 	if in == nil {
 		return copyBuffered(dst, src, stalled)
@@ -32,7 +32,7 @@ type copier struct {
 	in      syscall.RawConn
 	dst     net.Conn
 	out     syscall.RawConn // nil if the bytes must pass through a buffer
-	stalled func() bool
+	stalled func(waited bool) bool
 }
 
 func (c *copier) run() (total int64, readErr, writeErr error) {
@@ -128,7 +128,7 @@ func (c *copier) spliceBurst() (total int64, end bool, readErr, writeErr error) 
 		pending = got
 		clean = false
 		waitErr := c.out.Write(drain)
-		for c.stalled != nil && errors.Is(waitErr, os.ErrDeadlineExceeded) && c.stalled() {
+		for waited := false; c.stalled != nil && errors.Is(waitErr, os.ErrDeadlineExceeded) && c.stalled(waited); waited = true {
 			waitErr = c.out.Write(drain)
 		}
 		if waitErr != nil {

@@ -76,13 +76,24 @@ func TestBurstUsesSplice(t *testing.T) {
 	}
 }
 
-// TestSlowClientGetsWholeAnswer is a target that has answered and is gone, for a client that goes on sending and
-// reads slowly.
+// TestSlowClientGetsWholeAnswer is a target that has answered and is gone, for a client that reads slowly and goes
+// on sending, from the start or after a silence.
 func TestSlowClientGetsWholeAnswer(t *testing.T) {
-	t.Parallel()
+	for _, kind := range []string{"tcp", "wrapped"} {
+		for _, silence := range []time.Duration{0, linger + linger/4} {
+			t.Run(kind+" after "+silence.String(), func(t *testing.T) {
+				t.Parallel()
+				slowClient(t, kinds[kind](t, nil), silence)
+			})
+		}
+	}
+}
+
+func slowClient(t *testing.T, b *bench, silence time.Duration) {
 	const size = 3 << 20
-	b := kinds["tcp"](t, nil)
 	go func() {
+		_, _ = b.client.Write(make([]byte, 1))
+		time.Sleep(silence) // what is tested is time itself
 		for chunk := make([]byte, 1024); ; time.Sleep(20 * time.Millisecond) {
 			if _, err := b.client.Write(chunk); err != nil {
 				return
@@ -94,13 +105,13 @@ func TestSlowClientGetsWholeAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	total := 0
-	for buffer := make([]byte, 64<<10); ; time.Sleep(100 * time.Millisecond) { // what is tested is time itself
+	for buffer := make([]byte, 64<<10); ; time.Sleep(100 * time.Millisecond) {
 		n, err := b.client.Read(buffer)
 		if total += n; err != nil {
 			break
 		}
 		if unacknowledged(b.target) == 0 {
-			_ = b.target.Close()
+			reset(b.target)
 		}
 	}
 	if total != size {

@@ -60,17 +60,15 @@ func (sh *shard[T]) unsyncedNoteOldest() {
 	}
 }
 
-// arm makes the table expire sessions after the pause, unless that is due already.
-func (t *Table[T]) arm(pause time.Duration) {
-	if t.armed.CompareAndSwap(false, true) {
-		t.timer.Reset(max(pause, sweepPause))
-	}
-}
-
-// expireDue is the timer's function: it frees what is expired and sleeps until more will be. It
-// stays armed as long as there are idle sessions.
+// expireDue is the timer's function: it frees what is expired and sleeps until more will be.
 func (t *Table[T]) expireDue() {
 	t.expire()
+	t.schedule()
+}
+
+// schedule sets the timer for the next session to expire. Who calls it has armed the table, which stays so
+// as long as there are idle sessions.
+func (t *Table[T]) schedule() {
 	for {
 		if oldest := t.oldest(); oldest != never {
 			expiry := t.expiry.Load()

@@ -159,8 +159,8 @@ func (t *Table[T]) Release(s *Session[T]) {
 		}
 	}
 	sh.mu.Unlock()
-	if idle {
-		t.arm(time.Duration(t.expiry.Load()))
+	if idle && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
+		t.schedule()
 	}
 }
 
