@@ -252,6 +252,9 @@ func closeWrite(conn net.Conn) bool {
 // writeAll writes to a connection. If stalled is not nil, the connection's write deadline is the time to
 // ask it whether to go on.
 func writeAll(dst net.Conn, bytes []byte, stalled func(waited bool) bool) (n int, err error) {
+	if len(bytes) == 0 {
+		return 0, nil
+	}
 	for waited := false; ; waited = true {
 		put, err := dst.Write(bytes[n:])
 		n += put
