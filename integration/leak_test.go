@@ -98,9 +98,9 @@ func inventory(t testing.TB, caddy *balancerProcess) map[string]int {
 	return held
 }
 
-// moody serves in one of the ways in which servers end connections.
-func moody(conn *net.TCPConn) {
-	switch rand.IntN(6) {
+// endSomehow ends a connection in one of the ways that clients and servers have in common.
+func endSomehow(conn *net.TCPConn) {
+	switch rand.IntN(4) {
 	case 0:
 		reset(conn)
 	case 1:
@@ -108,13 +108,21 @@ func moody(conn *net.TCPConn) {
 		reset(conn)
 	case 2:
 		_, _ = io.CopyN(conn, noise(1, miB), rand.Int64N(200*kiB))
-	case 3:
+	default:
 		_, _ = io.WriteString(conn, "bye\n")
 		_ = conn.CloseWrite()
 		_, _ = io.Copy(io.Discard, conn)
+	}
+}
+
+// moody serves in one of the ways in which servers end connections.
+func moody(conn *net.TCPConn) {
+	switch rand.IntN(6) {
+	default:
+		endSomehow(conn)
 	case 4:
 		_, _ = io.Copy(io.Discard, conn) // stalls as far as the client can see
-	default:
+	case 5:
 		_, _ = io.Copy(conn, conn)
 	}
 }
@@ -130,21 +138,12 @@ func churn(addr string, n int) {
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(100 * time.Millisecond))
 		switch rand.IntN(6) {
-		case 0:
-			reset(conn)
-		case 1:
-			_, _ = io.CopyN(conn, noise(1, miB), rand.Int64N(200*kiB))
-			reset(conn)
-		case 2:
-			_, _ = io.CopyN(conn, noise(1, miB), rand.Int64N(200*kiB))
-		case 3:
-			_, _ = io.WriteString(conn, "bye\n")
-			_ = conn.CloseWrite()
-			_, _ = io.Copy(io.Discard, conn)
+		default:
+			endSomehow(conn)
 		case 4:
 			_, _ = io.Copy(io.Discard, conn)
 			reset(conn)
-		default:
+		case 5:
 			time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
 		}
 	})

@@ -32,18 +32,23 @@ func newDialer(t *testing.T, a, b string) (d *dialer, home, other *target.Member
 	return d, home, other
 }
 
-// TestDialFollowsSession moves the client's session while a connection dials, as another connection of the client
-// does whose dial fails.
+// moveWhileDialling moves the session at each dial to a target, as another connection of the client does whose dial
+// fails.
+func moveWhileDialling(d *dialer, s *clientSession, from, to *target.Member) {
+	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
+		if address == from.Address.Dial {
+			d.move(s, to)
+		}
+		return nil
+	}
+}
+
+// TestDialFollowsSession moves the client's session while a connection dials.
 func TestDialFollowsSession(t *testing.T) {
 	d, home, other := newDialer(t, listen(t), listen(t))
 	s := d.acquire(visitor)
 	defer d.sessions.Release(s)
-	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		if address == home.Address.Dial {
-			d.move(s, other)
-		}
-		return nil
-	}
+	moveWhileDialling(d, s, home, other)
 	conn, m, err := d.connect(s, visitor)
 	if err != nil {
 		t.Fatal(err)
@@ -75,12 +80,7 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 	s := d.acquire(visitor)
 	defer d.sessions.Release(s)
 	d.move(s, home)
-	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		if address == home.Address.Dial {
-			d.move(s, other)
-		}
-		return nil
-	}
+	moveWhileDialling(d, s, home, other)
 	conn, m, err := d.connect(s, visitor)
 	if err != nil {
 		t.Fatal(err)
