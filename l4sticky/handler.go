@@ -64,6 +64,12 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (h *Handler) UnmarshalJSON(data []byte) error {
+	type plain Handler
+	return unmarshal(data, (*plain)(h), "dial_timeout", "grace_period")
+}
+
 // Provision checks the options and joins the pool.
 func (h *Handler) Provision(ctx caddy.Context) error {
 	h.logger = ctx.Logger()

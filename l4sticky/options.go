@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -124,6 +125,22 @@ func (o *Options) setDefaults() error {
 		return fmt.Errorf("client_prefix: %d is not a prefix length of IPv6, which is from 1 to 128", bits)
 	}
 	return nil
+}
+
+// unmarshal decodes a module's JSON, in which the durations of Options and those named may come. An error of a
+// caddy.Duration does not tell which option it is about, so they are looked at first.
+func unmarshal(data []byte, into any, durations ...string) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	for _, name := range append(durations, "session_expiry", "deactivation_duration") {
+		var d caddy.Duration
+		if value, given := raw[name]; given && json.Unmarshal(value, &d) != nil {
+			return fmt.Errorf("%s: %s is not a duration such as \"30s\"", name, value)
+		}
+	}
+	return caddy.StrictUnmarshalJSON(data, into)
 }
 
 func defaultDuration(d *caddy.Duration, name string, value time.Duration) error {

@@ -46,6 +46,12 @@ func (*SelectionPolicy) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (p *SelectionPolicy) UnmarshalJSON(data []byte) error {
+	type plain SelectionPolicy
+	return unmarshal(data, (*plain)(p))
+}
+
 // Provision checks the options and joins the pool with the upstreams of the handler around it.
 func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {

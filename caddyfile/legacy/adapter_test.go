@@ -136,12 +136,18 @@ func decodeStrictly(t *testing.T, adapted []byte) {
 	if _, err := caddy.ParseNetworkAddress(server.Listen[0]); err != nil {
 		t.Error(err)
 	}
-	var handler struct {
-		Name string `json:"handler"`
-		l4sticky.Handler
+	// Caddy takes the name out before it decodes the handler.
+	var fields map[string]json.RawMessage
+	strict(t, server.Routes[0].HandlersRaw[0], &fields)
+	name := string(fields["handler"])
+	delete(fields, "handler")
+	nameless, err := json.Marshal(fields)
+	if err != nil {
+		t.Fatal(err)
 	}
-	strict(t, server.Routes[0].HandlersRaw[0], &handler)
-	if handler.Name != "sticky_proxy" || len(handler.Upstreams) == 0 {
+	var handler l4sticky.Handler
+	strict(t, nameless, &handler)
+	if name != `"sticky_proxy"` || len(handler.Upstreams) == 0 {
 		t.Errorf("not sticky_proxy with upstreams: %s", adapted)
 	}
 	for _, u := range handler.Upstreams {
