@@ -31,13 +31,18 @@ func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
 	if err == nil || ctx.Err() != nil || isBlameless(err) {
 		return conn, err
 	}
+	d.fails(m, err)
+	return nil, err
+}
+
+// fails deactivates a target, because of an error if one is known.
+func (d *dialer) fails(m *target.Member, err error) {
 	if m.Deactivate(d.deactivation) {
 		d.logger.Warn("upstream deactivated",
 			zap.Stringer("upstream", m.Config.Address),
 			zap.Duration("duration", d.deactivation),
 			zap.Error(err))
 	}
-	return nil, err
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.

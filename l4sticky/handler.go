@@ -6,6 +6,7 @@ package l4sticky
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +27,9 @@ func init() {
 }
 
 const defaultDialTimeout = 3 * time.Second
+
+// ppVersions are the versions of the PROXY protocol, from 1 on.
+var ppVersions = []string{"v1", "v2"}
 
 // Handler is a load balancer for TCP connections with sticky sessions: every client, known by its IP
 // address, goes to one target for as long as its session lives, and leaves a failing target without
@@ -51,7 +55,6 @@ type Handler struct {
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
 	dialer    *dialer
-	logger    *zap.Logger
 	refusals  rate.Sometimes // bounds the log lines that strangers can cause
 	ppVersion byte
 }
@@ -72,7 +75,6 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options and joins the pool.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
 	h.refusals = rate.Sometimes{Interval: time.Second}
 	if err := h.setDefaults(); err != nil {
 		return err
@@ -92,7 +94,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), logger: h.logger}
+	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), logger: ctx.Logger()}
 	return nil
 }
 
@@ -106,15 +108,13 @@ func (h *Handler) setDefaults() error {
 	if err := defaultDuration(&h.GracePeriod, "grace_period", 0); err != nil {
 		return err
 	}
-	switch h.ProxyProtocol {
-	case "":
-	case "v1":
-		h.ppVersion = 1
-	case "v2":
-		h.ppVersion = 2
-	default:
-		return fmt.Errorf("proxy_protocol: %w", parse.OneOf(h.ProxyProtocol, "v1", "v2"))
+	if h.ProxyProtocol == "" {
+		return nil
 	}
+	if err := parse.OneOf(h.ProxyProtocol, ppVersions...); err != nil {
+		return fmt.Errorf("proxy_protocol: %w", err)
+	}
+	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol))
 	return nil
 }
 
@@ -147,7 +147,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 
 	down, early := downstream(cx)
 	result := relay.Run(down, up, append(header, early...), func() { h.dialer.verify(upstream) })
-	if entry := h.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+	if entry := h.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(
 			zap.Stringer("client", client),
 			zap.Stringer("upstream", upstream.Config.Address),
@@ -162,7 +162,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 // refused logs why a connection is closed unserved, at most once a second.
 func (h *Handler) refused(cx *layer4.Connection, err error) {
 	h.refusals.Do(func() {
-		h.logger.Error("closing a connection", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
+		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
 	})
 }
 
@@ -224,7 +224,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	options := h.table()
 	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
-	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, "v1", "v2")
+	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
 	options["grace_period"] = parse.Duration(&h.GracePeriod)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
 		u := new(Upstream)

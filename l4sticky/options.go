@@ -11,18 +11,21 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
-// The ways to place a client, by their names in a config.
+// The ways to place a client, by their names in a config; Options tells what they mean.
 const (
-	placementRendezvous = "rendezvous"
-	placementLegacy     = "legacy"
-	placementRandom     = "random"
+	PlacementRendezvous = "rendezvous"
+	PlacementLegacy     = "legacy"
+	PlacementRandom     = "random"
 )
 
-var placements = map[string]target.Placement{
-	placementRendezvous: target.Rendezvous,
-	placementLegacy:     target.Legacy,
-	placementRandom:     target.Random,
-}
+var (
+	placementNames = []string{PlacementRendezvous, PlacementLegacy, PlacementRandom}
+	placements     = map[string]target.Placement{
+		PlacementRendezvous: target.Rendezvous,
+		PlacementLegacy:     target.Legacy,
+		PlacementRandom:     target.Random,
+	}
+)
 
 const (
 	defaultPool         = "default"
@@ -91,7 +94,7 @@ func (o *Options) setDefaults() error {
 		o.Pool = defaultPool
 	}
 	if o.Placement == "" {
-		o.Placement = placementRendezvous
+		o.Placement = PlacementRendezvous
 	}
 	if o.MaxSessions == 0 {
 		o.MaxSessions = defaultMaxSessions
@@ -106,7 +109,7 @@ func (o *Options) setDefaults() error {
 		o.ClientPrefix.IPv6 = 128
 	}
 
-	if err := parse.OneOf(o.Placement, placementRendezvous, placementLegacy, placementRandom); err != nil {
+	if err := parse.OneOf(o.Placement, placementNames...); err != nil {
 		return fmt.Errorf("placement: %w", err)
 	}
 	if err := defaultDuration(&o.SessionExpiry, "session_expiry", defaultExpiry); err != nil {
@@ -166,7 +169,7 @@ func (o *Options) table() parse.Options {
 		"pool":                  parse.String(&o.Pool),
 		"session_expiry":        parse.Duration(&o.SessionExpiry),
 		"deactivation_duration": parse.Duration(&o.DeactivationDuration),
-		"placement":             parse.Enum(&o.Placement, placementRendezvous, placementLegacy, placementRandom),
+		"placement":             parse.Enum(&o.Placement, placementNames...),
 		"client_prefix":         prefix,
 		"max_sessions":          parse.Int(&o.MaxSessions),
 	}

@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/mholt/caddy-l4/modules/l4proxy"
-	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -151,17 +150,11 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 // such as a TLS handshake that copies its wishes, or an address made of its own; so the upstream is dialled
 // once more. Datagrams tell nothing that way.
 func (p *SelectionPolicy) failed(m *target.Member) {
-	if m.Config.Address.Network != "" {
+	switch address := m.Config.Address; {
+	case address.Network != "":
 		p.dialer.verify(m)
-		return
-	}
-	if strings.Contains(m.Config.Address.Dial, "{") {
-		return
-	}
-	if m.Deactivate(p.dialer.deactivation) {
-		p.dialer.logger.Warn("upstream deactivated",
-			zap.Stringer("upstream", m.Config.Address),
-			zap.Duration("duration", p.dialer.deactivation))
+	case !strings.Contains(address.Dial, "{"):
+		p.dialer.fails(m, nil)
 	}
 }
 

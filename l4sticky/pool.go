@@ -113,7 +113,7 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 	if err := refuseDuplicates(options, upstreams); err != nil {
 		return nil, err
 	}
-	if options.Placement != placementLegacy {
+	if options.Placement != PlacementLegacy {
 		// Their order makes no difference, so two handlers need not have the same.
 		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
 			return strings.Compare(a.Address.String(), b.Address.String())
@@ -231,7 +231,7 @@ func refuseDuplicates(options Options, upstreams []target.Config) error {
 	for _, u := range upstreams {
 		first, twice := seen[u.Address]
 		switch {
-		case twice && options.Placement != placementLegacy:
+		case twice && options.Placement != PlacementLegacy:
 			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
 		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
 			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)

@@ -45,7 +45,7 @@ func clientAddr(remote net.Addr) netip.Addr {
 
 // acquire returns the client's session for one connection; the pool's sessions take it back.
 func (v *variant) acquire(client netip.Addr) *clientSession {
-	if v.settings.options.Placement == placementRandom || !client.IsValid() {
+	if v.settings.options.Placement == PlacementRandom || !client.IsValid() {
 		return v.sessions.Detached()
 	}
 	return v.sessions.Acquire(client)

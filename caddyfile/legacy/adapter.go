@@ -57,11 +57,11 @@ func readConfig(body []byte) (*config, error) {
 		return nil, err
 	}
 	c := new(config)
-	c.handler.Placement = placementSticky
+	c.handler.Placement = l4sticky.PlacementLegacy
 	if err := readObject(c, "", document, configOptions); err != nil {
 		return nil, err
 	}
-	if c.handler.Placement == placementRandom {
+	if c.handler.Placement == l4sticky.PlacementRandom {
 		c.handler.Upstreams = weighted(c.handler.Upstreams)
 	}
 	return c, nil

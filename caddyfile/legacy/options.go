@@ -16,12 +16,6 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky"
 )
 
-// The placements of sticky_proxy that LoadBalancer.js knows.
-const (
-	placementSticky = "legacy"
-	placementRandom = "random"
-)
-
 const (
 	aPort       = "a port from 1 to 65535"
 	someTargets = `a list of at least one target such as {"host": "localhost", "port": 8000}`
@@ -101,7 +95,7 @@ func readStickiness(c *config, path string, value any) error {
 		return refuse(path, value, "true or false")
 	}
 	if !sticky {
-		c.handler.Placement = placementRandom
+		c.handler.Placement = l4sticky.PlacementRandom
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 func (s *Set) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	switch {
 	case s.placement == Random || !client.IsValid():
-		return s.random(backup, usable)
+		return s.at(rand.Int64(), backup, usable)
 	case s.placement == Legacy:
 		return s.legacy(client, backup, usable)
 	}
@@ -95,26 +95,10 @@ func negativeLog2(hash uint64) float64 {
 func (s *Set) legacy(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	hash := legacyHash(client)
 	all := func(*Member) bool { return true }
-	if m := s.legacyAmong(hash, backup, all); m == nil || usable(m) {
+	if m := s.at(hash, backup, all); m == nil || usable(m) {
 		return m
 	}
-	return s.legacyAmong(hash, backup, usable)
-}
-
-func (s *Set) legacyAmong(hash int64, backup bool, usable func(*Member) bool) *Member {
-	total := s.totalWeight(backup, usable)
-	if total == 0 {
-		return nil
-	}
-	return s.at(hash%total, backup, usable)
-}
-
-func (s *Set) random(backup bool, usable func(*Member) bool) *Member {
-	total := s.totalWeight(backup, usable)
-	if total == 0 {
-		return nil
-	}
-	return s.at(rand.Int64N(total), backup, usable)
+	return s.at(hash, backup, usable)
 }
 
 func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {
@@ -127,9 +111,14 @@ func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {
 	return total
 }
 
-// at returns the target whose share of the weights the place falls into. A target that became
-// usable or unusable since the weights were added up is no harm: the last usable one is taken.
+// at returns the usable target whose share of the weights the place falls into, counted round and round. A target
+// that becomes usable or unusable meanwhile is no harm: the last usable one is taken.
 func (s *Set) at(place int64, backup bool, usable func(*Member) bool) *Member {
+	total := s.totalWeight(backup, usable)
+	if total == 0 {
+		return nil
+	}
+	place %= total
 	var last *Member
 	for _, e := range s.entries {
 		if e.member.Config.Backup != backup || !usable(e.member) {
