@@ -6,154 +6,203 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
-var (
-	errNoTarget = errors.New("no upstream accepts the connection")
-	errFull     = errors.New("the upstream has all the connections that it may have")
-	errInactive = errors.New("the upstream was deactivated meanwhile")
-)
+var errNoTarget = errors.New("no upstream accepts the connection")
 
-// An attempt is one connection's search for a target that accepts.
+// An attempt is one connection's search for a target that accepts, which the relay carries out. Connections of one
+// client that search at the same time end up at the same target.
 type attempt struct {
-	*dialer
+	*Handler
 	session *clientSession
 	client  netip.Addr
-	tried   []*target.Member
+	remote  net.Addr
+	header  int // bytes of the PROXY header
+
+	tried []*target.Member // dialled, or passed over
+	late  []*target.Member // those whose dials are late
+	// known means that the client has been at its target before. One lost packet moves nobody away from there.
+	known bool
 	// detour means that the client's target failed this connection by no fault of its own. The connection goes
 	// elsewhere, and the session stays.
 	detour bool
+	// spare is a target that accepted, but is not the client's any more.
+	spare *target.Member
 
-	// spare is a connection to a target that accepted after the client's session had moved on. It is
-	// taken if nothing better accepts.
-	spare   net.Conn
-	spareTo *target.Member
+	// awaited is a deactivated target that somebody else probes, and probes what it had counted before.
+	awaited *target.Member
+	probes  int
 }
 
-// connect dials the client's target, and others when it fails, until one accepts. Connections of one
-// client that dial at the same time end up at the same target. The caller releases the target after the
-// connection.
-func (d *dialer) connect(session *clientSession, client netip.Addr) (net.Conn, *target.Member, error) {
-	a := &attempt{dialer: d, session: session, client: client}
+// Next returns the target to dial: the client's while it is active, or else the next one for the client. When all that
+// are active have been tried, deactivated ones are the last resort: then the dial is a probe of the target, of which
+// there is one at a time, and who comes second waits for the result.
+func (a *attempt) Next(w relay.Waker) (relay.Dial, relay.Step) {
+	a.judgeAwaited()
 	for {
-		m, probe := a.next()
-		if m == nil {
-			return a.settleForSpare()
+		m := a.choose()
+		probe := m == nil && a.spare == nil
+		if probe {
+			m = a.dialer.targets.Place(a.client, a.untried)
 		}
-		conn, err := a.try(m, probe)
-		switch {
-		case isExhausted(err):
-			a.dropSpare()
-			return nil, nil, fmt.Errorf("dialling %s: %w", m.Config.Address, err)
-		case err == nil && a.agreed(m):
-			a.dropSpare()
-			return conn, m, nil
-		case err == nil:
-			a.dropSpare()
-			a.spare, a.spareTo = conn, m
-		case isBlameless(err):
-			a.detour = true
+		if m == nil {
+			return relay.Dial{}, relay.Nothing
+		}
+		if probe {
+			a.probes = m.Probes()
+			if !m.BeginProbe(w) {
+				a.awaited = m
+				return relay.Dial{}, relay.Waiting
+			}
 		}
 		a.tried = append(a.tried, m)
+		if m.Claim(m.Config.MaxConnections) {
+			return relay.Dial{Target: m, Probe: probe}, relay.Dialling
+		}
+		if probe {
+			m.EndProbe()
+		}
 	}
 }
 
-// next returns the target to dial, or nil if none is left. When all that are active have been tried, it
-// takes deactivated ones as a last resort: then the dial is a probe of the target, of which there is one
-// at a time, and who comes second waits for the result.
-func (a *attempt) next() (m *target.Member, probe bool) {
-	for {
-		if m := a.choose(); m != nil {
-			return m, false
-		}
-		if a.spare != nil {
-			return nil, false
-		}
-		m := a.targets.Place(a.client, a.untried)
-		if m == nil {
-			return nil, false
-		}
-		underWay := m.BeginProbe()
-		if underWay == nil {
-			return m, true
-		}
-		<-underWay
+// judgeAwaited passes over a target whose probe by somebody else has failed.
+func (a *attempt) judgeAwaited() {
+	if m := a.awaited; m != nil && m.Probes() != a.probes {
 		if !m.Active() {
 			a.tried = append(a.tried, m)
 		}
+		a.awaited = nil
 	}
 }
 
-// choose returns the active target for the connection, which is the client's unless it takes a detour.
+// choose returns the active target for the connection, which is the client's own where it can be.
 func (a *attempt) choose() *target.Member {
-	if a.detour {
-		return a.targets.Place(a.client, a.usable)
+	if m := a.among(a.trusted); m != nil {
+		return m
 	}
-	return a.settle(a.session, a.client, a.usable)
+	return a.among(a.usable)
 }
+
+// among returns a target of those allowed. The session moves with the connection, unless its target may yet answer.
+func (a *attempt) among(allowed func(*target.Member) bool) *target.Member {
+	if a.detour || slices.ContainsFunc(a.late, hopeful) {
+		return a.dialer.targets.Place(a.client, allowed)
+	}
+	return a.dialer.settle(a.session, a.client, allowed)
+}
+
+// hopeful reports whether a target whose dial is late may yet answer.
+func hopeful(m *target.Member) bool { return m.Active() && !m.Suspect() }
+
+// trusted reports whether the connection may go to a target, and nothing speaks against it.
+func (a *attempt) trusted(m *target.Member) bool { return !m.Suspect() && a.usable(m) }
 
 // usable reports whether the connection may go to a target.
-func (a *attempt) usable(m *target.Member) bool {
-	return m.Active() && a.untried(m)
-}
+func (a *attempt) usable(m *target.Member) bool { return m.Active() && a.untried(m) }
 
 // untried reports whether the connection may go to a target as a last resort.
 func (a *attempt) untried(m *target.Member) bool {
 	return !m.Full() && !slices.Contains(a.tried, m)
 }
 
-// agreed reports whether a target that accepted is still the one for the client. If its session has
-// moved meanwhile, its connections meet at the new target.
-func (a *attempt) agreed(m *target.Member) bool {
-	return a.detour || m.Active() && a.sessions.Target(a.session) == m.Target
-}
-
-// try connects to the target and claims a connection of it. A probe that succeeds makes the target active and the
-// client's.
-func (a *attempt) try(m *target.Member, probe bool) (net.Conn, error) {
-	if probe {
-		defer m.EndProbe()
-	}
-	if !m.Claim(m.Config.MaxConnections) {
-		return nil, errFull
-	}
-	ctx, active := m.Dialing()
-	if !active && !probe {
-		m.Release()
-		return nil, errInactive
-	}
-	conn, err := a.dial(ctx, m)
-	if err != nil {
-		m.Release()
-		return nil, err
-	}
-	if probe {
-		a.accepts(m)
-		if !a.detour {
-			a.move(a.session, m)
+// Late notes that a target has not answered in good time, and reports whether to try another one beside it: for a new
+// client at once, for one that has been there before only if the target lets others wait as well.
+func (a *attempt) Late(d relay.Dial) bool {
+	m := d.Target.(*target.Member)
+	if !slices.Contains(a.late, m) {
+		a.late = append(a.late, m)
+		if a.failover && m.Late(a.client, time.Duration(a.DialTimeout)) {
+			a.dialer.suspects(m)
 		}
 	}
-	return conn, nil
+	return !hopeful(m) || a.failover && !a.known
 }
 
-// settleForSpare takes the spare connection, if there is one, and the session with it unless others of the client
-// have an active target.
-func (a *attempt) settleForSpare() (net.Conn, *target.Member, error) {
-	if a.spare == nil {
-		return nil, nil, errNoTarget
+// Agreed reports whether a target that accepts is the one for the client. If its session has moved meanwhile, its
+// connections meet at the new target.
+func (a *attempt) Agreed(d relay.Dial) bool {
+	m := d.Target.(*target.Member)
+	if d.Probe || a.detour || m.Active() && a.dialer.sessions.Reach(a.session, m.Target) {
+		return true
 	}
-	a.sessions.Settle(a.session,
-		func(t *target.Target) bool { return a.targets.Member(t) != nil && t.Active() },
-		func() *target.Target { return a.spareTo.Target })
-	return a.spare, a.spareTo, nil
+	a.spare = m
+	return false
 }
 
-func (a *attempt) dropSpare() {
-	if a.spare != nil {
-		_ = a.spare.Close()
-		a.spareTo.Release()
+// Connected takes the connection to a target. A probe that succeeds makes the target active and the client's.
+func (a *attempt) Connected(d relay.Dial) relay.Line {
+	m := d.Target.(*target.Member)
+	m.Accepted()
+	if d.Probe {
+		a.dialer.accepts(m)
+		if !a.detour {
+			a.dialer.move(a.session, m)
+			a.dialer.sessions.Reach(a.session, m.Target)
+		}
+		m.EndProbe()
+	}
+	return a.line(m)
+}
+
+// Settle takes the spare connection, and the session with it unless others of the client have an active target.
+func (a *attempt) Settle(d relay.Dial) relay.Line {
+	m := d.Target.(*target.Member)
+	m.Accepted()
+	a.dialer.sessions.Settle(a.session,
+		func(t *target.Target) bool { return a.dialer.targets.Member(t) != nil && t.Active() },
+		func() *target.Target { return m.Target })
+	return a.line(m)
+}
+
+// Failed deactivates the target of a failed dial, unless the error says nothing against it. Where this machine has run
+// out of something, another target would fail alike.
+func (a *attempt) Failed(d relay.Dial, err error) error {
+	m := d.Target.(*target.Member)
+	exhausted := isExhausted(err)
+	switch {
+	case exhausted:
+	case isBlameless(err):
+		a.detour = true
+	default:
+		a.dialer.fails(m, err)
+	}
+	a.Dropped(d)
+	if exhausted {
+		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
+	}
+	return nil
+}
+
+// Dropped takes back what Next claimed.
+func (a *attempt) Dropped(d relay.Dial) {
+	m := d.Target.(*target.Member)
+	if a.spare == m {
 		a.spare = nil
 	}
+	m.Release()
+	if d.Probe {
+		m.EndProbe()
+	}
 }
+
+// Lost ends a connection that has no target.
+func (a *attempt) Lost(err error) {
+	switch {
+	case err == nil:
+		a.refused(a.remote, errNoTarget)
+	case !errors.Is(err, relay.ErrClientLeft):
+		a.refused(a.remote, err)
+	}
+	a.dialer.sessions.Release(a.session)
+	a.dialer.leave()
+}
+
+func (a *attempt) line(m *target.Member) relay.Line {
+	return &line{a.Handler, a.session, m, a.header}
+}
+
+var _ relay.Route = (*attempt)(nil)

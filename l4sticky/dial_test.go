@@ -7,8 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -22,22 +24,43 @@ func listen(t *testing.T) string {
 	return ln.Addr().String()
 }
 
-// newDialer returns a dialer of two targets, and the one where the visitor is at home before the other.
-func newDialer(t *testing.T, a, b string) (d *dialer, home, other *target.Member) {
+// newBalancer returns a handler with two targets, and the one where the visitor is at home before the other.
+func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Member) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, a, b)
 	t.Cleanup(v.quit)
-	d = &dialer{variant: v, timeout: 5 * time.Second, logger: zap.NewNop()}
+	h = &Handler{DialTimeout: caddy.Duration(5 * time.Second)}
+	if err := h.setDefaults(); err != nil {
+		t.Fatal(err)
+	}
+	h.dialer = &dialer{variant: v, timeout: 5 * time.Second, logger: zap.NewNop()}
 	home = v.targets.Place(visitor, all)
 	other = v.targets.Place(visitor, func(m *target.Member) bool { return m != home })
-	return d, home, other
+	return h, home, other
+}
+
+// connect brings the visitor to a target and returns it.
+func connect(t *testing.T, h *Handler) (net.Conn, *target.Member) {
+	t.Helper()
+	a := h.attempt(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	conn, made := relay.Connect(a, &h.times, h.dialTarget)
+	if made == nil {
+		return nil, nil
+	}
+	t.Cleanup(func() {
+		_ = conn.Close()
+		made.Done(relay.Result{})
+	})
+	return conn, made.(*line).upstream
 }
 
 // moveWhileDialling moves the session at each dial to a target, as another connection of the client does whose dial
-// fails.
-func moveWhileDialling(d *dialer, s *clientSession, from, to *target.Member) {
+// fails and which reaches the next target.
+func moveWhileDialling(h *Handler, s *clientSession, from, to *target.Member) {
+	d := h.dialer
 	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if address == from.Address.Dial {
 			d.move(s, to)
+			d.sessions.Reach(s, to.Target)
 		}
 		return nil
 	}
@@ -45,15 +68,14 @@ func moveWhileDialling(d *dialer, s *clientSession, from, to *target.Member) {
 
 // TestDialFollowsSession moves the client's session while a connection dials.
 func TestDialFollowsSession(t *testing.T) {
-	d, home, other := newDialer(t, listen(t), listen(t))
-	s := d.acquire(visitor)
-	defer d.sessions.Release(s)
-	moveWhileDialling(d, s, home, other)
-	conn, m, err := d.connect(s, visitor)
-	if err != nil {
-		t.Fatal(err)
+	h, home, other := newBalancer(t, listen(t), listen(t))
+	s := h.dialer.acquire(visitor)
+	defer h.dialer.sessions.Release(s)
+	moveWhileDialling(h, s, home, other)
+	conn, m := connect(t, h)
+	if m == nil {
+		t.Fatal("no target")
 	}
-	defer conn.Close()
 	if m != other || conn.RemoteAddr().String() != other.Address.Dial {
 		t.Errorf("the connection is at %v, want it with the session at %v", conn.RemoteAddr(), other.Address)
 	}
@@ -63,7 +85,6 @@ func TestDialFollowsSession(t *testing.T) {
 	if !home.Active() {
 		t.Error("a target that accepted is deactivated")
 	}
-	m.Release()
 }
 
 // TestDialKeepsWhatAccepted moves the session to a target that is dead.
@@ -73,26 +94,21 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead.Close()
-	d, home, other := newDialer(t, listen(t), dead.Addr().String())
+	h, home, other := newBalancer(t, listen(t), dead.Addr().String())
 	if home.Address.Dial == dead.Addr().String() {
 		home, other = other, home
 	}
-	s := d.acquire(visitor)
-	defer d.sessions.Release(s)
-	d.move(s, home)
-	moveWhileDialling(d, s, home, other)
-	conn, m, err := d.connect(s, visitor)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	if got := d.sessions.Target(s); got != home.Target {
+	s := h.dialer.acquire(visitor)
+	defer h.dialer.sessions.Release(s)
+	h.dialer.move(s, home)
+	moveWhileDialling(h, s, home, other)
+	_, m := connect(t, h)
+	if got := h.dialer.sessions.Target(s); got != home.Target {
 		t.Errorf("the session stays with %v", got.Address)
 	}
 	if m != home || home.Connections() != 1 || other.Connections() != 0 {
-		t.Errorf("the connection is at %v, with %d and %d counted", m.Address, home.Connections(), other.Connections())
+		t.Errorf("the connection is at %v, with %d and %d counted", m, home.Connections(), other.Connections())
 	}
-	m.Release()
 }
 
 // TestBlamelessFailure fails dials as a machine does that has run out of something, and as a target that accepts
@@ -108,7 +124,8 @@ func TestBlamelessFailure(t *testing.T) {
 		{syscall.ECONNRESET, true},
 	} {
 		t.Run(test.err.Error(), func(t *testing.T) {
-			d, home, other := newDialer(t, listen(t), listen(t))
+			h, home, other := newBalancer(t, listen(t), listen(t))
+			d := h.dialer
 			s := d.acquire(visitor)
 			defer d.sessions.Release(s)
 			dialled := make(map[string]bool)
@@ -118,19 +135,15 @@ func TestBlamelessFailure(t *testing.T) {
 				}
 				return nil
 			}
-			conn, m, err := d.connect(s, visitor)
-			if (err == nil) != test.moves || dialled[other.Address.Dial] != test.moves {
-				t.Errorf("dialled %v, error %v; want another target to be tried: %v", dialled, err, test.moves)
-			}
-			if err == nil {
-				_ = conn.Close()
-				m.Release()
+			_, m := connect(t, h)
+			if (m != nil) != test.moves || dialled[other.Address.Dial] != test.moves {
+				t.Errorf("dialled %v, reached %v; want another target to be tried: %v", dialled, m, test.moves)
 			}
 			if got := d.sessions.Target(s); got != home.Target {
 				t.Error("the session has left its target, which is active")
 			}
-			if !home.Active() || !other.Active() || home.Connections() != 0 || other.Connections() != 0 {
-				t.Error("a target is deactivated or counts a connection")
+			if !home.Active() || !other.Active() || home.Connections() != 0 || (other.Connections() == 1) != test.moves {
+				t.Error("a target is deactivated or counts a connection that it has not")
 			}
 		})
 	}
@@ -149,12 +162,12 @@ func TestLookupForWantOfDescriptors(t *testing.T) {
 
 // TestProbeFindsTargetAlive verifies a target that is inactive but accepts.
 func TestProbeFindsTargetAlive(t *testing.T) {
-	d, home, _ := newDialer(t, listen(t), listen(t))
+	h, home, _ := newBalancer(t, listen(t), listen(t))
 	home.Deactivate(time.Hour)
-	if home.BeginProbe() != nil {
+	if !home.BeginProbe(nil) {
 		t.Fatal("somebody probes the target")
 	}
-	d.probe(home)
+	h.dialer.probe(home)
 	if !home.Active() {
 		t.Error("a target that accepted the probe is not active")
 	}

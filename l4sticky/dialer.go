@@ -22,17 +22,9 @@ type dialer struct {
 	logger  *zap.Logger
 }
 
-// dial connects to the target. A failure deactivates it, unless it has been deactivated meanwhile, which ends the
-// context, or says nothing against it.
+// dial connects to the target.
 func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
-	deadline, cancel := context.WithTimeout(ctx, d.timeout)
-	defer cancel()
-	conn, err := d.net.DialContext(deadline, m.Config.Address.Network, m.Config.Address.Dial)
-	if err == nil || ctx.Err() != nil || isBlameless(err) {
-		return conn, err
-	}
-	d.fails(m, err)
-	return nil, err
+	return d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
 }
 
 // fails deactivates a target, because of an error if one is known.
@@ -52,24 +44,35 @@ func (d *dialer) accepts(m *target.Member) {
 	}
 }
 
+// suspects is told that a target has become suspect, because it lets the dials of several clients wait.
+func (d *dialer) suspects(m *target.Member) {
+	d.logger.Warn("upstream does not answer", zap.Stringer("upstream", m.Config.Address))
+	d.verify(m)
+}
+
 // verify looks at a target after something went wrong with a connection to it, which does not tell that the
 // target is gone: it is deactivated only if it does not accept another one. There is one such probe of a target
 // at a time.
 func (d *dialer) verify(m *target.Member) {
-	if m.BeginProbe() == nil {
+	if m.BeginProbe(nil) {
 		go d.probe(m)
 	}
 }
 
 func (d *dialer) probe(m *target.Member) {
 	defer m.EndProbe()
-	ctx, _ := m.Dialing()
+	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
+	defer cancel()
 	conn, err := d.dial(ctx, m)
 	if err == nil {
 		_ = conn.Close()
 	}
-	if err == nil || wasAccepted(err) {
+	switch {
+	case err == nil, wasAccepted(err):
+		m.Accepted()
 		d.accepts(m)
+	case !isBlameless(err):
+		d.fails(m, err)
 	}
 }
 

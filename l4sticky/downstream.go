@@ -6,6 +6,8 @@ import (
 
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/pires/go-proxyproto"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
 type closeWriter interface{ CloseWrite() error }
@@ -13,9 +15,8 @@ type closeWriter interface{ CloseWrite() error }
 // downstream returns the client's connection to relay, the plain socket where that is possible, and what
 // was read from it already.
 func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
-	switch conn := cx.Conn.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return conn, cx.MatchingBytes()
+	if relay.IsSocket(cx.Conn) {
+		return cx.Conn, cx.MatchingBytes()
 	}
 	var writer closeWriter
 	bottom := cx.Conn
@@ -45,10 +46,10 @@ func (h halfCloser) Socket() net.Conn { return h.bottom }
 // packet connection, too, but comes as it is.
 func isPacket(conn net.Conn) bool {
 	for ; conn != nil; conn = unwrap(conn) {
-		switch conn.(type) {
-		case *net.TCPConn, *net.UnixConn:
+		if relay.IsSocket(conn) {
 			return false
-		case net.PacketConn:
+		}
+		if _, packets := conn.(net.PacketConn); packets {
 			return true
 		}
 	}

@@ -4,8 +4,10 @@
 package l4sticky
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"time"
@@ -26,7 +28,10 @@ func init() {
 	caddy.RegisterModule(new(Handler))
 }
 
-const defaultDialTimeout = 3 * time.Second
+const (
+	defaultDialTimeout   = 3 * time.Second
+	defaultFailoverDelay = 300 * time.Millisecond
+)
 
 // ppVersions are the versions of the PROXY protocol, from 1 on.
 var ppVersions = []string{"v1", "v2"}
@@ -45,6 +50,21 @@ type Handler struct {
 	// Default: `3s`.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
 
+	// How long a target may leave a dial unanswered until another one is dialled beside it. The first to accept
+	// wins. A client whose session has been at its target is not moved by one lost packet: for it another
+	// one is dialled only if the target leaves several clients waiting, or is deactivated. Such a target
+	// is probed, and gets no new clients meanwhile. Zero means the default; negative, in a Caddyfile `off`,
+	// means that a target has its dial_timeout. Default: `300ms`.
+	FailoverDelay caddy.Duration `json:"failover_delay,omitempty"`
+
+	// How long a connection may go without a byte in either direction until it is closed. Zero means that it may
+	// be silent for ever; negative is an error. Default: 0, in a Caddyfile `off`.
+	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
+
+	// The same for a connection of which one side has ended its direction, if that is shorter. Zero means
+	// that only `idle_timeout` counts; negative is an error. Default: 0, in a Caddyfile `off`.
+	HalfCloseTimeout caddy.Duration `json:"half_close_timeout,omitempty"`
+
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
@@ -55,6 +75,9 @@ type Handler struct {
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
 	dialer    *dialer
+	times     relay.Options
+	failover  bool           // whether a dial that is late has another beside it
+	plain     bool           // all upstreams are TCP
 	refusals  rate.Sometimes // bounds the log lines that strangers can cause
 	ppVersion byte
 }
@@ -70,7 +93,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (h *Handler) UnmarshalJSON(data []byte) error {
 	type plain Handler
-	return unmarshal(data, (*plain)(h), "dial_timeout", "grace_period")
+	return unmarshal(data, (*plain)(h), "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "grace_period")
 }
 
 // Provision checks the options and joins the pool.
@@ -79,6 +102,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.setDefaults(); err != nil {
 		return err
 	}
+	h.plain = true
 	upstreams := make([]target.Config, 0, len(h.Upstreams))
 	for i, u := range h.Upstreams {
 		if u == nil {
@@ -89,6 +113,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 			return err
 		}
 		upstreams = append(upstreams, config)
+		h.plain = h.plain && config.Address.Network != "unix"
 	}
 	v, err := join(ctx, h.Options, upstreams)
 	if err != nil {
@@ -105,8 +130,31 @@ func (h *Handler) setDefaults() error {
 	if err := defaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
 		return err
 	}
-	if err := defaultDuration(&h.GracePeriod, "grace_period", 0); err != nil {
-		return err
+	for _, d := range []struct {
+		option *caddy.Duration
+		name   string
+	}{
+		{&h.IdleTimeout, "idle_timeout"},
+		{&h.HalfCloseTimeout, "half_close_timeout"},
+		{&h.GracePeriod, "grace_period"},
+	} {
+		if err := defaultDuration(d.option, d.name, 0); err != nil {
+			return err
+		}
+	}
+	if h.failover = h.FailoverDelay >= 0; h.failover {
+		if err := defaultDuration(&h.FailoverDelay, "failover_delay", defaultFailoverDelay); err != nil {
+			return err
+		}
+	}
+	h.times = relay.Options{
+		DialTimeout: time.Duration(h.DialTimeout),
+		Late:        time.Duration(h.FailoverDelay),
+		Idle:        time.Duration(h.IdleTimeout),
+		HalfClose:   time.Duration(h.HalfCloseTimeout),
+	}
+	if !h.failover {
+		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile
 	}
 	if h.ProxyProtocol == "" {
 		return nil
@@ -118,51 +166,91 @@ func (h *Handler) setDefaults() error {
 	return nil
 }
 
-// Handle carries the connection to the client's target and back until both ends are done.
+// Handle finds the client's target and has the relay carry the connection there and back. It returns when
+// the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
 func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
+	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
-		h.refused(cx, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
-		h.refused(cx, err)
+		h.refused(remote, err)
 		return nil
 	}
+	down, early := downstream(cx)
+	first := append(header, early...)
+	a := h.attempt(remote)
+	a.header = len(header)
+	if h.plain {
+		taken, err := relay.Go(down, first, a, &h.times)
+		if err != nil {
+			a.Lost(err)
+		}
+		if taken {
+			return nil
+		}
+	}
+	return h.carry(down, first, a)
+}
+
+// attempt begins the search for the client's target.
+func (h *Handler) attempt(remote net.Addr) *attempt {
 	v := h.dialer.variant
 	v.enter()
-	defer v.leave()
-
-	client := v.client(cx.RemoteAddr())
+	client := v.client(remote)
 	session := v.acquire(client)
-	defer v.sessions.Release(session)
+	return &attempt{Handler: h, session: session, client: client, remote: remote, known: v.sessions.Reached(session)}
+}
 
-	up, upstream, err := h.dialer.connect(session, client)
-	if err != nil {
-		h.refused(cx, err)
+// carry relays a connection while it waits.
+func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
+	up, line := relay.Connect(a, &h.times, h.dialTarget)
+	if line == nil {
 		return nil
 	}
-	defer upstream.Release()
 	defer up.Close()
-
-	down, early := downstream(cx)
-	result := relay.Run(down, up, append(header, early...), func() { h.dialer.verify(upstream) })
-	if entry := h.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
-		entry.Write(
-			zap.Stringer("client", client),
-			zap.Stringer("upstream", upstream.Config.Address),
-			zap.Int64("bytes_up", max(0, result.ToTarget-int64(len(header)))),
-			zap.Int64("bytes_down", result.ToClient),
-			zap.NamedError("client_error", result.ClientErr),
-			zap.NamedError("upstream_error", result.TargetErr))
-	}
+	relay.Run(down, up, first, line, &h.times)
 	return nil
 }
 
+func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {
+	return h.dialer.dial(ctx, t.(*target.Member))
+}
+
+// A line is a connection that has its target.
+type line struct {
+	handler  *Handler
+	session  *clientSession
+	upstream *target.Member
+	header   int
+}
+
+// TargetFailed makes sure of a target whose connection broke.
+func (l *line) TargetFailed() { l.handler.dialer.verify(l.upstream) }
+
+// Done gives back what the connection held.
+func (l *line) Done(r relay.Result) {
+	d := l.handler.dialer
+	l.upstream.Release()
+	if entry := d.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+		entry.Write(
+			zap.Stringer("client", l.session.Client()),
+			zap.Stringer("upstream", l.upstream.Config.Address),
+			zap.Int64("bytes_up", max(0, r.ToTarget-int64(l.header))),
+			zap.Int64("bytes_down", r.ToClient),
+			zap.NamedError("client_error", r.ClientErr),
+			zap.NamedError("upstream_error", r.TargetErr))
+	}
+	d.sessions.Release(l.session)
+	d.leave()
+}
+
 // refused logs why a connection is closed unserved, at most once a second.
-func (h *Handler) refused(cx *layer4.Connection, err error) {
+func (h *Handler) refused(remote net.Addr, err error) {
 	h.refusals.Do(func() {
-		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", cx.RemoteAddr()), zap.Error(err))
+		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	})
 }
 
@@ -214,6 +302,9 @@ var exitBegan = sync.OnceValue(time.Now)
 //		client_prefix <ipv4_bits> <ipv6_bits>
 //		max_sessions <number>
 //		dial_timeout <duration>
+//		failover_delay <duration>|off
+//		idle_timeout <duration>|off
+//		half_close_timeout <duration>|off
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //	}
@@ -224,6 +315,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	options := h.table()
 	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
+	options["failover_delay"] = parse.Off(parse.Duration(&h.FailoverDelay), func() { h.FailoverDelay = -1 })
+	options["idle_timeout"] = parse.Off(parse.Duration(&h.IdleTimeout), func() { h.IdleTimeout = 0 })
+	options["half_close_timeout"] = parse.Off(parse.Duration(&h.HalfCloseTimeout), func() { h.HalfCloseTimeout = 0 })
 	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
 	options["grace_period"] = parse.Duration(&h.GracePeriod)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {

@@ -111,6 +111,17 @@ func Duration(dst *caddy.Duration) Option {
 	}}
 }
 
+// Off returns the option with the word off as a further value, for which it calls set.
+func Off(option Option, set func()) Option {
+	return Option{Args: 1, Set: func(args []string) error {
+		if args[0] == "off" {
+			set()
+			return nil
+		}
+		return option.Set(args)
+	}}
+}
+
 // Int is an option with one whole number of at least 1.
 func Int(dst *int) Option {
 	return Ints(dst)

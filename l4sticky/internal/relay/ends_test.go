@@ -13,7 +13,7 @@ import (
 )
 
 func TestClientReset(t *testing.T) {
-	for _, name := range []string{"tcp", "wrapped"} {
+	for _, name := range []string{"loop", "tcp", "wrapped"} {
 		t.Run(name, func(t *testing.T) {
 			b := kinds[name](t, nil)
 			send(t, b.client, "x")
@@ -55,7 +55,7 @@ func TestLastWords(t *testing.T) {
 
 // TestResetAfterHalfClose is a client that has ended its direction and then goes.
 func TestResetAfterHalfClose(t *testing.T) {
-	for _, kind := range []string{"tcp", "wrapped"} {
+	for _, kind := range []string{"loop", "tcp", "wrapped"} {
 		b := kinds[kind](t, nil)
 		halfClose(t, b.client)
 		expectEnd(t, b.target)
@@ -84,7 +84,7 @@ func TestClientGoneWhileTargetSends(t *testing.T) {
 // TestClientResetWhileTargetStalls is a client that goes while its bytes wait for a target that does not read.
 func TestClientResetWhileTargetStalls(t *testing.T) {
 	t.Parallel()
-	for kind, early := range map[string]int{"tcp": 0, "wrapped": 64 << 20} {
+	for kind, early := range map[string]int{"loop": 0, "tcp": 0, "wrapped": 64 << 20} {
 		b := kinds[kind](t, make([]byte, early))
 		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.Copy(b.client, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -149,6 +149,8 @@ func TestTargetResetEndsIdleClient(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)
+		send(t, b.target, "x")
+		expect(t, b.client, "x")
 		reset(b.target)
 		if r := b.wait(t); r.TargetErr == nil {
 			t.Errorf("result %+v, want the target's error", r)
@@ -195,7 +197,7 @@ func TestTargetLeavesWhileClientSends(t *testing.T) {
 }
 
 func TestEndOfOpaqueConnectionIsTheEndOfBoth(t *testing.T) {
-	b := start(t, "tcp", "127.0.0.1:0", nil, func(c net.Conn) net.Conn { return opaque{c} })
+	b := startRun(t, "tcp", "127.0.0.1:0", nil, new(Options), func(c net.Conn) net.Conn { return opaque{c} })
 	send(t, b.target, "bye")
 	_ = b.target.Close()
 	expect(t, b.client, "bye")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -47,29 +48,34 @@ type closeWriter interface{ CloseWrite() error }
 // CloseWrite it is the end of both. Nothing is read that was not written yet (back-pressure). An
 // error of the client ends both directions at once and makes a TCP target see a reset, so that it
 // cannot take a cut stream for a whole one. After an error of the target the client still gets
-// what the target had sent, and the end of the stream. TargetFailed is called as soon as such an error
-// is known, if there is one.
+// what the target had sent, and the end of the stream. The line is told of the error and of the end.
 //
 // A wrapped connection can have a method Socket() net.Conn that returns the plain connection at its bottom, by
 // which the system tells of a reset and of bytes on their way.
-func Run(client, target net.Conn, early []byte, targetFailed func()) Result {
-	r := &relay{client: client, target: target, onTargetFailed: targetFailed}
+func Run(client, target net.Conn, early []byte, line Line, options *Options) {
+	r := &relay{client: client, target: target, line: line, options: options}
+	r.watchIdle()
+	defer r.stopIdle()
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
 	downDone := make(chan struct{})
 	go r.down(downDone)
 	r.up(early)
 	<-downDone
-	return r.result
+	line.Done(r.result)
 }
 
 type relay struct {
 	client, target net.Conn
-	onTargetFailed func()
+	line           Line
+	options        *Options
+	active         atomic.Int64 // when a byte moved last, since the process began
 
 	mu     sync.Mutex // guards what follows, but for the byte counts: each direction has its own
 	result Result
-	over   bool // what ended the relay is known
-	ended  bool // both directions are interrupted
+	half   bool        // one direction has ended
+	idle   *time.Timer // ends a connection that is silent for too long, if there is such a limit
+	over   bool        // what ended the relay is known
+	ended  bool        // both directions are interrupted
 	// targetGone means that bytes from the client can no longer be delivered.
 	targetGone bool
 	// answered means that all that came from the target is delivered.
@@ -82,12 +88,12 @@ type relay struct {
 
 // up carries the client's bytes to the target.
 func (r *relay) up(early []byte) {
-	n, writeErr := writeAll(r.target, early, r.stalled)
+	n, writeErr := r.toTarget(early)
 	r.result.ToTarget += int64(n)
 	var readErr error
 	if writeErr == nil {
 		var more int64
-		more, readErr, writeErr = stream(r.target, r.client, r.stalled)
+		more, readErr, writeErr = stream(r.toTarget, r.client)
 		r.result.ToTarget += more
 	}
 	switch {
@@ -106,6 +112,7 @@ func (r *relay) up(early []byte) {
 	case !closeWrite(r.target):
 		r.end()
 	default:
+		r.halfClosed()
 		r.watchClient()
 	}
 }
@@ -113,7 +120,7 @@ func (r *relay) up(early []byte) {
 // down carries the target's bytes to the client.
 func (r *relay) down(done chan<- struct{}) {
 	defer close(done)
-	n, readErr, writeErr := stream(r.client, r.target, nil)
+	n, readErr, writeErr := stream(r.toClient, r.target)
 	r.result.ToClient += n
 	switch {
 	case writeErr != nil:
@@ -126,6 +133,7 @@ func (r *relay) down(done chan<- struct{}) {
 		r.end()
 		return
 	}
+	r.halfClosed()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answered = true
@@ -198,7 +206,7 @@ func (r *relay) targetFailed(err error) {
 		r.over = true
 		if !r.answered {
 			r.result.TargetErr = err
-			r.onTargetFailed()
+			r.line.TargetFailed()
 		}
 	}
 	r.unsyncedLinger()
@@ -249,17 +257,81 @@ func closeWrite(conn net.Conn) bool {
 	return ok
 }
 
-// writeAll writes to a connection. If stalled is not nil, the connection's write deadline is the time to
-// ask it whether to go on.
-func writeAll(dst net.Conn, bytes []byte, stalled func(waited bool) bool) (n int, err error) {
+// toTarget writes to the target. The write deadline is the time to look whether the client is still there.
+func (r *relay) toTarget(bytes []byte) (n int, err error) {
 	if len(bytes) == 0 {
 		return 0, nil
 	}
 	for waited := false; ; waited = true {
-		put, err := dst.Write(bytes[n:])
+		put, err := r.target.Write(bytes[n:])
 		n += put
-		if stalled == nil || !errors.Is(err, os.ErrDeadlineExceeded) || !stalled(waited) {
+		r.moved(put)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !r.stalled(waited) {
 			return n, err
 		}
 	}
 }
+
+// toClient writes to the client.
+func (r *relay) toClient(bytes []byte) (int, error) {
+	n, err := r.client.Write(bytes)
+	r.moved(n)
+	return n, err
+}
+
+func (r *relay) moved(n int) {
+	if n > 0 {
+		r.active.Store(int64(time.Since(began)))
+	}
+}
+
+var began = time.Now()
+
+// watchIdle sees to it that the connection ends when no byte has moved for too long.
+func (r *relay) watchIdle() {
+	r.active.Store(int64(time.Since(began)))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if limit := r.unsyncedLimit(); limit > 0 {
+		r.idle = time.AfterFunc(limit, r.checkIdle)
+	}
+}
+
+func (r *relay) stopIdle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.idle != nil {
+		r.idle.Stop()
+	}
+}
+
+func (r *relay) checkIdle() {
+	r.mu.Lock()
+	silent := time.Since(began) - time.Duration(r.active.Load())
+	limit := r.unsyncedLimit()
+	if silent < limit && !r.ended {
+		r.idle.Reset(limit - silent)
+	}
+	r.mu.Unlock()
+	if silent >= limit {
+		r.end()
+	}
+}
+
+// halfClosed notes that one direction has ended, from when on a shorter limit may hold.
+func (r *relay) halfClosed() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.half = true
+	limit := r.unsyncedLimit()
+	switch {
+	case limit == 0 || r.ended:
+	case r.idle == nil:
+		r.idle = time.AfterFunc(limit, r.checkIdle)
+	default:
+		r.idle.Reset(limit)
+	}
+}
+
+// unsyncedLimit returns how long the connection may be silent, or 0. The lock must be held.
+func (r *relay) unsyncedLimit() time.Duration { return r.options.limit(r.half) }

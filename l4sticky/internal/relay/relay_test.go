@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -35,48 +36,102 @@ func (w wrapped) Socket() net.Conn { return w.Conn }
 // opaque can't even do that.
 type opaque struct{ net.Conn }
 
-// kinds are the connections that a relay is used with.
+// kinds are the connections that a relay is used with, and the ways to carry them.
 var kinds = map[string]func(t *testing.T, early []byte) *bench{
+	"loop": func(t *testing.T, early []byte) *bench { return startLoop(t, early, new(Options)) },
 	"tcp": func(t *testing.T, early []byte) *bench {
-		return start(t, "tcp", "127.0.0.1:0", early, func(c net.Conn) net.Conn { return c })
+		return startRun(t, "tcp", "127.0.0.1:0", early, new(Options), func(c net.Conn) net.Conn { return c })
 	},
 	"wrapped": func(t *testing.T, early []byte) *bench {
-		return start(t, "tcp", "127.0.0.1:0", early, func(c net.Conn) net.Conn { return wrapped{c, c.(closeWriter)} })
+		return startRun(t, "tcp", "127.0.0.1:0", early, new(Options), func(c net.Conn) net.Conn { return wrapped{c, c.(closeWriter)} })
 	},
 	"unix": func(t *testing.T, early []byte) *bench {
-		return start(t, "unix", filepath.Join(t.TempDir(), "s"), early, func(c net.Conn) net.Conn { return c })
+		return startRun(t, "unix", filepath.Join(t.TempDir(), "s"), early, new(Options), func(c net.Conn) net.Conn { return c })
 	},
 }
 
 func each(t *testing.T, test func(t *testing.T, start func(t *testing.T, early []byte) *bench)) {
 	for name, start := range kinds {
+		if name == "loop" && runtime.GOOS != "linux" {
+			continue
+		}
 		t.Run(name, func(t *testing.T) { test(t, start) })
 	}
 }
 
-func start(t *testing.T, network, address string, early []byte, wrap func(net.Conn) net.Conn) *bench {
+// startRun carries a connection by goroutines.
+func startRun(t *testing.T, network, address string, early []byte, options *Options, wrap func(net.Conn) net.Conn) *bench {
 	t.Helper()
-	client, down := pair(t, network, address)
-	up, target := pair(t, "tcp", "127.0.0.1:0")
-	for _, end := range []net.Conn{client, target} {
-		_ = end.SetDeadline(time.Now().Add(30 * time.Second))
-	}
-	b := &bench{client, target, make(chan Result, 1), make(chan struct{}, 10)}
+	client, down := connected(t, network, address)
+	up, target := connected(t, "tcp", "127.0.0.1:0")
+	b := newBench(t, client, target)
 	go func() {
-		result := Run(wrap(down), up, early, func() { b.failed <- struct{}{} })
+		Run(wrap(down), up, early, b, options)
 		_ = up.Close()
 		_ = down.Close()
-		b.result <- result
 	}()
+	return b
+}
+
+// startLoop carries a connection by a loop, which dials the target itself.
+func startLoop(t *testing.T, early []byte, options *Options) *bench {
+	t.Helper()
+	client, down := connected(t, "tcp", "127.0.0.1:0")
+	ln := listen(t)
+	if options.DialTimeout == 0 {
+		options.DialTimeout, options.Late = 10*time.Second, 10*time.Second
+	}
+	b := newBench(t, client, nil)
+	route := &fakeRoute{line: b, targets: []Target{at(ln)}, lost: make(chan error, 1)}
+	if taken, err := Go(down, early, route, options); err != nil || !taken {
+		t.Fatalf("taken %v, %v", taken, err)
+	}
+	_ = down.Close()
+	var err error
+	if b.target, err = ln.Accept(); err != nil {
+		t.Fatal(err)
+	}
+	b.deadline(b.target)
+	return b
+}
+
+func newBench(t *testing.T, client, target net.Conn) *bench {
+	b := &bench{client, target, make(chan Result, 1), make(chan struct{}, 10)}
+	b.deadline(client)
+	b.deadline(target)
 	t.Cleanup(func() {
 		_ = client.Close()
-		_ = target.Close()
+		if b.target != nil {
+			_ = b.target.Close()
+		}
 	})
 	return b
 }
 
-// pair returns the two ends of a connection.
-func pair(t *testing.T, network, address string) (dialled, accepted net.Conn) {
+func (b *bench) deadline(conn net.Conn) {
+	if conn != nil {
+		_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	}
+}
+
+// TargetFailed and Done make the bench the line of its connection.
+
+func (b *bench) TargetFailed() { b.failed <- struct{}{} }
+
+func (b *bench) Done(r Result) { b.result <- r }
+
+func listen(t testing.TB) net.Listener {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
+}
+
+// connected returns the two ends of a connection.
+func connected(t *testing.T, network, address string) (dialled, accepted net.Conn) {
 	t.Helper()
 	ln, err := net.Listen(network, address)
 	if err != nil {

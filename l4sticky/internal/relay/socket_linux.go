@@ -9,18 +9,12 @@ import (
 
 // rawConn returns the socket below a plain TCP or Unix connection, or nil for anything else.
 func rawConn(conn net.Conn) syscall.RawConn {
-	switch conn.(type) {
-	case *net.TCPConn, *net.UnixConn:
+	if IsSocket(conn) {
 		if raw, err := conn.(syscall.Conn).SyscallConn(); err == nil {
 			return raw
 		}
 	}
 	return nil
-}
-
-func isTCP(conn net.Conn) bool {
-	_, ok := conn.(*net.TCPConn)
-	return ok
 }
 
 // isReset reports whether the other side has reset the connection.

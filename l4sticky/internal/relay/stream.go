@@ -17,10 +17,9 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new([largeSize]byte) }}
 )
 
-// copyBuffered carries bytes from src to dst until src ends, for connections that can only be read
-// with a buffer at hand: a small one while little comes, a large one while it is filled. Stalled is
-// that of writeAll.
-func copyBuffered(dst, src net.Conn, stalled func(waited bool) bool) (n int64, readErr, writeErr error) {
+// copyBuffered carries bytes from src until it ends, for connections that can only be read with a buffer at
+// hand: a small one while little comes, a large one while it is filled.
+func copyBuffered(write func([]byte) (int, error), src net.Conn) (n int64, readErr, writeErr error) {
 	small := smallBuffers.Get().(*[smallSize]byte)
 	defer smallBuffers.Put(small)
 	var large *[largeSize]byte
@@ -36,7 +35,7 @@ func copyBuffered(dst, src net.Conn, stalled func(waited bool) bool) (n int64, r
 		}
 		got, err := src.Read(buffer)
 		if got > 0 {
-			put, err := writeAll(dst, buffer[:got], stalled)
+			put, err := write(buffer[:got])
 			n += int64(put)
 			if err != nil {
 				return n, nil, err
@@ -54,4 +53,13 @@ func copyBuffered(dst, src net.Conn, stalled func(waited bool) bool) (n int64, r
 			large = nil
 		}
 	}
+}
+
+// isNetSocket reports whether a connection is one of package net's that stream.
+func isNetSocket(conn net.Conn) bool {
+	switch conn.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }

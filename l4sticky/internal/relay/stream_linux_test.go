@@ -2,7 +2,6 @@ package relay
 
 import (
 	"io"
-	"net"
 	"testing"
 	"time"
 
@@ -45,7 +44,7 @@ func TestBurstWithoutPipes(t *testing.T) {
 			pipes.put(p, true)
 		}
 	}()
-	b := kinds["tcp"](t, nil)
+	b := kinds["loop"](t, nil)
 	go func() {
 		_, _ = io.Copy(b.client, io.LimitReader(endless{}, 8<<20))
 		_ = b.client.Close()
@@ -60,7 +59,7 @@ func TestBurstWithoutPipes(t *testing.T) {
 // TestBurstUsesSplice makes sure that what is meant to be fast is what runs.
 func TestBurstUsesSplice(t *testing.T) {
 	before := free(pipes)
-	b := kinds["tcp"](t, nil)
+	b := kinds["loop"](t, nil)
 	_, _ = io.Copy(b.client, io.LimitReader(endless{}, 1<<20)) // fits into the sockets' buffers and a pipe
 	go func() {
 		_, _ = io.Copy(b.client, io.LimitReader(endless{}, 32<<20))
@@ -79,7 +78,7 @@ func TestBurstUsesSplice(t *testing.T) {
 // TestSlowClientGetsWholeAnswer is a target that has answered and is gone, for a client that reads slowly and goes
 // on sending, from the start or after a silence.
 func TestSlowClientGetsWholeAnswer(t *testing.T) {
-	for _, kind := range []string{"tcp", "wrapped"} {
+	for _, kind := range []string{"loop", "tcp", "wrapped"} {
 		for _, silence := range []time.Duration{0, linger + linger/4} {
 			t.Run(kind+" after "+silence.String(), func(t *testing.T) {
 				t.Parallel()
@@ -132,52 +131,4 @@ func free(list pipeList) int {
 		list <- p
 	}
 	return open
-}
-
-// BenchmarkBulk reports the CPU time of the relay alone by what it moves, for each way to copy.
-func BenchmarkBulk(b *testing.B) {
-	for name, kind := range map[string]string{"splice": "tcp", "buffers": "wrapped"} {
-		b.Run(name, func(b *testing.B) { benchmarkBulk(b, kind) })
-	}
-}
-
-func benchmarkBulk(b *testing.B, kind string) {
-	const chunk = 1 << 20
-	near, client := mustPair(b)
-	target, far := mustPair(b)
-	var down net.Conn = client
-	if kind == "wrapped" {
-		down = wrapped{client, client}
-	}
-	done := make(chan Result)
-	go func() { done <- Run(down, target, nil, func() {}) }()
-	go func() { _, _ = io.Copy(io.Discard, far); _ = far.Close() }()
-	data := make([]byte, chunk)
-	b.SetBytes(chunk)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := near.Write(data); err != nil {
-			b.Fatal(err)
-		}
-	}
-	_ = near.Close()
-	<-done
-	_, _ = client.Close(), target.Close()
-}
-
-func mustPair(b *testing.B) (dialled, accepted *net.TCPConn) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer ln.Close()
-	d, err := net.Dial("tcp", ln.Addr().String())
-	if err != nil {
-		b.Fatal(err)
-	}
-	a, err := ln.Accept()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return d.(*net.TCPConn), a.(*net.TCPConn)
 }

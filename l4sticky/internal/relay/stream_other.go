@@ -4,9 +4,9 @@ package relay
 
 import "net"
 
-// stream carries bytes from src to dst until src ends or one of them fails. Stalled is that of writeAll.
-func stream(dst, src net.Conn, stalled func(waited bool) bool) (n int64, readErr, writeErr error) {
-	return copyBuffered(dst, src, stalled)
+// stream carries bytes from src until it ends or reading or writing fails.
+func stream(write func([]byte) (int, error), src net.Conn) (n int64, readErr, writeErr error) {
+	return copyBuffered(write, src)
 }
 
 // isReset reports whether the other side has reset the connection, where the system tells without a read.

@@ -19,6 +19,9 @@ const (
 	// detached marks the hash of a session that is not in the table, see Acquire.
 	detached = 1 << 31
 
+	// reached marks the refs of a session whose client has had a connection to its target.
+	reached = 1 << 31
+
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
 
@@ -34,8 +37,8 @@ type Session[T comparable] struct {
 	target     T
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
-	refs       int32
-	hash       uint32 // of the client, with a bit that says whether the session is detached; never changes
+	refs       uint32      // connections, and the bit reached
+	hash       uint32      // of the client, with a bit that says whether the session is detached; never changes
 }
 
 // Client returns the address that the session belongs to.
@@ -131,11 +134,11 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32) *Session
 
 // unsyncedReuse counts one more connection in a session. The shard must be locked.
 func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T]) {
-	if s.refs == 0 {
+	if s.refs&^reached == 0 {
 		sh.unsyncedUnlist(s)
 		if t.expired(s, t.now()) {
 			var none T
-			s.target = none
+			s.unsyncedMove(none)
 		}
 	}
 	s.refs++
@@ -147,7 +150,7 @@ func (t *Table[T]) Release(s *Session[T]) {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	s.refs--
-	idle := s.refs == 0 && s.hash&detached == 0
+	idle := s.refs&^reached == 0 && s.hash&detached == 0
 	if idle {
 		var none T
 		if s.target == none {
@@ -177,9 +180,42 @@ func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T 
 	}
 	chosen := place()
 	if chosen != none {
-		s.target = chosen
+		s.unsyncedMove(chosen)
 	}
 	return chosen
+}
+
+// Reach is told that a connection of the client has reached a target, and reports whether that is the one for the
+// client: the session's own, or any other as long as no connection has reached the session's own. Then
+// the session moves.
+func (t *Table[T]) Reach(s *Session[T], target T) bool {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.target != target {
+		if s.refs&reached != 0 {
+			return false
+		}
+		s.target = target
+	}
+	s.refs |= reached
+	return true
+}
+
+// Reached reports whether a connection of the client has reached the session's target.
+func (t *Table[T]) Reached(s *Session[T]) bool {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return s.refs&reached != 0
+}
+
+// unsyncedMove changes the session's target. The shard must be locked.
+func (s *Session[T]) unsyncedMove(target T) {
+	if s.target != target {
+		s.target = target
+		s.refs &^= reached
+	}
 }
 
 // Target returns the session's target, or none.

@@ -3,7 +3,7 @@
 package target
 
 import (
-	"context"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,17 +39,25 @@ type Target struct {
 	// changes with mu held and is read without.
 	inactiveUntil atomic.Int64
 
+	addrs      atomic.Pointer[addresses]
+	refreshing atomic.Bool                    // somebody looks the name up again
+	reached    atomic.Pointer[netip.AddrPort] // the one of several addresses that accepts
+
+	doubted atomic.Bool // a dial is late
+	suspect atomic.Bool // so many are late that the target gets no new connections if there is another
+
 	mu      sync.Mutex
-	dialing context.Context // ends when the target is deactivated
-	giveUp  context.CancelFunc
-	probe   chan struct{} // closes when the probe under way ends; nil when none is
+	late    []lateDial // one for each client
+	probed  bool       // a probe is under way
+	curious []Waiter   // who waits for its outcome
+	probes  int        // that have ended
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
 
 func newTarget(address Address, now func() time.Duration) *Target {
 	t := &Target{Address: address, now: now, hash: xxhash.Sum64String(address.String())}
-	t.dialing, t.giveUp = context.WithCancel(context.Background())
+	t.addrs.Store(literal(address))
 	return t
 }
 
@@ -59,8 +67,8 @@ func (t *Target) Active() bool {
 	return until == 0 || int64(t.now()) >= until
 }
 
-// Deactivate keeps new connections away from the target for the duration and ends the dials to it that
-// are under way. It reports whether the target was active; if not, nothing changes.
+// Deactivate keeps new connections away from the target for the duration. It reports whether the target was active;
+// if not, nothing changes.
 func (t *Target) Deactivate(d time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,26 +76,20 @@ func (t *Target) Deactivate(d time.Duration) bool {
 		return false
 	}
 	t.inactiveUntil.Store(int64(t.now() + d))
-	t.giveUp()
-	t.dialing, t.giveUp = context.WithCancel(context.Background())
+	t.unsyncedTrust()
 	return true
 }
 
 // Activate ends a deactivation before its time and reports whether there was one.
 func (t *Target) Activate() bool {
+	if t.inactiveUntil.Load() == 0 {
+		return false
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	was := t.Active()
 	t.inactiveUntil.Store(0)
 	return !was
-}
-
-// Dialing returns a context for dials, which ends when the target is deactivated, and whether the
-// target is active now.
-func (t *Target) Dialing() (context.Context, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.dialing, t.Active()
 }
 
 // Claim counts one more connection, unless the target has limit of them; 0 is no limit. Release takes
@@ -106,22 +108,40 @@ func (t *Target) Release() { t.conns.Add(-1) }
 // Connections returns the number of connections that are open or being dialled.
 func (t *Target) Connections() int { return int(t.conns.Load()) }
 
-// BeginProbe makes the caller the only one to probe the target and returns nil; it must call EndProbe.
-// If somebody else is at it, BeginProbe returns a channel that closes when that probe ends.
-func (t *Target) BeginProbe() <-chan struct{} {
+// A Waiter wants to be told that something has changed.
+type Waiter interface{ Wake() }
+
+// BeginProbe makes the caller the only one to probe the target; it must call EndProbe. If somebody else is at it,
+// BeginProbe reports false, and the waiter, if it is not nil, is told when that probe ends. Probes returns another
+// number then.
+func (t *Target) BeginProbe(w Waiter) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.probe != nil {
-		return t.probe
+	if !t.probed {
+		t.probed = true
+		return true
 	}
-	t.probe = make(chan struct{})
-	return nil
+	if w != nil {
+		t.curious = append(t.curious, w)
+	}
+	return false
 }
 
 // EndProbe lets those who wait for the probe go on.
 func (t *Target) EndProbe() {
 	t.mu.Lock()
+	curious := t.curious
+	t.probed, t.curious = false, nil
+	t.probes++
+	t.mu.Unlock()
+	for _, w := range curious {
+		w.Wake()
+	}
+}
+
+// Probes returns how many probes of the target have ended.
+func (t *Target) Probes() int {
+	t.mu.Lock()
 	defer t.mu.Unlock()
-	close(t.probe)
-	t.probe = nil
+	return t.probes
 }

@@ -12,16 +12,11 @@ func TestDeactivation(t *testing.T) {
 	registry := NewRegistry(func() time.Duration { return time.Duration(now.Load()) })
 	target := NewSet(registry, Rendezvous, ones(1)).Members()[0].Target
 
-	dial, active := target.Dialing()
-	if !active || !target.Active() {
+	if !target.Active() {
 		t.Fatal("a new target is not active")
 	}
 	if !target.Deactivate(time.Minute) || target.Active() {
 		t.Fatal("the target is active after it was deactivated")
-	}
-	<-dial.Done() // dials under way are given up
-	if next, active := target.Dialing(); active || next.Err() != nil {
-		t.Errorf("active = %v, context %v; want false, and a context for a probe", active, next.Err())
 	}
 	now.Store(int64(59 * time.Second))
 	if target.Deactivate(time.Minute) {
@@ -67,19 +62,29 @@ func TestClaim(t *testing.T) {
 	}
 }
 
+// wake counts how often it is called.
+type wake int
+
+func (w *wake) Wake() { *w++ }
+
 func TestOneProbeAtATime(t *testing.T) {
 	target := newTarget(Address{"tcp", "10.0.0.1:80"}, stopped)
-	if target.BeginProbe() != nil {
+	var first, second wake
+	if !target.BeginProbe(&first) {
 		t.Fatal("the first prober has to wait")
 	}
-	wait := target.BeginProbe()
-	if wait == nil {
+	if target.BeginProbe(&second) || target.BeginProbe(nil) {
 		t.Fatal("there are two probers")
 	}
-	target.EndProbe()
-	<-wait
-	if target.BeginProbe() != nil {
+	before := target.Probes()
+	if target.EndProbe(); first != 0 || second != 1 || target.Probes() == before {
+		t.Errorf("woken %d and %d times, want 0 and 1; %d probes after %d", first, second, target.Probes(), before)
+	}
+	if !target.BeginProbe(nil) {
 		t.Fatal("the next prober has to wait for one that is done")
+	}
+	if target.EndProbe(); second != 1 {
+		t.Error("who waited once is woken again")
 	}
 }
 

@@ -1,0 +1,247 @@
+package relay
+
+import (
+	"io"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Conn is an accepted connection that costs next to nothing until somebody uses it: Go's poller does not know its
+// descriptor. Whoever wants to wait for it, or to write, turns it into a *net.TCPConn without noticing; the relay takes
+// the descriptor as it is.
+type Conn struct {
+	door   *door
+	remote net.TCPAddr
+
+	mu            sync.Mutex // guards what follows
+	fd            int32      // -1 when the connection is closed, taken, or real
+	real          *net.TCPConn
+	local         *net.TCPAddr
+	readDeadline  time.Time
+	writeDeadline time.Time
+	taken         bool
+}
+
+// RemoteAddr returns the client's address.
+func (c *Conn) RemoteAddr() net.Addr { return &c.remote }
+
+// LocalAddr returns the address that the client connected to.
+func (c *Conn) LocalAddr() net.Addr {
+	if c.door.fixed {
+		return c.door.addr
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.local == nil && c.fd >= 0 {
+		local := sysLocal(c.fd)
+		c.local = &net.TCPAddr{IP: local.Addr().AsSlice(), Port: int(local.Port()), Zone: local.Addr().Zone()}
+	}
+	if c.local == nil {
+		return c.door.addr
+	}
+	return c.local
+}
+
+// tcp returns the connection as Go's own.
+func (c *Conn) tcp() (*net.TCPConn, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.unsyncedTCP()
+}
+
+func (c *Conn) unsyncedTCP() (*net.TCPConn, error) {
+	if c.real != nil {
+		return c.real, nil
+	}
+	if c.fd < 0 {
+		return nil, c.unsyncedGone()
+	}
+	file := os.NewFile(uintptr(c.fd), "tcp")
+	defer file.Close() // net has a descriptor of its own
+	c.fd = -1
+	conn, err := net.FileConn(file)
+	if err != nil {
+		return nil, err
+	}
+	c.real = conn.(*net.TCPConn)
+	_ = c.real.SetReadDeadline(c.readDeadline)
+	_ = c.real.SetWriteDeadline(c.writeDeadline)
+	return c.real, nil
+}
+
+func (c *Conn) unsyncedGone() error {
+	if c.taken {
+		return errTaken
+	}
+	return net.ErrClosed
+}
+
+// Read reads what the client has sent.
+func (c *Conn) Read(bytes []byte) (int, error) {
+	if n, ok, err := c.readAtOnce(bytes); ok {
+		return n, err
+	}
+	conn, err := c.tcp()
+	if err != nil {
+		return 0, &net.OpError{Op: "read", Net: "tcp", Addr: c.RemoteAddr(), Err: err}
+	}
+	return conn.Read(bytes)
+}
+
+// readAtOnce reads without waiting, if the connection is not Go's yet and there is something to read. Most clients
+// have spoken by the time that a matcher wants to know what they say.
+func (c *Conn) readAtOnce(bytes []byte) (n int, ok bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 || len(bytes) == 0 || !c.readDeadline.IsZero() && time.Until(c.readDeadline) <= 0 {
+		return 0, false, nil
+	}
+	n, errno := sysRecv(c.fd, bytes)
+	switch {
+	case errno != 0:
+		return 0, false, nil
+	case n == 0:
+		return 0, true, io.EOF
+	}
+	return n, true, nil
+}
+
+// Write sends bytes to the client.
+func (c *Conn) Write(bytes []byte) (int, error) {
+	conn, err := c.tcp()
+	if err != nil {
+		return 0, &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: err}
+	}
+	return conn.Write(bytes)
+}
+
+// ReadFrom sends what it reads to the client, in the kernel where that is possible.
+func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
+	conn, err := c.tcp()
+	if err != nil {
+		return 0, err
+	}
+	return conn.ReadFrom(r)
+}
+
+// CloseWrite ends the direction to the client.
+func (c *Conn) CloseWrite() error {
+	conn, err := c.tcp()
+	if err != nil {
+		return err
+	}
+	return conn.CloseWrite()
+}
+
+// SyscallConn returns access to the socket.
+func (c *Conn) SyscallConn() (syscall.RawConn, error) {
+	conn, err := c.tcp()
+	if err != nil {
+		return nil, err
+	}
+	return conn.SyscallConn()
+}
+
+// SetDeadline sets both deadlines.
+func (c *Conn) SetDeadline(t time.Time) error {
+	_ = c.SetReadDeadline(t)
+	return c.SetWriteDeadline(t)
+}
+
+// SetReadDeadline sets the time when Read fails.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.readDeadline = t
+	if c.real != nil {
+		return c.real.SetReadDeadline(t)
+	}
+	return nil
+}
+
+// SetWriteDeadline sets the time when Write fails.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.writeDeadline = t
+	if c.real != nil {
+		return c.real.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+// Close closes the connection, unless it was handed over.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.real != nil:
+		return c.real.Close()
+	case c.fd >= 0:
+		sysClose(c.fd)
+		c.fd = -1
+	case c.taken:
+	default:
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// take hands the descriptor over.
+func (c *Conn) take() (int32, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.real != nil {
+		return duplicate(c.real)
+	}
+	if c.fd < 0 {
+		return -1, c.unsyncedGone()
+	}
+	fd := c.fd
+	c.fd, c.taken = -1, true
+	return fd, nil
+}
+
+// Interface guards
+var (
+	_ net.Conn      = (*Conn)(nil)
+	_ syscall.Conn  = (*Conn)(nil)
+	_ io.ReaderFrom = (*Conn)(nil)
+	_ closeWriter   = (*Conn)(nil)
+)
+
+// IsSocket reports whether a connection is a plain one of the system.
+func IsSocket(conn net.Conn) bool {
+	_, light := conn.(*Conn)
+	return light || isNetSocket(conn)
+}
+
+// Go carries a client to the target that its route finds, and takes over its connection. It reports false, and has
+// done nothing, if the connection is of a kind that it can't carry.
+func Go(conn net.Conn, early []byte, route Route, options *Options) (bool, error) {
+	var fd int32
+	var err error
+	switch c := conn.(type) {
+	case *Conn:
+		fd, err = c.take()
+	case *net.TCPConn:
+		fd, err = duplicate(c)
+	default:
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	loop, err := pickLoop()
+	if err != nil {
+		_ = unix.Close(int(fd))
+		return true, err
+	}
+	loop.begin(arrival{fd: fd, early: early, route: route, options: options})
+	return true, nil
+}

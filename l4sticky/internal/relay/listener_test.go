@@ -1,0 +1,188 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+)
+
+type listenFunc func(context.Context, string, string, net.ListenConfig) (net.Listener, error)
+
+// eachListener runs a test for each kind of listener.
+func eachListener(t *testing.T, test func(t *testing.T, listen listenFunc)) {
+	t.Run("shared", func(t *testing.T) { test(t, listenShared) })
+	if runtime.GOOS == "linux" {
+		t.Run("loop", func(t *testing.T) { test(t, Listen) })
+	}
+}
+
+func mustListen(t *testing.T, listen listenFunc, address string) net.Listener {
+	t.Helper()
+	ln, err := listen(t.Context(), "tcp", address, net.ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = ln.Close() })
+	return ln
+}
+
+// freeAddress returns an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+// serve accepts until the listener is closed, and hands out what it accepts.
+func serve(ln net.Listener) (conns chan net.Conn) {
+	conns = make(chan net.Conn, 1000)
+	go func() {
+		defer close(conns)
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			conns <- conn
+		}
+	}()
+	return conns
+}
+
+func dialTo(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	return conn
+}
+
+func TestListenerServes(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		ln := mustListen(t, listen, "127.0.0.1:0")
+		conns := serve(ln)
+		client := dialTo(t, ln.Addr().String())
+		conn := <-conns
+		defer conn.Close()
+		if conn.RemoteAddr().String() != client.LocalAddr().String() || conn.LocalAddr().String() != client.RemoteAddr().String() {
+			t.Errorf("from %v to %v, want from %v to %v", conn.RemoteAddr(), conn.LocalAddr(), client.LocalAddr(), client.RemoteAddr())
+		}
+		send(t, client, "question")
+		expect(t, conn, "question")
+		send(t, conn, "answer")
+		expect(t, client, "answer")
+		halfClose(t, conn)
+		expectEnd(t, client)
+		_ = client.Close()
+		expectEnd(t, conn)
+	})
+}
+
+func TestClosedListener(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		ln := mustListen(t, listen, "127.0.0.1:0")
+		conns := serve(ln)
+		if err := ln.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, open := <-conns; open {
+			t.Error("a connection out of nothing")
+		}
+		if _, err := ln.Accept(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Accept: %v, want net.ErrClosed", err)
+		}
+		if err := ln.Close(); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Close again: %v, want net.ErrClosed", err)
+		}
+		if conn, err := net.Dial("tcp", ln.Addr().String()); err == nil {
+			_ = conn.Close()
+			t.Error("a closed listener lets clients in")
+		}
+	})
+}
+
+// TestTakeover replaces a listener by another on the same address again and again, while clients come.
+func TestTakeover(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		address := freeAddress(t)
+		var served sync.WaitGroup
+		answer := func(ln net.Listener) {
+			served.Go(func() {
+				for conn := range serve(ln) {
+					_, _ = io.WriteString(conn, "hello")
+					_ = conn.Close()
+				}
+			})
+		}
+		old := mustListen(t, listen, address)
+		answer(old)
+		stop := make(chan struct{})
+		var clients sync.WaitGroup
+		for range 8 {
+			clients.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					conn, err := net.Dial("tcp", address)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if got, err := io.ReadAll(conn); string(got) != "hello" {
+						t.Errorf("read %q, %v", got, err)
+					}
+					_ = conn.Close()
+				}
+			})
+		}
+		for range 50 {
+			next := mustListen(t, listen, address)
+			answer(next)
+			time.Sleep(2 * time.Millisecond) // for clients to come in between
+			_ = old.Close()
+			old = next
+		}
+		close(stop)
+		clients.Wait()
+		_ = old.Close()
+		served.Wait()
+	})
+}
+
+// TestFailedTakeover closes a new listener, whose config has failed, with the old one still there.
+func TestFailedTakeover(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		old := mustListen(t, listen, freeAddress(t))
+		failed := mustListen(t, listen, old.Addr().String())
+		client := dialTo(t, old.Addr().String())
+		_ = failed.Close()
+		conn := <-serve(old)
+		send(t, client, "x")
+		expect(t, conn, "x")
+		_ = conn.Close()
+	})
+}
+
+// TestListenerIsBusy listens where a stranger does.
+func TestListenerIsBusy(t *testing.T) {
+	eachListener(t, func(t *testing.T, listenAt listenFunc) {
+		if _, err := listenAt(t.Context(), "tcp", listen(t).Addr().String(), net.ListenConfig{}); err == nil {
+			t.Error("a port in use is listened on")
+		}
+	})
+}

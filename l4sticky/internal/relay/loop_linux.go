@@ -1,0 +1,391 @@
+package relay
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+var errPanic = errors.New("internal error")
+
+// A Loop carries many connections with one thread, by the events of their sockets (epoll(7), edge-triggered). A pair
+// of sockets stays with its loop, and nobody else touches it.
+//
+// Whoever drives the loop runs its turns: a goroutine of its own, or the Accept of a Listener. Everybody else may
+// only post.
+type Loop struct {
+	epoll  int32
+	wake   int32 // an eventfd that ends a wait
+	driver driver
+
+	inbox struct {
+		sync.Mutex
+		functions []func()
+		arrivals  []arrival
+	}
+	// asleep means that whoever posts must end the wait. It changes from false with the inbox locked.
+	asleep atomic.Bool
+
+	now    int64 // the time of this turn
+	buffer *[bufferSize]byte
+	events [256]unix.EpollEvent
+	timers timers
+	again  []*pair // those that have more to do without waiting
+	slots  []*pair // by the number in their events
+	free   []uint32
+	doors  []*door // listening sockets, likewise
+	pairs  atomic.Int64
+	life   uint32
+	load   load
+	// accepting means that it is an Accept that drives, which waits even if there is no pair.
+	accepting bool
+	yield     bool // goroutines were woken, which must not wait until this one sleeps
+
+	functions []func() // what was posted, while it is worked off
+	arrivals  []arrival
+	current   *pair // the one to blame if something panics
+}
+
+// An arrival is a client that comes to a loop.
+type arrival struct {
+	fd      int32
+	early   []byte
+	route   Route
+	options *Options
+	moved   *pair // a pair from another loop, instead
+}
+
+// The lowest bits of the number in an event tell whose it is.
+const (
+	ofClient = iota
+	ofTarget
+	ofDoor
+	ofInbox
+)
+
+// newLoop returns a loop that nobody drives yet.
+func newLoop() (*Loop, error) {
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("epoll_create1", err)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		_ = unix.Close(epoll)
+		return nil, os.NewSyscallError("eventfd", err)
+	}
+	l := &Loop{epoll: int32(epoll), wake: int32(wake), buffer: new([bufferSize]byte)}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: ofInbox}
+	if errno := sysControl(l.epoll, unix.EPOLL_CTL_ADD, l.wake, &event); errno != 0 {
+		_, _ = unix.Close(epoll), unix.Close(wake)
+		return nil, os.NewSyscallError("epoll_ctl", errno)
+	}
+	l.driver.init(l)
+	return l, nil
+}
+
+// post has a function run by who drives the loop.
+func (l *Loop) post(function func()) {
+	l.inbox.Lock()
+	l.inbox.functions = append(l.inbox.functions, function)
+	l.inbox.Unlock()
+	l.rouseDriver()
+}
+
+// nudge makes who drives the loop look up.
+func (l *Loop) nudge() { l.post(func() {}) }
+
+// begin hands a client over, and its descriptor with it.
+func (l *Loop) begin(s arrival) {
+	l.pairs.Add(1)
+	l.inbox.Lock()
+	l.inbox.arrivals = append(l.inbox.arrivals, s)
+	l.inbox.Unlock()
+	l.rouseDriver()
+}
+
+// rouseDriver makes sure that somebody looks into the inbox.
+func (l *Loop) rouseDriver() {
+	if l.asleep.Load() && l.asleep.CompareAndSwap(true, false) {
+		l.interrupt()
+		return
+	}
+	l.driver.ensure()
+}
+
+// interrupt ends a wait.
+func (l *Loop) interrupt() {
+	one := [8]byte{1}
+	_, _ = unix.Write(int(l.wake), one[:])
+}
+
+// turn does what there is to do, and waits for more if there is nothing.
+func (l *Loop) turn() {
+	l.now = clock()
+	for !l.work() { // again after a panic
+	}
+	n := sysPoll(l.epoll, l.events[:])
+	if n == 0 && len(l.again) == 0 {
+		n = l.wait()
+	}
+	l.now = clock()
+	for done := 0; done < n; {
+		done += l.handle(l.events[done:n])
+	}
+	if l.now-l.load.since > int64(reviewPause) {
+		l.review()
+	}
+}
+
+// wait sleeps until there are events, and returns how many.
+func (l *Loop) wait() int {
+	if l.yield {
+		l.yield = false
+		runtime.Gosched()
+		return 0
+	}
+	if !l.accepting && l.pairs.Load() == 0 {
+		return 0 // there is nothing to wait for
+	}
+	l.inbox.Lock()
+	if len(l.inbox.functions)+len(l.inbox.arrivals) > 0 {
+		l.inbox.Unlock()
+		return 0
+	}
+	l.asleep.Store(true)
+	l.inbox.Unlock()
+
+	timeout := -1
+	if next := l.timers.next(); next != never {
+		timeout = int(min(max(next-l.now+1e6-1, 0)/1e6, 1e6))
+	}
+	n, _ := unix.EpollWait(int(l.epoll), l.events[:], timeout) // an interruption is no event
+	l.asleep.Store(false)
+	l.load.slept += clock() - l.now
+	return max(n, 0)
+}
+
+// work does all that is not an event, and reports whether it came to the end.
+func (l *Loop) work() (finished bool) {
+	defer l.contain()
+	l.inbox.Lock()
+	l.functions, l.inbox.functions = append(l.functions, l.inbox.functions...), l.inbox.functions[:0]
+	l.arrivals, l.inbox.arrivals = append(l.arrivals, l.inbox.arrivals...), l.inbox.arrivals[:0]
+	l.inbox.Unlock()
+
+	for len(l.arrivals) > 0 {
+		next := l.arrivals[0]
+		l.arrivals[0] = arrival{}
+		l.arrivals = l.arrivals[1:]
+		l.open(next)
+	}
+	for len(l.functions) > 0 {
+		next := l.functions[0]
+		l.functions[0] = nil
+		l.functions = l.functions[1:]
+		next()
+	}
+	for range len(l.again) {
+		p := l.again[0]
+		l.again[0] = nil
+		l.again = l.again[1:]
+		p.state &^= restless
+		if l.current = p; p.state&dead == 0 && p.seek == nil {
+			l.pump(p)
+		}
+	}
+	for l.timers.next() <= l.now {
+		p := l.timers[0]
+		l.current = p
+		l.timers.set(p, never)
+		l.expire(p)
+	}
+	return true
+}
+
+// handle works off events, and returns how many.
+func (l *Loop) handle(events []unix.EpollEvent) (done int) {
+	defer l.contain()
+	for i := range events {
+		done = i + 1
+		l.event(&events[i])
+	}
+	return done
+}
+
+func (l *Loop) event(e *unix.EpollEvent) {
+	number, whose := uint32(e.Fd)>>2, e.Fd&3
+	switch whose {
+	case ofInbox:
+		var count [8]byte
+		_, _ = unix.Read(int(l.wake), count[:])
+		return
+	case ofDoor:
+		l.doors[number].accept(l)
+		return
+	}
+	p := l.slots[number]
+	if p == nil {
+		return
+	}
+	l.current = p
+	life := uint32(e.Pad)
+	switch {
+	case whose == ofTarget && p.seek != nil:
+		l.flightEvent(p, life, e.Events)
+	case p.ends[whose].life != life:
+		// The event is of a socket that is closed.
+	case p.seek != nil:
+		p.ends[client].note(e.Events)
+		if e.Events&unix.EPOLLERR != 0 {
+			l.lose(p, ErrClientLeft)
+		}
+	default:
+		p.ends[whose].note(e.Events)
+		l.pump(p)
+		l.shed(p)
+	}
+}
+
+// note keeps in mind what an event says.
+func (e *end) note(events uint32) {
+	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && e.state&ended == 0 {
+		e.state |= readable
+	}
+	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
+		e.state |= hungUp
+	}
+	if events&unix.EPOLLERR != 0 {
+		e.state |= broken
+	}
+	if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		e.state &^= blocked
+	}
+}
+
+// open takes in what comes to the loop.
+func (l *Loop) open(s arrival) {
+	if s.moved != nil {
+		l.adopt(s.moved)
+		return
+	}
+	p := &pair{options: s.options, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
+	l.slots[p.slot] = p
+	l.current = p
+	p.seek = &seek{route: s.route}
+	p.seek.flights = p.seek.first[:0]
+	p.ends[client] = end{fd: s.fd, life: l.newLife(), state: readable}
+	if len(s.early) > 0 {
+		p.flows[up].rest = &rest{bytes: s.early}
+	}
+	l.advance(p)
+	if p.state&dead != 0 {
+		return
+	}
+	if errno := l.register(unix.EPOLL_CTL_ADD, p, client); errno != 0 {
+		l.abandon(p, errno)
+	}
+}
+
+// abandon ends a pair that can't be carried on, in whatever state.
+func (l *Loop) abandon(p *pair, errno unix.Errno) {
+	switch {
+	case p.state&dead != 0:
+	case p.seek != nil:
+		l.lose(p, os.NewSyscallError("epoll_ctl", errno))
+	default:
+		l.clientFailed(p, errno)
+	}
+}
+
+// register tells the kernel which events of an end are of interest.
+func (l *Loop) register(operation int, p *pair, i int) unix.Errno {
+	e := &p.ends[i]
+	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff)
+	if e.state&armed != 0 {
+		events |= unix.EPOLLOUT
+	}
+	return sysControl(l.epoll, operation, e.fd, &unix.EpollEvent{Events: events, Fd: int32(p.slot<<2) | int32(i), Pad: int32(e.life)})
+}
+
+// registerFlight does the same for the socket of a dial.
+func (l *Loop) registerFlight(p *pair, f *flight) unix.Errno {
+	events := uint32(unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff)
+	return sysControl(l.epoll, unix.EPOLL_CTL_ADD, f.fd, &unix.EpollEvent{Events: events, Fd: int32(p.slot<<2) | ofTarget, Pad: int32(f.life)})
+}
+
+func (l *Loop) newLife() uint32 {
+	l.life++
+	return l.life
+}
+
+func (l *Loop) newSlot() uint32 {
+	if n := len(l.free); n > 0 {
+		slot := l.free[n-1]
+		l.free = l.free[:n-1]
+		return slot
+	}
+	l.slots = append(l.slots, nil)
+	return uint32(len(l.slots) - 1)
+}
+
+// drop forgets a pair, whose sockets are closed.
+func (l *Loop) drop(p *pair) {
+	l.detach(p)
+	p.state |= dead
+	p.seek, p.line = nil, nil
+	for i := range p.flows {
+		if r := p.flows[i].rest; r != nil {
+			r.free()
+			p.flows[i].rest = nil
+		}
+	}
+}
+
+// detach takes a pair out of the loop.
+func (l *Loop) detach(p *pair) {
+	l.timers.set(p, never)
+	l.slots[p.slot] = nil
+	l.free = append(l.free, p.slot)
+	l.pairs.Add(-1)
+}
+
+// contain keeps the loop alive when something panics, and ends the pair at fault.
+func (l *Loop) contain() {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	report("panic in a connection", fmt.Errorf("%v\n%s", cause, debug.Stack()))
+	p := l.current
+	if p == nil || p.state&dead != 0 {
+		return
+	}
+	p.state |= dead
+	sysClose(p.ends[client].fd)
+	route, line, flights := Route(nil), p.line, []flight(nil)
+	if p.seek != nil {
+		route, flights = p.seek.route, p.seek.flights
+	} else {
+		sysClose(p.ends[target].fd)
+	}
+	l.drop(p)
+	defer func() { _ = recover() }() // what has failed may fail again
+	for _, f := range flights {
+		if f.fd >= 0 {
+			sysClose(f.fd)
+		}
+		route.Dropped(f.dial)
+	}
+	if line != nil {
+		line.Done(Result{ClientErr: errPanic})
+	} else if route != nil {
+		route.Lost(errPanic)
+	}
+}

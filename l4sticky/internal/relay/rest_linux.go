@@ -1,0 +1,112 @@
+package relay
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// bufferSize is the size of the one buffer that all reads of a loop go through.
+	bufferSize = 64 << 10
+	// rounds is how often in a row one direction may read before it is another pair's turn.
+	rounds = 8
+	// burst is how many full reads in a row make a direction switch to splice.
+	burst = 2
+)
+
+// A rest is what a direction holds: bytes that its end did not take yet, or the pipe of a burst. A direction that
+// has nothing to deliver holds none.
+type rest struct {
+	bytes  []byte
+	buffer *[bufferSize]byte // behind the bytes, or nil if they have memory of their own
+	pipe   *pipe
+	piped  int // bytes in the pipe
+}
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// keep returns a copy of bytes in the loop's buffer.
+func keep(bytes []byte) *rest {
+	r := &rest{buffer: buffers.Get().(*[bufferSize]byte)}
+	r.bytes = r.buffer[:copy(r.buffer[:], bytes)]
+	return r
+}
+
+func (r *rest) free() {
+	if r.buffer != nil {
+		buffers.Put(r.buffer)
+	}
+	if r.pipe != nil {
+		pipes.put(r.pipe, r.piped == 0)
+	}
+}
+
+// noteFull counts reads that filled the buffer, and starts a burst when they keep doing so. Where no pipe is to be
+// had, the bytes go on through the buffer.
+func (l *Loop) noteFull(f *flow, full bool) {
+	if !full {
+		f.full = 0
+		return
+	}
+	if f.full++; f.full < burst || f.rest != nil || f.done {
+		return
+	}
+	f.full = 0
+	if p := pipes.get(); p != nil {
+		f.rest = &rest{pipe: p}
+	}
+}
+
+// flush delivers what a direction holds, and reports whether more may be read.
+func (l *Loop) flush(p *pair, i int) bool {
+	f, dst := &p.flows[i], &p.ends[1-i]
+	r := f.rest
+	for dst.state&blocked == 0 {
+		if len(r.bytes) == 0 && r.piped == 0 {
+			if r.pipe == nil {
+				r.free()
+				f.rest = nil
+			}
+			return true
+		}
+		var n int
+		var errno unix.Errno
+		if r.piped > 0 {
+			n, errno = sysSplice(int32(r.pipe.read), dst.fd, r.piped)
+		} else {
+			n, errno = sysSend(dst.fd, r.bytes)
+		}
+		switch {
+		case errno == unix.EAGAIN:
+			l.block(p, 1-i)
+		case errno != 0:
+			l.writeFailed(p, i, errno)
+			return false
+		case r.piped > 0:
+			r.piped -= n
+			l.note(p, i, n)
+		default:
+			r.bytes = r.bytes[n:]
+			l.note(p, i, n)
+		}
+	}
+	return false
+}
+
+// fill takes more of a burst into its empty pipe. The burst is over when there is nothing to read.
+func (l *Loop) fill(p *pair, i int) {
+	f, src := &p.flows[i], &p.ends[i]
+	r := f.rest
+	n, errno := sysSplice(src.fd, int32(r.pipe.write), r.pipe.size)
+	switch {
+	case errno == 0 && n > 0:
+		r.piped = n
+		return
+	case errno == unix.EAGAIN && src.state&broken == 0:
+		src.state &^= readable
+	}
+	// Whatever else it is, the end of the stream or an error, the next read tells.
+	r.free()
+	f.rest = nil
+}

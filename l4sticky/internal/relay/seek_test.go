@@ -1,0 +1,192 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// A finder brings a client to a target: a loop, or the goroutine in Connect.
+type finder func(t *testing.T, down net.Conn, route *fakeRoute, options *Options)
+
+func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
+	t.Run("goroutine", func(t *testing.T) {
+		test(t, func(_ *testing.T, down net.Conn, route *fakeRoute, options *Options) {
+			go func() {
+				defer down.Close()
+				up, line := Connect(route, options, func(ctx context.Context, target Target) (net.Conn, error) {
+					var dialer net.Dialer
+					addrs, err := target.Resolve(ctx)
+					if err != nil {
+						return nil, err
+					}
+					return dialer.DialContext(ctx, "tcp", addrs[0].String())
+				})
+				if line != nil {
+					Run(down, up, nil, line, options)
+					_ = up.Close()
+				}
+			}()
+		})
+	})
+	if runtime.GOOS == "linux" {
+		t.Run("loop", func(t *testing.T) {
+			test(t, func(t *testing.T, down net.Conn, route *fakeRoute, options *Options) {
+				if taken, err := Go(down, nil, route, options); !taken || err != nil {
+					t.Fatalf("taken %v, %v", taken, err)
+				}
+				_ = down.Close()
+			})
+		})
+	}
+}
+
+// seekers returns a client, the end of it to hand over, and a route.
+func seekers(t *testing.T, targets ...Target) (client, down net.Conn, route *fakeRoute, b *bench) {
+	client, down = connected(t, "tcp", "127.0.0.1:0")
+	b = newBench(t, client, nil)
+	return client, down, &fakeRoute{line: b, targets: targets, lost: make(chan error, 1)}, b
+}
+
+func patient() *Options { return &Options{DialTimeout: 20 * time.Second, Late: 20 * time.Second} }
+
+// refusing returns a target that nobody listens at.
+func refusing(t *testing.T) Target { return place(netip.MustParseAddrPort(freeAddress(t))) }
+
+// greeter returns a target that greets each client by its name, and then echoes.
+func greeter(t *testing.T, name string) place {
+	ln := listen(t)
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				_, _ = io.WriteString(conn, name)
+				_, _ = io.Copy(conn, conn)
+				_ = conn.Close()
+			}()
+		}
+	}()
+	return at(ln)
+}
+
+func TestRefusedMeansTheNext(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		client, down, route, b := seekers(t, refusing(t), refusing(t), greeter(t, "c"))
+		send(t, client, "early")
+		find(t, down, route, patient())
+		expect(t, client, "cearly")
+		if failed, dropped, errs := route.log(); len(failed) != 2 || len(dropped) != 0 {
+			t.Errorf("failed %v with %v, dropped %v", failed, errs, dropped)
+		}
+		_ = client.Close()
+		b.wait(t)
+	})
+}
+
+func TestNobodyAccepts(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		client, down, route, _ := seekers(t, refusing(t), refusing(t))
+		find(t, down, route, patient())
+		expectEnd(t, client)
+		if err := <-route.lost; err != nil {
+			t.Errorf("lost with %v", err)
+		}
+	})
+}
+
+// TestDisagreed lets a target accept that is not the right one any more.
+func TestDisagreed(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		wrong, right := greeter(t, "wrong"), greeter(t, "right")
+		client, down, route, b := seekers(t, wrong, right)
+		send(t, client, " early")
+		route.agreed = func(t Target) bool { return t == Target(right) }
+		find(t, down, route, patient())
+		expect(t, client, "right early")
+		if _, dropped, _ := route.log(); len(dropped) != 1 || dropped[0] != Target(wrong) {
+			t.Errorf("dropped %v, want %v", dropped, wrong)
+		}
+		_ = client.Close()
+		b.wait(t)
+	})
+}
+
+// TestSpareIsBetterThanNothing has no right target that accepts.
+func TestSpareIsBetterThanNothing(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		client, down, route, b := seekers(t, greeter(t, "first"), greeter(t, "second"), refusing(t))
+		send(t, client, " early")
+		route.agreed = func(Target) bool { return false }
+		find(t, down, route, patient())
+		expect(t, client, "second early")
+		_ = client.Close()
+		b.wait(t)
+		if failed, dropped, _ := route.log(); len(failed) != 1 || len(dropped) != 1 {
+			t.Errorf("failed %v, dropped %v, want one each", failed, dropped)
+		}
+	})
+}
+
+var errNoName = errors.New("no such name")
+
+// unknown is a target whose name has no address.
+type unknown struct{ place }
+
+func (unknown) Addrs() []netip.AddrPort { return nil }
+
+func (unknown) Resolve(context.Context) ([]netip.AddrPort, error) { return nil, errNoName }
+
+// named is a target whose name must be looked up.
+type named struct{ place }
+
+func (named) Addrs() []netip.AddrPort { return nil }
+
+func (n named) Resolve(context.Context) ([]netip.AddrPort, error) { return n.place.Addrs(), nil }
+
+func TestNamesAreLookedUp(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		client, down, route, b := seekers(t, unknown{}, named{greeter(t, "found")})
+		find(t, down, route, patient())
+		expect(t, client, "found")
+		if _, _, errs := route.log(); len(errs) != 1 || !errors.Is(errs[0], errNoName) {
+			t.Errorf("failed with %v, want %v", errs, errNoName)
+		}
+		_ = client.Close()
+		b.wait(t)
+	})
+}
+
+// TestAbortsWhileSeeking lets clients leave at random moments of the search; the test's main function finds what leaks.
+func TestAbortsWhileSeeking(t *testing.T) {
+	eachFinder(t, func(t *testing.T, find finder) {
+		accepting := greeter(t, "hello")
+		for i := range 300 {
+			client, down, route, _ := seekers(t, refusing(t), named{accepting})
+			route.line = ignored{}
+			if i%3 == 0 {
+				send(t, client, "early")
+			}
+			go func() {
+				if i%2 == 0 {
+					reset(client)
+				} else {
+					_ = client.Close()
+				}
+			}()
+			find(t, down, route, patient())
+		}
+	})
+}
+
+type ignored struct{}
+
+func (ignored) TargetFailed() {}
+func (ignored) Done(Result)   {}

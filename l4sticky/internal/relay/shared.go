@@ -1,0 +1,125 @@
+package relay
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+	"time"
+)
+
+// sockets are the listening sockets of listenShared by network and address.
+var sockets = struct {
+	sync.Mutex
+	open map[string]*socket
+}{open: make(map[string]*socket)}
+
+// A socket is a listening socket that stays open while a listener uses it. What comes in by it goes to the newest of
+// its listeners.
+type socket struct {
+	key string
+	net.Listener
+
+	mu        sync.Mutex
+	listeners []*sharedListener // the newest last
+}
+
+// A sharedListener is a config's use of a socket.
+type sharedListener struct {
+	socket *socket
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+// listenShared is Listen for systems without event loops: a goroutine accepts for all listeners of an address.
+func listenShared(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
+	sockets.Lock()
+	defer sockets.Unlock()
+	key := network + "/" + address
+	s := sockets.open[key]
+	if s == nil {
+		ln, err := config.Listen(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		s = &socket{key: key, Listener: ln}
+		sockets.open[key] = s
+		go s.accept()
+	}
+	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{})}
+	s.mu.Lock()
+	s.listeners = append(s.listeners, ln)
+	s.mu.Unlock()
+	return ln, nil
+}
+
+// accept takes in connections until the socket is closed.
+func (s *socket) accept() {
+	for {
+		conn, err := s.Listener.Accept()
+		if err == nil {
+			s.deliver(conn)
+			continue
+		}
+		if s.newest() == nil {
+			return
+		}
+		report("accepting a connection", err)
+		time.Sleep(acceptPause)
+	}
+}
+
+// deliver hands a connection to the newest listener that takes it.
+func (s *socket) deliver(conn net.Conn) {
+	for ln := s.newest(); ln != nil; ln = s.newest() {
+		select {
+		case ln.conns <- conn:
+			return
+		case <-ln.closed:
+		}
+	}
+	_ = conn.Close()
+}
+
+func (s *socket) newest() *sharedListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.listeners) == 0 {
+		return nil
+	}
+	return s.listeners[len(s.listeners)-1]
+}
+
+// Accept returns the next connection.
+func (ln *sharedListener) Accept() (net.Conn, error) {
+	select {
+	case conn := <-ln.conns:
+		return conn, nil
+	case <-ln.closed:
+		return nil, &net.OpError{Op: "accept", Net: "tcp", Addr: ln.Addr(), Err: net.ErrClosed}
+	}
+}
+
+// Close ends the listener, and the socket with its last one.
+func (ln *sharedListener) Close() error {
+	err := error(&net.OpError{Op: "close", Net: "tcp", Addr: ln.Addr(), Err: net.ErrClosed})
+	ln.once.Do(func() {
+		s := ln.socket
+		sockets.Lock()
+		defer sockets.Unlock()
+		s.mu.Lock()
+		s.listeners = slices.DeleteFunc(s.listeners, func(other *sharedListener) bool { return other == ln })
+		last := len(s.listeners) == 0
+		s.mu.Unlock()
+		close(ln.closed)
+		if err = nil; last {
+			delete(sockets.open, s.key)
+			err = s.Listener.Close()
+		}
+	})
+	return err
+}
+
+// Addr returns the address that the listener listens on.
+func (ln *sharedListener) Addr() net.Addr { return ln.socket.Listener.Addr() }

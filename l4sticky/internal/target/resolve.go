@@ -1,0 +1,111 @@
+package target
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+const (
+	// resolveAgain is how long the addresses of a name are used before it is looked up again.
+	resolveAgain = time.Second
+	// resolving is how long they are used beyond that while somebody looks them up.
+	resolving = 5 * time.Second
+)
+
+// addresses are what is known of a target's name.
+type addresses struct {
+	addrs []netip.AddrPort
+	until time.Duration // when to look again; never for an IP address
+}
+
+const forever = time.Duration(1<<63-1) - resolving
+
+// literal returns the addresses of a target that is given by its IP address or without a host, which is this
+// machine; nil for one that has a name, or is none of TCP.
+func literal(a Address) *addresses {
+	host, port, ok := a.split()
+	if !ok {
+		return nil
+	}
+	ip, err := netip.ParseAddr(host)
+	switch {
+	case host == "" && a.Network == "tcp6":
+		ip = netip.IPv6Loopback()
+	case host == "":
+		ip = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	case err != nil:
+		return nil
+	}
+	return &addresses{[]netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), port)}, forever}
+}
+
+// split returns the host and port of a TCP address.
+func (a Address) split() (host string, port uint16, ok bool) {
+	if a.Network != "tcp" && a.Network != "tcp4" && a.Network != "tcp6" {
+		return "", 0, false
+	}
+	host, service, err := net.SplitHostPort(a.Dial)
+	if err != nil {
+		return "", 0, false
+	}
+	number, err := net.LookupPort(a.Network, service)
+	return host, uint16(number), err == nil
+}
+
+// Addrs returns the addresses to dial, the best one first, or nil if the caller must look them up by Resolve. It does
+// not block. While somebody looks a name up again, all others get the addresses that it had.
+func (t *Target) Addrs() []netip.AddrPort {
+	known := t.addrs.Load()
+	switch now := t.now(); {
+	case known == nil:
+		return nil
+	case now < known.until:
+		return known.addrs
+	case now < known.until+resolving && !t.refreshing.CompareAndSwap(false, true):
+		return known.addrs
+	}
+	return nil
+}
+
+// Resolve looks up the addresses of the target's name. They are good for a second. The one that Reached named last
+// comes first; otherwise they are in the order of RFC 6724.
+func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
+	defer t.refreshing.Store(false)
+	host, port, ok := t.Address.split()
+	if !ok {
+		return nil, fmt.Errorf("%s is no TCP address", t.Address)
+	}
+	network := "ip" + t.Address.Network[len("tcp"):]
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+	if err != nil {
+		return nil, err
+	}
+	addrs := make([]netip.AddrPort, 0, len(ips))
+	for _, ip := range ips {
+		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), port))
+	}
+	if last := t.reached.Load(); last != nil {
+		if i := slices.Index(addrs, *last); i > 0 {
+			addrs = slices.Insert(slices.Delete(addrs, i, i+1), 0, *last)
+		}
+	}
+	t.addrs.Store(&addresses{addrs, t.now() + resolveAgain})
+	return addrs, nil
+}
+
+// Reached notes which of several addresses a dial has reached, to try it first the next time.
+func (t *Target) Reached(addr netip.AddrPort) {
+	known := t.addrs.Load()
+	if known == nil || len(known.addrs) < 2 || known.addrs[0] == addr {
+		return
+	}
+	t.reached.Store(&addr)
+	if i := slices.Index(known.addrs, addr); i > 0 {
+		addrs := slices.Insert(slices.Delete(slices.Clone(known.addrs), i, i+1), 0, addr)
+		t.addrs.CompareAndSwap(known, &addresses{addrs, known.until})
+	}
+}

@@ -1,0 +1,38 @@
+package l4sticky
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+)
+
+func init() {
+	for network, tcp := range map[string]string{"seamless": "tcp", "seamless4": "tcp4", "seamless6": "tcp6"} {
+		caddy.RegisterNetwork(network, seamless(tcp))
+	}
+	relay.Report = func(doing string, err error) {
+		caddy.Log().Named("layer4.sticky").Error(doing, zap.Error(err))
+	}
+}
+
+// seamless opens listeners of the networks seamless, seamless4 and seamless6: TCP on an address whose socket stays
+// open while configs come and go, so that no connection that waits in it is reset. Their Accept never fails for want
+// of descriptors, and what it accepts costs sticky_proxy least.
+func seamless(tcp string) caddy.ListenerFunc {
+	return func(ctx context.Context, _, host, portRange string, portOffset uint, config net.ListenConfig) (any, error) {
+		// Several ports come as a range with the offset of the one that is meant.
+		address := caddy.JoinNetworkAddress(tcp, host, portRange)
+		parsed, err := caddy.ParseNetworkAddress(address)
+		if err != nil {
+			return nil, fmt.Errorf("listening on %s: %w", address, err)
+		}
+		port := strconv.FormatUint(uint64(parsed.StartPort+portOffset), 10)
+		return relay.Listen(ctx, tcp, net.JoinHostPort(host, port), config)
+	}
+}
