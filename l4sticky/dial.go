@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
@@ -23,8 +24,9 @@ type attempt struct {
 	remote  net.Addr
 	header  int // bytes of the PROXY header
 
-	tried []*target.Member // dialled, or passed over
-	late  []*target.Member // those whose dials are late
+	tried []*target.Member  // dialled, or passed over
+	late  []*target.Member  // those whose dials are late
+	room  [2]*target.Member // the memory of tried, which seldom takes more
 	// known means that the client has been at its target before. One lost packet moves nobody away from there.
 	known bool
 	// detour means that the client's target failed this connection by no fault of its own. The connection goes
@@ -81,6 +83,12 @@ func (a *attempt) judgeAwaited() {
 
 // choose returns the active target for the connection, which is the client's own where it can be.
 func (a *attempt) choose() *target.Member {
+	if len(a.tried) == 0 {
+		home, _ := a.dialer.sessions.Look(a.session)
+		if m := a.dialer.targets.Member(home); m != nil && a.trusted(m) {
+			return m // as nearly always
+		}
+	}
 	if m := a.among(a.trusted); m != nil {
 		return m
 	}
@@ -191,6 +199,7 @@ func (a *attempt) Dropped(d relay.Dial) {
 
 // Lost ends a connection that has no target.
 func (a *attempt) Lost(err error) {
+	defer a.free()
 	switch {
 	case err == nil:
 		a.refused(a.remote, errNoTarget)
@@ -201,8 +210,18 @@ func (a *attempt) Lost(err error) {
 	a.dialer.leave()
 }
 
+// line returns the connection to a target, which is the end of the search.
 func (a *attempt) line(m *target.Member) relay.Line {
+	defer a.free()
 	return &line{a.Handler, a.session, m, a.header}
+}
+
+// attempts keeps the memory of searches, most of which are over within microseconds.
+var attempts = sync.Pool{New: func() any { return new(attempt) }}
+
+func (a *attempt) free() {
+	*a = attempt{}
+	attempts.Put(a)
 }
 
 var _ relay.Route = (*attempt)(nil)

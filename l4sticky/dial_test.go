@@ -103,7 +103,7 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 	h.dialer.move(s, home)
 	moveWhileDialling(h, s, home, other)
 	_, m := connect(t, h)
-	if got := h.dialer.sessions.Target(s); got != home.Target {
+	if got, _ := h.dialer.sessions.Look(s); got != home.Target {
 		t.Errorf("the session stays with %v", got.Address)
 	}
 	if m != home || home.Connections() != 1 || other.Connections() != 0 {
@@ -139,7 +139,7 @@ func TestBlamelessFailure(t *testing.T) {
 			if (m != nil) != test.moves || dialled[other.Address.Dial] != test.moves {
 				t.Errorf("dialled %v, reached %v; want another target to be tried: %v", dialled, m, test.moves)
 			}
-			if got := d.sessions.Target(s); got != home.Target {
+			if got, _ := d.sessions.Look(s); got != home.Target {
 				t.Error("the session has left its target, which is active")
 			}
 			if !home.Active() || !other.Active() || home.Connections() != 0 || (other.Connections() == 1) != test.moves {

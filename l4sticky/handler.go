@@ -201,7 +201,11 @@ func (h *Handler) attempt(remote net.Addr) *attempt {
 	v.enter()
 	client := v.client(remote)
 	session := v.acquire(client)
-	return &attempt{Handler: h, session: session, client: client, remote: remote, known: v.sessions.Reached(session)}
+	a := attempts.Get().(*attempt)
+	a.Handler, a.session, a.client, a.remote = h, session, client, remote
+	a.tried = a.room[:0]
+	_, a.known = v.sessions.Look(session)
+	return a
 }
 
 // carry relays a connection while it waits.

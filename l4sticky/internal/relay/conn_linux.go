@@ -17,6 +17,7 @@ import (
 type Conn struct {
 	door   *door
 	remote net.TCPAddr
+	ip     [16]byte // the memory of remote's
 
 	mu            sync.Mutex // guards what follows
 	fd            int32      // -1 when the connection is closed, taken, or real

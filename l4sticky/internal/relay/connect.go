@@ -12,8 +12,8 @@ import (
 func Connect(route Route, options *Options, dial func(context.Context, Target) (net.Conn, error)) (net.Conn, Line) {
 	s := &search{route: route, options: options, dial: dial, results: make(chan *attempt), wake: make(wakeup, 1)}
 	conn, line, err := s.run()
-	s.giveUp()
 	if line == nil {
+		s.giveUp()
 		route.Lost(err)
 	}
 	return conn, line
@@ -66,6 +66,7 @@ func (s *search) run() (net.Conn, Line, error) {
 			case s.spare != nil:
 				spare := s.spare
 				s.spare = nil
+				s.giveUp()
 				return spare.conn, s.route.Settle(spare.dial), nil
 			default:
 				return nil, nil, nil
@@ -128,6 +129,7 @@ func (s *search) land(a *attempt) (Line, error) {
 	case a.err != nil:
 		return nil, s.route.Failed(a.dial, a.err)
 	case s.route.Agreed(a.dial):
+		s.giveUp()
 		return s.route.Connected(a.dial), nil
 	}
 	s.dropSpare()

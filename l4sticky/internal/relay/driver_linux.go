@@ -147,10 +147,8 @@ func (d *driver) drive(ln *Listener) {
 	d.turns++
 	d.mu.Unlock()
 
-	if before == lent {
-		runtime.Gosched() // let those begin who handle what was accepted
-	}
 	d.loop.accepting = true
+	d.loop.yield = d.loop.yield || before == lent // let those begin who handle what was accepted
 	for !ln.ready() {
 		d.loop.turn()
 	}

@@ -282,5 +282,15 @@ var errTaken = errors.New("the connection was handed over")
 
 // newConn returns a connection that was just accepted.
 func newConn(d *door, fd int32, remote netip.AddrPort) *Conn {
-	return &Conn{door: d, fd: fd, remote: net.TCPAddr{IP: remote.Addr().AsSlice(), Port: int(remote.Port()), Zone: remote.Addr().Zone()}}
+	c := &Conn{door: d, fd: fd}
+	addr := remote.Addr()
+	c.remote.Port, c.remote.Zone = int(remote.Port()), addr.Zone()
+	if addr.Is4() {
+		ip := addr.As4()
+		c.remote.IP = append(c.ip[:0], ip[:]...)
+	} else {
+		c.ip = addr.As16()
+		c.remote.IP = c.ip[:]
+	}
+	return c
 }

@@ -1,6 +1,8 @@
 package relay
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -31,6 +33,7 @@ type load struct {
 	since int64        // when the time of the current review began
 	slept int64        // nanoseconds since then that the loop had nothing to do
 	cpu   int64        // CPU time of the process at since
+	idle  int64        // idle time of the machine at since, if the loop was full then, else 0
 	share atomic.Int32 // thousandths of the time that were slept in the last review
 	phase uint8        // counts the times that load is shed
 	turn  bool
@@ -87,7 +90,7 @@ func (l *Loop) review() {
 	l.load.share.Store(int32(1000 * share))
 	active := *loops.active.Load()
 	if active[0] == l {
-		scale(active, share, used)
+		l.scale(active, share, used)
 		active = *loops.active.Load()
 	}
 	l.load.to = nil
@@ -105,11 +108,18 @@ func (l *Loop) review() {
 }
 
 // scale changes the number of active loops. That the loop never sleeps is not enough for another one: it must be the
-// balancer that uses up the cores, and not others that keep it from them.
-func scale(active []*Loop, share, used float64) {
+// balancer that uses up its cores, and there must be one that is idle.
+func (l *Loop) scale(active []*Loop, share, used float64) {
 	n := len(active)
+	full := share < fullShare && n < runtime.GOMAXPROCS(0) && used > float64(n)*(1-2*fullShare)
+	idle := int64(0)
+	if full {
+		idle = idleTime()
+	}
+	before := l.load.idle
+	l.load.idle = idle
 	switch {
-	case share < fullShare && n < runtime.GOMAXPROCS(0) && used > float64(n)*(1-2*fullShare):
+	case full && before > 0 && idle-before > int64(roomShare*float64(reviewPause)):
 		n++
 	case share > roomShare && n > 1 && used < float64(n)*(1-roomShare)/2:
 		n--
@@ -163,6 +173,21 @@ func (l *Loop) adopt(p *pair) {
 		l.timers.set(p, l.now+int64(linger))
 	}
 	l.watch(p)
+}
+
+// idleTime returns the time that the machine's cores had nothing to do, in nanoseconds, or 0 if that is not known.
+func idleTime() int64 {
+	file, err := os.Open("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	defer file.Close()
+	var ignored, idle int64
+	var name string
+	if _, err := fmt.Fscan(file, &name, &ignored, &ignored, &ignored, &idle); err != nil {
+		return 0
+	}
+	return idle * 10_000_000 // it is counted in hundredths of a second
 }
 
 // cpuTime returns the CPU time that the process has used, in nanoseconds.

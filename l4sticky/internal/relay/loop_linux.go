@@ -61,6 +61,11 @@ type arrival struct {
 	moved   *pair // a pair from another loop, instead
 }
 
+// nap is how long a loop sleeps, in milliseconds, without telling the scheduler. A loop at work is woken sooner. To tell
+// it each time would make its monitor take the processor away from the loop within microseconds, and cost more
+// than the sleep itself; not to tell it for longer would keep other goroutines from the processor.
+const nap = 1
+
 // The lowest bits of the number in an event tell whose it is.
 const (
 	ofClient = iota
@@ -130,9 +135,15 @@ func (l *Loop) turn() {
 	l.now = clock()
 	for !l.work() { // again after a panic
 	}
-	n := sysPoll(l.epoll, l.events[:])
-	if n == 0 && len(l.again) == 0 {
+	var n int
+	if l.yield || len(l.again) > 0 {
+		n = sysPoll(l.epoll, l.events[:], 0)
+	} else {
 		n = l.wait()
+	}
+	if n == 0 && l.yield {
+		l.yield = false
+		runtime.Gosched()
 	}
 	l.now = clock()
 	for done := 0; done < n; {
@@ -145,11 +156,6 @@ func (l *Loop) turn() {
 
 // wait sleeps until there are events, and returns how many.
 func (l *Loop) wait() int {
-	if l.yield {
-		l.yield = false
-		runtime.Gosched()
-		return 0
-	}
 	if !l.accepting && l.pairs.Load() == 0 {
 		return 0 // there is nothing to wait for
 	}
@@ -165,7 +171,13 @@ func (l *Loop) wait() int {
 	if next := l.timers.next(); next != never {
 		timeout = int(min(max(next-l.now+1e6-1, 0)/1e6, 1e6))
 	}
-	n, _ := unix.EpollWait(int(l.epoll), l.events[:], timeout) // an interruption is no event
+	n := 0
+	if timeout != 0 {
+		n = sysPoll(l.epoll, l.events[:], nap)
+	}
+	if n == 0 {
+		n, _ = unix.EpollWait(int(l.epoll), l.events[:], timeout) // an interruption is no event
+	}
 	l.asleep.Store(false)
 	l.load.slept += clock() - l.now
 	return max(n, 0)
@@ -278,7 +290,7 @@ func (l *Loop) open(s arrival) {
 	p := &pair{options: s.options, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
 	l.slots[p.slot] = p
 	l.current = p
-	p.seek = &seek{route: s.route}
+	p.seek = &seek{loop: l, pair: p, route: s.route}
 	p.seek.flights = p.seek.first[:0]
 	p.ends[client] = end{fd: s.fd, life: l.newLife(), state: readable}
 	if len(s.early) > 0 {

@@ -129,6 +129,9 @@ func (r *relay) down(done chan<- struct{}) {
 	case readErr != nil:
 		r.targetFailed(readErr)
 	}
+	r.mu.Lock()
+	r.answered = true
+	r.mu.Unlock()
 	if !closeWrite(r.client) {
 		r.end()
 		return
@@ -136,7 +139,6 @@ func (r *relay) down(done chan<- struct{}) {
 	r.halfClosed()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.answered = true
 	r.unsyncedLinger()
 	if r.watching {
 		_ = r.client.SetReadDeadline(past)

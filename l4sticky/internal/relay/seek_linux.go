@@ -13,11 +13,12 @@ import (
 
 // A seek is a pair's search for a target that accepts.
 type seek struct {
+	loop    *Loop
+	pair    *pair
 	route   Route
 	flights []flight
-	spare   *flight // a target that accepted but is not the right one
-	waiting bool    // the route will wake the pair
-	waker   *waker
+	spare   *flight   // a target that accepted but is not the right one
+	waiting bool      // the route will wake the pair
 	first   [1]flight // the memory of flights, which usually is one
 }
 
@@ -35,18 +36,12 @@ type flight struct {
 	err    error
 }
 
-// A waker wakes a pair that seeks.
-type waker struct {
-	loop *Loop
-	pair *pair
-}
-
 // Wake makes the pair ask its route again.
-func (w *waker) Wake() {
-	w.loop.post(func() {
-		if p := w.pair; p.seek != nil {
-			p.seek.waiting = false
-			w.loop.advance(p)
+func (s *seek) Wake() {
+	s.loop.post(func() {
+		if s.pair.seek == s {
+			s.waiting = false
+			s.loop.advance(s.pair)
 		}
 	})
 }
@@ -64,7 +59,7 @@ func (l *Loop) advance(p *pair) {
 			l.timers.set(p, s.due())
 			return
 		}
-		dial, step := s.route.Next(l.wakerOf(p))
+		dial, step := s.route.Next(s)
 		switch {
 		case step == Dialling:
 			l.launch(p, dial)
@@ -76,6 +71,7 @@ func (l *Loop) advance(p *pair) {
 		case s.spare != nil:
 			spare := *s.spare
 			s.spare = nil
+			l.giveUp(p)
 			l.connected(p, spare, s.route.Settle(spare.dial))
 			p.ends[target].state |= readable // its events so far went unheard
 			l.rouse(p)
@@ -135,13 +131,6 @@ func (s *seek) due() int64 {
 	return due
 }
 
-func (l *Loop) wakerOf(p *pair) *waker {
-	if p.seek.waker == nil {
-		p.seek.waker = &waker{l, p}
-	}
-	return p.seek.waker
-}
-
 // launch begins a dial.
 func (l *Loop) launch(p *pair, dial Dial) {
 	s := p.seek
@@ -157,29 +146,28 @@ func (l *Loop) launch(p *pair, dial Dial) {
 	}
 	f.life = l.newLife()
 	l.yield = true
-	go l.resolve(l.wakerOf(p), f.life, dial.Target, p.options.DialTimeout)
+	go l.resolve(s, f.life, dial.Target, p.options.DialTimeout)
 }
 
 // resolve looks up a target's name for a dial, away from the loop.
-func (l *Loop) resolve(w *waker, life uint32, t Target, timeout time.Duration) {
+func (l *Loop) resolve(s *seek, life uint32, t Target, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	addrs, err := t.Resolve(ctx)
 	l.post(func() {
-		p := w.pair
-		if p.seek == nil {
+		p := s.pair
+		if p.seek != s {
 			return
 		}
-		i := slices.IndexFunc(p.seek.flights, func(f flight) bool { return f.life == life })
+		i := slices.IndexFunc(s.flights, func(f flight) bool { return f.life == life })
 		if i < 0 {
 			return
 		}
-		f := &p.seek.flights[i]
+		f := &s.flights[i]
 		f.addrs, f.err = addrs, err
 		if len(addrs) == 0 && err == nil {
 			f.err = errLookup
 		}
-		s := p.seek
 		if l.nextAddress(p, i); p.seek == s {
 			l.advance(p)
 		}
@@ -318,6 +306,7 @@ func (l *Loop) accepted(p *pair, i int) {
 func (l *Loop) take(p *pair, i int, fresh bool) {
 	f := p.seek.flights[i]
 	l.forget(p, i)
+	l.giveUp(p)
 	l.connected(p, f, p.seek.route.Connected(f.dial))
 	if !fresh {
 		return
@@ -333,10 +322,9 @@ func (l *Loop) take(p *pair, i int, fresh bool) {
 	}
 }
 
-// connected makes a pair of the client and a target. All other dials are given up.
+// connected makes a pair of the client and a target.
 func (l *Loop) connected(p *pair, f flight, line Line) {
 	f.dial.Target.Reached(f.addr)
-	l.giveUp(p)
 	p.seek, p.line = nil, line
 	p.ends[target] = end{fd: f.fd, life: f.life, state: armed}
 	p.active = l.now

@@ -66,11 +66,11 @@ func sysControl(epoll int32, operation int, fd int32, event *unix.EpollEvent) un
 	return errno
 }
 
-// sysPoll returns the events that there are already.
-func sysPoll(epoll int32, events []unix.EpollEvent) int {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+// sysPoll returns events as soon as there are some, or none after some milliseconds. It keeps the processor meanwhile.
+func sysPoll(epoll int32, events []unix.EpollEvent, milliseconds int) int {
+	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epoll), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(milliseconds), 0, 0)
 	if errno != 0 {
-		return 0
+		return 0 // interrupted
 	}
 	return int(n)
 }

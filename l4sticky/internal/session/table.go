@@ -202,12 +202,12 @@ func (t *Table[T]) Reach(s *Session[T], target T) bool {
 	return true
 }
 
-// Reached reports whether a connection of the client has reached the session's target.
-func (t *Table[T]) Reached(s *Session[T]) bool {
+// Look returns the session's target, or none, and whether a connection of the client has reached it.
+func (t *Table[T]) Look(s *Session[T]) (target T, settled bool) {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	return s.refs&reached != 0
+	return s.target, s.refs&reached != 0
 }
 
 // unsyncedMove changes the session's target. The shard must be locked.
@@ -216,14 +216,6 @@ func (s *Session[T]) unsyncedMove(target T) {
 		s.target = target
 		s.refs &^= reached
 	}
-}
-
-// Target returns the session's target, or none.
-func (t *Table[T]) Target(s *Session[T]) T {
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return s.target
 }
 
 // hash is seeded, so that nobody can choose addresses that meet in one place.

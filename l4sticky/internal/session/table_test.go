@@ -123,7 +123,7 @@ func TestSettle(t *testing.T) {
 	if got := table.Settle(a, not("dead"), func() string { return "" }); got != "" {
 		t.Errorf("with no target left: %q, want none", got)
 	}
-	if got := table.Target(b); got != "dead" {
+	if got, _ := table.Look(b); got != "dead" {
 		t.Errorf("after that: %q, want the session unchanged", got)
 	}
 	if got := table.Settle(a, not("dead"), func() string { return "alive" }); got != "alive" {
@@ -156,7 +156,7 @@ func TestFullTableForgetsTheLongestIdle(t *testing.T) {
 	}
 	for _, i := range []int{2, 3} {
 		s := table.Acquire(addr(i))
-		if got := table.Target(s); got != "" {
+		if got, _ := table.Look(s); got != "" {
 			t.Errorf("client %d has target %q, want it to be forgotten", i, got)
 		}
 		table.Release(s)
