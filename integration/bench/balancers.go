@@ -1,0 +1,193 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// site is where a balancer works.
+type site struct {
+	dir     string // for its files, empty at first
+	listen  string // where its clients come
+	targets []string
+	// What goes before the listening address in the Caddyfile of ours, such as "seamless/".
+	network string
+	// How many connections it must be ready for.
+	conns int
+	// Where npm has put LoadBalancer.js.
+	script string
+}
+
+// The programs that balancers are run by.
+const (
+	toolCaddy   = "caddy"
+	toolHAProxy = "haproxy"
+	toolNginx   = "nginx"
+	toolNode    = "node"
+)
+
+// balancer is one way to get from the clients to the targets.
+type balancer struct {
+	name string
+	tool string // one of the above, or none for the direct way
+	note string // how it is configured, for the reader of the results
+	// The config goes into a file of this name in the site's folder.
+	file   string
+	config func(site) string
+	// The arguments of the program, given the path of that file as well.
+	args func(s site, path string) []string
+	env  []string
+	// Tells whether it takes part where its name is not given.
+	standard bool
+	// Takes part in the scenarios of bulk only.
+	bulkOnly bool
+}
+
+// balancers returns all, in the order of the tables.
+func balancers() []balancer {
+	caddyArgs := func(_ site, path string) []string { return []string{"run", "--config", path, "--adapter", "caddyfile"} }
+	haproxyArgs := func(_ site, path string) []string { return []string{"-W", "-f", path} }
+	nginxArgs := func(_ site, path string) []string {
+		return []string{"-p", filepath.Dir(path), "-c", path, "-e", "stderr"}
+	}
+	nodeArgs := func(s site, path string) []string { return []string{s.script, "--config", path} }
+	haproxy := func(threads int, lines ...string) func(site) string {
+		return func(s site) string { return haproxyConfig(s, threads, lines...) }
+	}
+	nginx := func(workers int) func(site) string { return func(s site) string { return nginxConfig(s, workers) } }
+	legacy := func(workers int) func(site) string {
+		return func(s site) string { return loadBalancerConfig(s, workers) }
+	}
+	return []balancer{
+		{name: "ours", tool: toolCaddy, note: "`sticky_proxy` as it comes, all cores", file: "Caddyfile", config: oursConfig, args: caddyArgs, standard: true},
+		{name: "ours-1core", tool: toolCaddy, note: "the same with GOMAXPROCS=1", file: "Caddyfile", config: oursConfig, args: caddyArgs, env: []string{"GOMAXPROCS=1"}, standard: true},
+		{name: "caddy-l4", tool: toolCaddy, note: "caddy-l4's `proxy` in the same binary, `lb_policy ip_hash`, retries and passive checks on", file: "Caddyfile", config: caddyL4Config, args: caddyArgs, standard: true},
+		{name: "haproxy", tool: toolHAProxy, note: "one thread, `balance source`, consistent hash", file: "haproxy.cfg", config: haproxy(1), args: haproxyArgs, standard: true},
+		{name: "haproxy-splice", tool: toolHAProxy, note: "the same with `option splice-auto`", file: "haproxy.cfg", config: haproxy(1, "option splice-auto"), args: haproxyArgs, standard: true, bulkOnly: true},
+		{name: "haproxy-stick", tool: toolHAProxy, note: "one thread, a stick-table by source with an expiry of 30 s", file: "haproxy.cfg", config: haproxy(1, "stick-table type ip size 1m expire 30s", "stick on src"), args: haproxyArgs},
+		{name: "haproxy-2", tool: toolHAProxy, note: "`haproxy` with two threads", file: "haproxy.cfg", config: haproxy(2), args: haproxyArgs},
+		{name: "nginx", tool: toolNginx, note: "one worker, `hash $remote_addr consistent`", file: "nginx.conf", config: nginx(1), args: nginxArgs, standard: true},
+		{name: "nginx-2", tool: toolNginx, note: "`nginx` with two workers", file: "nginx.conf", config: nginx(2), args: nginxArgs},
+		{name: "loadbalancer.js", tool: toolNode, note: "one worker, `stickiness: true`", file: "config.json", config: legacy(1), args: nodeArgs, standard: true},
+		{name: "loadbalancer.js-2", tool: toolNode, note: "`loadbalancer.js` with two workers", file: "config.json", config: legacy(2), args: nodeArgs},
+		{name: "direct", note: "no balancer: clients connect to the targets", standard: true},
+	}
+}
+
+// adminSocket is the file of Caddy's admin API in the site's folder.
+const adminSocket = "admin"
+
+// caddyfile returns a Caddyfile with one layer4 server. What connections cost is not to be logged, but trouble is.
+func caddyfile(s site, listen, handler string) string {
+	return fmt.Sprintf(`{
+	admin unix/%s
+	persist_config off
+	layer4 {
+		%s {
+			route {
+				%s
+			}
+		}
+	}
+}
+`, filepath.Join(s.dir, adminSocket), listen, handler)
+}
+
+func oursConfig(s site) string {
+	return caddyfile(s, s.network+s.listen, "sticky_proxy "+strings.Join(s.targets, " "))
+}
+
+func caddyL4Config(s site) string {
+	return caddyfile(s, s.listen, `proxy {
+					upstream `+strings.Join(s.targets, "\n\t\t\t\t\tupstream ")+`
+					lb_policy ip_hash
+					lb_try_duration 5s
+					lb_try_interval 10ms
+					fail_duration 30s
+				}`)
+}
+
+// haproxyConfig has one thread by default, which costs the least per connection: threads share the listener, the queues and
+// the locks.
+func haproxyConfig(s site, threads int, lines ...string) string {
+	if !slices.ContainsFunc(lines, func(line string) bool { return strings.HasPrefix(line, "stick") }) {
+		lines = append([]string{"balance source", "hash-type consistent"}, lines...)
+	}
+	for i, target := range s.targets {
+		lines = append(lines, fmt.Sprintf("server t%d %s check inter 2s observe layer4 error-limit 1 on-error mark-down", i, target))
+	}
+	return fmt.Sprintf(`global
+	nbthread %d
+	maxconn %d
+	maxpipes 64
+	stats socket %s mode 600 level admin expose-fd listeners
+
+defaults
+	mode tcp
+	timeout connect 1s
+	timeout client 1h
+	timeout server 1h
+	retries 3
+	option redispatch 1
+
+listen balancer
+	bind %s backlog 4096
+	%s
+`, threads, s.conns, filepath.Join(s.dir, "stats"), s.listen, strings.Join(lines, "\n\t"))
+}
+
+// nginxConfig gives nginx the module from the place where Debian has it, and lets the workers be who the other balancers are.
+func nginxConfig(s site, workers int) string {
+	return fmt.Sprintf(`load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+daemon off;
+user root;
+pid %s;
+worker_processes %d;
+worker_rlimit_nofile %d;
+error_log stderr crit;
+events {
+	worker_connections %d;
+}
+stream {
+	access_log off;
+	upstream targets {
+		hash $remote_addr consistent;
+		server %s max_fails=1 fail_timeout=30s;
+	}
+	server {
+		listen %s backlog=4096;
+		proxy_pass targets;
+		proxy_connect_timeout 1s;
+		proxy_timeout 1h;
+	}
+}
+`, filepath.Join(s.dir, "nginx.pid"), workers, 2*s.conns+500, 2*s.conns+200,
+		strings.Join(s.targets, " max_fails=1 fail_timeout=30s;\n\t\tserver "), s.listen)
+}
+
+// loadBalancerConfig is a config.json. The program listens on all addresses, and can not be told otherwise.
+func loadBalancerConfig(s site, workers int) string {
+	type target struct {
+		Host string `json:"host"`
+		Port int    `json:"port"`
+	}
+	port := func(address string) int {
+		_, text, _ := net.SplitHostPort(address)
+		number, _ := strconv.Atoi(text)
+		return number
+	}
+	var targets []target
+	for _, address := range s.targets {
+		targets = append(targets, target{"127.0.0.1", port(address)})
+	}
+	data, _ := json.MarshalIndent(map[string]any{
+		"sourcePort": port(s.listen), "targets": targets, "stickiness": true, "balancerCount": workers,
+		"sessionExpiry": 30000, "targetDeactivationDuration": 60000,
+	}, "", "\t")
+	return string(data) + "\n"
+}
