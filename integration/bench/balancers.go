@@ -44,8 +44,8 @@ type balancer struct {
 	env  []string
 	// Tells whether it takes part where its name is not given.
 	standard bool
-	// Takes part in the scenarios of bulk only.
-	bulkOnly bool
+	// Takes part only in scenarios whose names begin with one of these, or in all that it can if there are none.
+	only []string
 }
 
 // balancers returns all, in the order of the tables.
@@ -65,10 +65,10 @@ func balancers() []balancer {
 	}
 	return []balancer{
 		{name: "ours", tool: toolCaddy, note: "`sticky_proxy` as it comes, all cores", file: "Caddyfile", config: oursConfig, args: caddyArgs, standard: true},
-		{name: "ours-1core", tool: toolCaddy, note: "the same with GOMAXPROCS=1", file: "Caddyfile", config: oursConfig, args: caddyArgs, env: []string{"GOMAXPROCS=1"}, standard: true},
+		{name: "ours-1core", tool: toolCaddy, note: "the same with GOMAXPROCS=1", file: "Caddyfile", config: oursConfig, args: caddyArgs, env: []string{"GOMAXPROCS=1"}, standard: true, only: []string{"conn", "trips", "bulk"}},
 		{name: "caddy-l4", tool: toolCaddy, note: "caddy-l4's `proxy` in the same binary, `lb_policy ip_hash`, retries and passive checks on", file: "Caddyfile", config: caddyL4Config, args: caddyArgs, standard: true},
 		{name: "haproxy", tool: toolHAProxy, note: "one thread, `balance source`, consistent hash", file: "haproxy.cfg", config: haproxy(1), args: haproxyArgs, standard: true},
-		{name: "haproxy-splice", tool: toolHAProxy, note: "the same with `option splice-auto`", file: "haproxy.cfg", config: haproxy(1, "option splice-auto"), args: haproxyArgs, standard: true, bulkOnly: true},
+		{name: "haproxy-splice", tool: toolHAProxy, note: "the same with `option splice-auto`", file: "haproxy.cfg", config: haproxy(1, "option splice-auto"), args: haproxyArgs, standard: true, only: []string{"bulk"}},
 		{name: "haproxy-stick", tool: toolHAProxy, note: "one thread, a stick-table by source with an expiry of 30 s", file: "haproxy.cfg", config: haproxy(1, "stick-table type ip size 1m expire 30s", "stick on src"), args: haproxyArgs},
 		{name: "haproxy-2", tool: toolHAProxy, note: "`haproxy` with two threads", file: "haproxy.cfg", config: haproxy(2), args: haproxyArgs},
 		{name: "nginx", tool: toolNginx, note: "one worker, `hash $remote_addr consistent`", file: "nginx.conf", config: nginx(1), args: nginxArgs, standard: true},
@@ -77,6 +77,11 @@ func balancers() []balancer {
 		{name: "loadbalancer.js-2", tool: toolNode, note: "`loadbalancer.js` with two workers", file: "config.json", config: legacy(2), args: nodeArgs},
 		{name: "direct", note: "no balancer: clients connect to the targets", standard: true},
 	}
+}
+
+// plays tells whether the balancer takes part in a scenario of this name.
+func (b balancer) plays(scenario string) bool {
+	return len(b.only) == 0 || slices.ContainsFunc(b.only, func(beginning string) bool { return strings.HasPrefix(scenario, beginning) })
 }
 
 // adminSocket is the file of Caddy's admin API in the site's folder.

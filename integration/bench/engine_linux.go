@@ -213,6 +213,8 @@ func (e *engine) turn(milliseconds int) {
 func (e *engine) sweep(now time.Duration) {
 	for i := range e.flows {
 		if f := &e.flows[i]; f.waits && now > f.began+e.patience {
+			t := &e.tallies[f.group]
+			t.max = max(t.max, now-f.began) // the slowest of all, if not served
 			e.fail(f, "timeout")
 		}
 	}

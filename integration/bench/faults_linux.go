@@ -16,13 +16,13 @@ func faultScenario(name, title, way string) scenario {
 	return scenario{
 		name: name, title: title,
 		note: "One of three targets fails after many clients got their sessions. Then new clients and those with a session connect by turns, at a steady rate. " +
-			"Times are from the connect to the whole answer; after 5 s a client gives up and has failed.",
+			"Times are from the connect to the whole answer; after 5 s a client gives up, which is a failure and its time.",
 		columns: []column{
 			{"new_max_ms", "new clients: slowest, ms", "%.1f", spread},
-			{"new_p99_ms", "p99, ms", "%.1f", median},
+			{"new_p99_ms", "p99 of those served, ms", "%.1f", median},
 			{"new_failed", "failed", "%.0f", total},
 			{"session_max_ms", "with a session: slowest, ms", "%.1f", spread},
-			{"session_p99_ms", "p99, ms", "%.1f", median},
+			{"session_p99_ms", "p99 of those served, ms", "%.1f", median},
 			{"session_failed", "failed", "%.0f", total},
 			{"conns", "connections", "%.0f", median},
 		},

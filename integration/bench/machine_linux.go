@@ -33,14 +33,15 @@ func describeMachine(o *options) (machine, error) {
 	m := machine{
 		CPU: field("/proc/cpuinfo", "model name"), Cores: runtime.NumCPU(), Memory: field("/proc/meminfo", "MemTotal"),
 		Kernel: unix.ByteSliceToString(name.Release[:]) + " " + runtime.GOARCH, System: field("/etc/os-release", "PRETTY_NAME"),
-		Network:  "loopback in a namespace for each round",
+		Network:  "Loopback in a namespace for each round, congestion control reno",
 		Versions: map[string]string{"go": runtime.Version()},
 	}
-	if err := isolated(func() error { return nil }); err != nil {
-		return m, err
-	}
 	if !canIsolate() {
-		m.Network = "the machine's loopback"
+		control, err := os.ReadFile("/proc/sys/net/ipv4/tcp_congestion_control")
+		if err != nil {
+			return m, err
+		}
+		m.Network = "The machine's loopback, congestion control " + strings.TrimSpace(string(control))
 	}
 	for tool, command := range map[string][]string{
 		toolCaddy: {"version"}, toolHAProxy: {"-v"}, toolNginx: {"-v"}, toolNode: {"--version"},
@@ -57,6 +58,9 @@ func describeMachine(o *options) (machine, error) {
 		m.Versions["loadbalancer.js"] = packageVersion(o.script)
 	}
 	m.Versions["checkout"] = checkoutVersion()
+	if o.binary != "" {
+		m.Versions["checkout"] += ", but ours is a binary that was given"
+	}
 	return m, nil
 }
 
@@ -65,7 +69,7 @@ func canIsolate() bool {
 	done := make(chan bool)
 	go func() {
 		runtime.LockOSThread() // and never unlocked, see isolated
-		done <- !errors.Is(enterNetwork(), unix.EPERM)
+		done <- !errors.Is(enterNetwork(), errNotAllowed)
 	}()
 	return <-done
 }

@@ -85,7 +85,7 @@ func playAll(ctx context.Context, o *options) (rounds []played) {
 		for number := range o.rounds {
 			for i := range o.balancers {
 				b := o.balancers[(i+number)%len(o.balancers)]
-				if !s.takes(b) {
+				if !s.takes(b) || !b.plays(s.name) {
 					continue
 				}
 				fmt.Fprintf(os.Stderr, "%s %d/%d %s", s.name, number+1, o.rounds, b.name)
@@ -124,7 +124,7 @@ func (o *options) write(m machine, rounds []played) error {
 		return err
 	}
 	data, err := json.MarshalIndent(map[string]any{
-		"machine": m, "rounds": o.rounds, "window_seconds": o.window.Seconds(), "clients": o.crowd, "played": rounds,
+		"machine": m, "rounds": o.rounds, "window_seconds": o.window.Seconds(), "clients": o.crowd, "network": o.network, "played": rounds,
 	}, "", "\t")
 	if err != nil {
 		return err
@@ -137,6 +137,9 @@ func (o *options) writeIntroduction(w *strings.Builder, m machine) {
 	fmt.Fprintf(w, "# Results\n\n%s, %d cores, %s of memory; Linux %s, %s. %s.\n\n", m.CPU, m.Cores, m.Memory, m.Kernel, m.System, m.Network)
 	fmt.Fprintf(w, "%d rounds of %v, %d clients at a time, %d targets. Cells are medians, with the least and the greatest in brackets; failures and counts are sums.\n",
 		o.rounds, o.window, o.crowd, targetCount)
+	if o.network != "" {
+		fmt.Fprintf(w, "Ours listens on the network `%s`.\n", o.network)
+	}
 	fmt.Fprintf(w, "`norm` is the processor time of all of the balancer's processes by that of clients and targets at the same time.\n\n")
 	for _, b := range o.balancers {
 		fmt.Fprintf(w, "- `%s`: %s\n", b.name, b.note)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -54,7 +55,7 @@ func readOptions(args []string) (*options, error) {
 		return nil, fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if o.rounds < 1 || o.window < 50*time.Millisecond || o.crowd < 1 || o.idleConns < 1 || o.rate < 1 {
-		return nil, fmt.Errorf("rounds, window, clients, idle and rate must be positive, the window at least 50ms")
+		return nil, errors.New("rounds, window, clients, idle and rate must be positive, the window at least 50ms")
 	}
 	if o.network != "" && !strings.HasSuffix(o.network, "/") {
 		o.network += "/"

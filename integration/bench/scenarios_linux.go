@@ -15,13 +15,12 @@ type scenario struct {
 	note    string
 	columns []column
 	measure func(*round) (figures, error)
-	// Tells who takes part.
+	// Tells who can take part.
 	takes func(balancer) bool
 }
 
-func anybody(b balancer) bool        { return !b.bulkOnly }
-func anybodyInBulk(balancer) bool    { return true }
-func anyBalancer(b balancer) bool    { return b.tool != "" && !b.bulkOnly }
+func anybody(balancer) bool          { return true }
+func anyBalancer(b balancer) bool    { return b.tool != "" }
 func whoeverReloads(b balancer) bool { return anyBalancer(b) && b.tool != toolNode }
 
 // scenarios returns all, in the order in which they are played.
@@ -108,9 +107,10 @@ func bulkScenario(way string, conns int) scenario {
 			{"gib_per_second", "GiB/s", "%.2f", median},
 			{"failed", "failed", "%.0f", total},
 		},
-		takes: anybodyInBulk,
+		takes: anybody,
 		measure: func(r *round) (figures, error) {
-			result, err := r.work(job{Kind: way, Conns: conns, Warm: r.window / 8, Window: r.window / 2})
+			// HAProxy's splice-auto takes most of a second to make up its mind.
+			result, err := r.work(job{Kind: way, Conns: conns, Warm: r.window / 2, Window: r.window / 2})
 			if err != nil {
 				return nil, err
 			}
