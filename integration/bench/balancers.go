@@ -36,12 +36,9 @@ type balancer struct {
 	name string
 	tool string // one of the above, or none for the direct way
 	note string // how it is configured, for the reader of the results
-	// The config goes into a file of this name in the site's folder.
-	file   string
+	// Returns what goes into the config file.
 	config func(site) string
-	// The arguments of the program, given the path of that file as well.
-	args func(s site, path string) []string
-	env  []string
+	env    []string
 	// Tells whether it takes part where its name is not given.
 	standard bool
 	// Takes part only in scenarios whose names begin with one of these, or in all that it can if there are none.
@@ -50,12 +47,6 @@ type balancer struct {
 
 // balancers returns all, in the order of the tables.
 func balancers() []balancer {
-	caddyArgs := func(_ site, path string) []string { return []string{"run", "--config", path, "--adapter", "caddyfile"} }
-	haproxyArgs := func(_ site, path string) []string { return []string{"-W", "-f", path} }
-	nginxArgs := func(_ site, path string) []string {
-		return []string{"-p", filepath.Dir(path), "-c", path, "-e", "stderr"}
-	}
-	nodeArgs := func(s site, path string) []string { return []string{s.script, "--config", path} }
 	haproxy := func(threads int, lines ...string) func(site) string {
 		return func(s site) string { return haproxyConfig(s, threads, lines...) }
 	}
@@ -63,20 +54,55 @@ func balancers() []balancer {
 	legacy := func(workers int) func(site) string {
 		return func(s site) string { return loadBalancerConfig(s, workers) }
 	}
-	return []balancer{
-		{name: "ours", tool: toolCaddy, note: "`sticky_proxy` as it comes, all cores", file: "Caddyfile", config: oursConfig, args: caddyArgs, standard: true},
-		{name: "ours-1core", tool: toolCaddy, note: "the same with GOMAXPROCS=1", file: "Caddyfile", config: oursConfig, args: caddyArgs, env: []string{"GOMAXPROCS=1"}, standard: true, only: []string{"conn", "trips", "bulk"}},
-		{name: "caddy-l4", tool: toolCaddy, note: "caddy-l4's `proxy` in the same binary, `lb_policy ip_hash`, retries and passive checks on", file: "Caddyfile", config: caddyL4Config, args: caddyArgs, standard: true},
-		{name: "haproxy", tool: toolHAProxy, note: "one thread, `balance source`, consistent hash", file: "haproxy.cfg", config: haproxy(1), args: haproxyArgs, standard: true},
-		{name: "haproxy-splice", tool: toolHAProxy, note: "the same with `option splice-auto`", file: "haproxy.cfg", config: haproxy(1, "option splice-auto"), args: haproxyArgs, standard: true, only: []string{"bulk"}},
-		{name: "haproxy-stick", tool: toolHAProxy, note: "one thread, a stick-table by source with an expiry of 30 s", file: "haproxy.cfg", config: haproxy(1, "stick-table type ip size 1m expire 30s", "stick on src"), args: haproxyArgs},
-		{name: "haproxy-2", tool: toolHAProxy, note: "`haproxy` with two threads", file: "haproxy.cfg", config: haproxy(2), args: haproxyArgs},
-		{name: "nginx", tool: toolNginx, note: "one worker, `hash $remote_addr consistent`", file: "nginx.conf", config: nginx(1), args: nginxArgs, standard: true},
-		{name: "nginx-2", tool: toolNginx, note: "`nginx` with two workers", file: "nginx.conf", config: nginx(2), args: nginxArgs},
-		{name: "loadbalancer.js", tool: toolNode, note: "one worker, `stickiness: true`", file: "config.json", config: legacy(1), args: nodeArgs, standard: true},
-		{name: "loadbalancer.js-2", tool: toolNode, note: "`loadbalancer.js` with two workers", file: "config.json", config: legacy(2), args: nodeArgs},
-		{name: "direct", note: "no balancer: clients connect to the targets", standard: true},
+	all := []balancer{
+		{name: "ours", tool: toolCaddy, config: oursConfig, note: "`sticky_proxy` as it comes, all cores"},
+		{
+			name: "ours-1core", tool: toolCaddy, config: oursConfig, note: "the same with GOMAXPROCS=1",
+			env: []string{"GOMAXPROCS=1"}, only: []string{"conn", "trips", "bulk"},
+		},
+		{
+			name: "caddy-l4", tool: toolCaddy, config: caddyL4Config,
+			note: "caddy-l4's `proxy` in the same binary, `lb_policy ip_hash`, retries and passive checks on",
+		},
+		{name: "haproxy", tool: toolHAProxy, config: haproxy(1), note: "one thread, `balance source`, consistent hash"},
+		{
+			name: "haproxy-splice", tool: toolHAProxy, config: haproxy(1, "option splice-auto"),
+			note: "the same with `option splice-auto`", only: []string{"bulk"},
+		},
+		{name: "nginx", tool: toolNginx, config: nginx(1), note: "one worker, `hash $remote_addr consistent`"},
+		{name: "loadbalancer.js", tool: toolNode, config: legacy(1), note: "one worker, `stickiness: true`"},
+		{name: "direct", note: "no balancer: clients connect to the targets"},
 	}
+	for i := range all {
+		all[i].standard = true
+	}
+	return append(
+		all,
+		balancer{
+			name: "haproxy-stick", tool: toolHAProxy, config: haproxy(1, "stick-table type ip size 1m expire 30s", "stick on src"),
+			note: "one thread, a stick-table by source with an expiry of 30 s",
+		},
+		balancer{name: "haproxy-2", tool: toolHAProxy, config: haproxy(2), note: "`haproxy` with two threads"},
+		balancer{name: "nginx-2", tool: toolNginx, config: nginx(2), note: "`nginx` with two workers"},
+		balancer{name: "loadbalancer.js-2", tool: toolNode, config: legacy(2), note: "`loadbalancer.js` with two workers"},
+	)
+}
+
+// command returns the name of the config file in the site's folder, and the arguments of the program that reads it.
+func (b balancer) command(s site) (path string, args []string) {
+	switch b.tool {
+	case toolHAProxy:
+		path = filepath.Join(s.dir, "haproxy.cfg")
+		return path, []string{"-W", "-f", path}
+	case toolNginx:
+		path = filepath.Join(s.dir, "nginx.conf")
+		return path, []string{"-p", s.dir, "-c", path, "-e", "stderr"}
+	case toolNode:
+		path = filepath.Join(s.dir, "config.json")
+		return path, []string{s.script, "--config", path}
+	}
+	path = filepath.Join(s.dir, "Caddyfile")
+	return path, []string{"run", "--config", path, "--adapter", "caddyfile"}
 }
 
 // plays tells whether the balancer takes part in a scenario of this name.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,8 +37,8 @@ func TestConfigs(t *testing.T) {
 		if strings.Contains(config, "%!") {
 			t.Errorf("%s: the config is badly formatted:\n%s", b.name, config)
 		}
-		if args := strings.Join(b.args(s, "/site/"+b.file), " "); !strings.Contains(args, "/site/"+b.file) {
-			t.Errorf("%s does not get its config: %s", b.name, args)
+		if path, args := b.command(s); !strings.HasPrefix(path, s.dir) || !slices.Contains(args, path) {
+			t.Errorf("%s does not get its config, %s: %v", b.name, path, args)
 		}
 	}
 	if !json.Valid([]byte(loadBalancerConfig(s, 1))) {

@@ -66,8 +66,8 @@ func (r *round) fault(way string) (figures, error) {
 func reloadScenario() scenario {
 	return scenario{
 		name: "reload", title: "Reload under load",
-		note: fmt.Sprintf("A reload every %v (or when the one before is done, if that is later) while connections come and go as fast as they can and others stay open and talk every %v.",
-			reloadPause, pause),
+		note: fmt.Sprintf("A reload every %v (or when the one before is done, if that is later) while connections come and go "+
+			"as fast as they can and others stay open and talk every %v.", reloadPause, pause),
 		columns: []column{
 			{"lost", "connections lost", "%.0f", total},
 			{"died", "long-lived ones that died", "%.0f", total},

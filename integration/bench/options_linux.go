@@ -46,8 +46,10 @@ func readOptions(args []string) (*options, error) {
 	flags.StringVar(&o.network, "network", "", "the network that ours listens on, such as seamless/ (as in a Caddyfile's address)")
 	flags.StringVar(&o.output, "o", "bench-results", "the folder for results.md and results.json")
 	flags.StringVar(&o.binary, "bin", "", "a caddy binary with ours, in place of building it")
-	only := flags.String("only", "", "scenarios, separated by commas; a beginning such as bulk stands for all that have it (all: "+strings.Join(scenarioNames(), ",")+")")
-	who := flags.String("balancers", "", "balancers, separated by commas (all: "+strings.Join(balancerNames(balancers()), ",")+"; those with a -2 and haproxy-stick only on demand)")
+	only := flags.String("only", "", "scenarios, separated by commas; a beginning such as bulk stands for all that have it (default all: "+
+		strings.Join(scenarioNames(), ",")+")")
+	who := flags.String("balancers", "", "balancers, separated by commas (default: those up to direct of "+
+		strings.Join(balancerNames(balancers()), ",")+")")
 	if err := flags.Parse(args); err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 )
@@ -62,11 +61,11 @@ func (r *round) start() error {
 	if r.balancer.tool == "" {
 		return nil
 	}
-	path := filepath.Join(r.site.dir, r.balancer.file)
+	path, args := r.balancer.command(r.site)
 	if err := os.WriteFile(path, []byte(r.balancer.config(r.site)), 0o600); err != nil {
 		return err
 	}
-	cmd := exec.Command(r.programs[r.balancer.tool], r.balancer.args(r.site, path)...)
+	cmd := exec.Command(r.programs[r.balancer.tool], args...)
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + r.site.dir, "XDG_CONFIG_HOME=" + r.site.dir, "XDG_DATA_HOME=" + r.site.dir,
 	}, r.balancer.env...)
