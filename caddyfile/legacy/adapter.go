@@ -78,7 +78,7 @@ func (c *config) caddy() *caddy.Config {
 		caddyconfig.JSONModuleObject(&c.handler, "handler", c.handler.CaddyModule().ID.Name(), &c.warnings),
 	}}
 	app := layer4.App{Servers: map[string]*layer4.Server{
-		adapterName: {Listen: []string{c.listen()}, Routes: layer4.RouteList{route}},
+		adapterName: {Listen: []string{"seamless/" + c.listen()}, Routes: layer4.RouteList{route}},
 	}}
 	return &caddy.Config{AppsRaw: caddy.ModuleMap{"layer4": caddyconfig.JSON(app, &c.warnings)}}
 }
