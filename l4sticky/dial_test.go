@@ -69,7 +69,7 @@ func moveWhileDialling(h *Handler, s *clientSession, from, to *target.Member) {
 // TestDialFollowsSession moves the client's session while a connection dials.
 func TestDialFollowsSession(t *testing.T) {
 	h, home, other := newBalancer(t, listen(t), listen(t))
-	s := h.dialer.acquire(visitor)
+	s, _ := h.dialer.acquire(visitor, 0)
 	defer h.dialer.sessions.Release(s)
 	moveWhileDialling(h, s, home, other)
 	conn, m := connect(t, h)
@@ -98,7 +98,7 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 	if home.Address.Dial == dead.Addr().String() {
 		home, other = other, home
 	}
-	s := h.dialer.acquire(visitor)
+	s, _ := h.dialer.acquire(visitor, 0)
 	defer h.dialer.sessions.Release(s)
 	h.dialer.move(s, home)
 	moveWhileDialling(h, s, home, other)
@@ -126,7 +126,7 @@ func TestBlamelessFailure(t *testing.T) {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			h, home, other := newBalancer(t, listen(t), listen(t))
 			d := h.dialer
-			s := d.acquire(visitor)
+			s, _ := d.acquire(visitor, 0)
 			defer d.sessions.Release(s)
 			dialled := make(map[string]bool)
 			d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {

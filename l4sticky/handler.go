@@ -4,10 +4,7 @@
 package l4sticky
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"sync"
 	"time"
@@ -15,8 +12,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
-	"github.com/pires/go-proxyproto"
-	"go.uber.org/zap"
 	"golang.org/x/time/rate"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
@@ -44,6 +39,16 @@ type Handler struct {
 
 	// The targets. At least one. An address may be listed twice only with `placement legacy`.
 	Upstreams []*Upstream `json:"upstreams,omitempty"`
+
+	// The largest number of connections that the pool may have at a time; more are closed without a byte. Zero
+	// means no limit; negative is an error. Default: no limit.
+	MaxConnections int `json:"max_connections,omitempty"`
+
+	// The largest number of connections that one client may have at a time in the pool; more are closed
+	// without a byte. They are counted in sessions, so it is an error together with `placement random`,
+	// and clients beyond `max_sessions` are not limited. Zero means no limit; negative is an error.
+	// Default: no limit.
+	MaxConnectionsPerClient int `json:"max_connections_per_client,omitempty"`
 
 	// How long a target may take to accept a connection. After that the dial has failed, the target is
 	// deactivated and the next one is dialled. Zero means the default; negative is an error.
@@ -156,6 +161,9 @@ func (h *Handler) setDefaults() error {
 	if !h.failover {
 		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile
 	}
+	if err := h.checkLimits(); err != nil {
+		return err
+	}
 	if h.ProxyProtocol == "" {
 		return nil
 	}
@@ -166,112 +174,17 @@ func (h *Handler) setDefaults() error {
 	return nil
 }
 
-// Handle finds the client's target and has the relay carry the connection there and back. It returns when
-// the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
-func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
-	remote := cx.RemoteAddr()
-	if isPacket(cx.Conn) {
-		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
-		return nil
+func (h *Handler) checkLimits() error {
+	switch {
+	case h.MaxConnections < 0:
+		return fmt.Errorf("max_connections: %d is negative", h.MaxConnections)
+	case h.MaxConnectionsPerClient < 0:
+		return fmt.Errorf("max_connections_per_client: %d is negative", h.MaxConnectionsPerClient)
+	case h.MaxConnectionsPerClient > 0 && h.Placement == PlacementRandom:
+		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement random, which has no sessions to count in",
+			h.MaxConnectionsPerClient)
 	}
-	header, err := h.proxyHeader(cx)
-	if err != nil {
-		h.refused(remote, err)
-		return nil
-	}
-	down, early := downstream(cx)
-	first := append(header, early...)
-	a := h.attempt(remote)
-	a.header = len(header)
-	if h.plain {
-		taken, err := relay.Go(down, first, a, &h.times)
-		if err != nil {
-			a.Lost(err)
-		}
-		if taken {
-			return nil
-		}
-	}
-	return h.carry(down, first, a)
-}
-
-// attempt begins the search for the client's target.
-func (h *Handler) attempt(remote net.Addr) *attempt {
-	v := h.dialer.variant
-	v.enter()
-	client := v.client(remote)
-	session := v.acquire(client)
-	a := attempts.Get().(*attempt)
-	a.Handler, a.session, a.client, a.remote = h, session, client, remote
-	a.tried = a.room[:0]
-	_, a.known = v.sessions.Look(session)
-	return a
-}
-
-// carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
-	up, line := relay.Connect(a, &h.times, h.dialTarget)
-	if line == nil {
-		return nil
-	}
-	defer up.Close()
-	relay.Run(down, up, first, line, &h.times)
 	return nil
-}
-
-func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {
-	return h.dialer.dial(ctx, t.(*target.Member))
-}
-
-// A line is a connection that has its target.
-type line struct {
-	handler  *Handler
-	session  *clientSession
-	upstream *target.Member
-	header   int
-}
-
-// TargetFailed makes sure of a target whose connection broke.
-func (l *line) TargetFailed() { l.handler.dialer.verify(l.upstream) }
-
-// Done gives back what the connection held.
-func (l *line) Done(r relay.Result) {
-	d := l.handler.dialer
-	l.upstream.Release()
-	if entry := d.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
-		entry.Write(
-			zap.Stringer("client", l.session.Client()),
-			zap.Stringer("upstream", l.upstream.Config.Address),
-			zap.Int64("bytes_up", max(0, r.ToTarget-int64(l.header))),
-			zap.Int64("bytes_down", r.ToClient),
-			zap.NamedError("client_error", r.ClientErr),
-			zap.NamedError("upstream_error", r.TargetErr))
-	}
-	d.sessions.Release(l.session)
-	d.leave()
-}
-
-// refused logs why a connection is closed unserved, at most once a second.
-func (h *Handler) refused(remote net.Addr, err error) {
-	h.refusals.Do(func() {
-		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
-	})
-}
-
-// proxyHeader returns the PROXY protocol header for the connection, or nothing if none is wanted.
-func (h *Handler) proxyHeader(cx *layer4.Connection) ([]byte, error) {
-	if h.ppVersion == 0 {
-		return nil, nil
-	}
-	header := proxyproto.HeaderProxyFromAddrs(h.ppVersion, cx.RemoteAddr(), cx.LocalAddr())
-	if header.TransportProtocol != proxyproto.UNSPEC {
-		header.Command = proxyproto.PROXY
-	}
-	bytes, err := header.Format()
-	if err != nil {
-		return nil, fmt.Errorf("making the PROXY header: %w", err)
-	}
-	return bytes, nil
 }
 
 // Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it waits for the
@@ -305,6 +218,8 @@ var exitBegan = sync.OnceValue(time.Now)
 //		placement rendezvous|legacy|random
 //		client_prefix <ipv4_bits> <ipv6_bits>
 //		max_sessions <number>
+//		max_connections <number>
+//		max_connections_per_client <number>
 //		dial_timeout <duration>
 //		failover_delay <duration>|off
 //		idle_timeout <duration>|off
@@ -318,6 +233,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		h.Upstreams = append(h.Upstreams, &Upstream{Dial: d.Val()})
 	}
 	options := h.table()
+	options["max_connections"] = parse.Int(&h.MaxConnections)
+	options["max_connections_per_client"] = parse.Int(&h.MaxConnectionsPerClient)
 	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
 	options["failover_delay"] = parse.Off(parse.Duration(&h.FailoverDelay), func() { h.FailoverDelay = -1 })
 	options["idle_timeout"] = parse.Off(parse.Duration(&h.IdleTimeout), func() { h.IdleTimeout = 0 })

@@ -113,7 +113,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 		c.last = nil
 	}
 	client := p.dialer.client(cx.RemoteAddr())
-	session := p.dialer.acquire(client)
+	session, _ := p.dialer.acquire(client, 0)
 	c.last = p.choose(upstreams, cx, c, session)
 	if c.last == nil || !holdFrom(cx).add(p.dialer.variant, session) {
 		p.dialer.sessions.Release(session)

@@ -56,11 +56,14 @@ func (p *pool) Destruct() error {
 	return nil
 }
 
-// enter keeps the pool for an open connection, even when no config uses it any more; leave ends that.
-func (p *pool) enter() {
-	if p.open.Add(1) == 1 {
+// enter keeps the pool for an open connection, even when no config uses it any more; leave ends that. It returns how
+// many there are.
+func (p *pool) enter() int64 {
+	open := p.open.Add(1)
+	if open == 1 {
 		pools.LoadOrStore(p.name, p)
 	}
+	return open
 }
 
 func (p *pool) leave() {
@@ -143,6 +146,7 @@ func (p *pool) join(config *prometheus.Registry, s settings) (*variant, error) {
 			return v, nil
 		}
 	}
+	_ = config.Register(blocked) // where another pool of the config has not done so
 	v := &variant{
 		pool:         p,
 		config:       config,

@@ -49,7 +49,7 @@ func all(*target.Member) bool { return true }
 
 // visit is a connection that settles and ends; it returns where the client went.
 func visit(v *variant) string {
-	s := v.acquire(visitor)
+	s, _ := v.acquire(visitor, 0)
 	defer v.sessions.Release(s)
 	return v.settle(s, visitor, all).Address.Dial
 }
@@ -57,7 +57,7 @@ func visit(v *variant) string {
 func TestPoolOutlivesReload(t *testing.T) {
 	old := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1", "b:1", "c:1")
 	home := visit(old)
-	s := old.acquire(visitor)
+	s, _ := old.acquire(visitor, 0)
 	old.settle(s, visitor, all).Deactivate(time.Minute)
 	old.sessions.Release(s)
 
@@ -137,7 +137,7 @@ func TestNewExpiryReachesLiveSessions(t *testing.T) {
 			t.Error("the pool is kept though nothing uses it")
 		}
 	}()
-	s := old.acquire(visitor)
+	s, _ := old.acquire(visitor, 0)
 	home := old.settle(s, visitor, all)
 	other := old.targets.Place(visitor, func(m *target.Member) bool { return m != home })
 	old.move(s, other)

@@ -30,7 +30,7 @@ func held(t *testing.T, s *SessionHandler, v *variant, conn net.Conn) {
 		defer close(done)
 		_ = s.Handle(cx, layer4.HandlerFunc(func(cx *layer4.Connection) error {
 			for range 3 { // as when a policy is asked again; only the first is kept
-				session := v.acquire(visitor)
+				session, _ := v.acquire(visitor, 0)
 				v.settle(session, visitor, all)
 				if !holdFrom(cx).add(v, session) {
 					v.sessions.Release(session)

@@ -43,12 +43,13 @@ func clientAddr(remote net.Addr) netip.Addr {
 	return addr.Unmap()
 }
 
-// acquire returns the client's session for one connection; the pool's sessions take it back.
-func (v *variant) acquire(client netip.Addr) *clientSession {
+// acquire returns the client's session for one connection, if it has not limit of them already; 0 is no limit. The
+// pool's sessions take it back.
+func (v *variant) acquire(client netip.Addr, limit int) (*clientSession, bool) {
 	if v.settings.options.Placement == PlacementRandom || !client.IsValid() {
-		return v.sessions.Detached()
+		return v.sessions.Detached(), true
 	}
-	return v.sessions.Acquire(client)
+	return v.sessions.AcquireWithin(client, limit)
 }
 
 // settle returns the target that the client's connections agree on, after moving the session if its

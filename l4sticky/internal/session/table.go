@@ -96,19 +96,28 @@ func (t *Table[T]) Len() int { return int(t.size.Load()) }
 // When the table is full, the session that has been idle longest makes room. If none is idle, the
 // returned session is detached: it serves this one connection and is not remembered.
 func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
+	s, _ := t.AcquireWithin(client, 0)
+	return s
+}
+
+// AcquireWithin is Acquire for a client that may have limit connections at a time; 0 is no limit. It reports false, and
+// has counted nothing, if the client has them already. A detached session is not counted.
+func (t *Table[T]) AcquireWithin(client netip.Addr, limit int) (*Session[T], bool) {
 	client = client.Unmap()
 	hash := t.hash(client)
 	sh := t.shard(hash)
+	s, allowed := t.reuse(sh, client, hash, limit)
+	if s == nil && allowed {
+		return t.create(sh, client, hash, limit)
+	}
+	return s, allowed
+}
+
+// reuse returns the client's session if there is one, and whether the limit allows another connection.
+func (t *Table[T]) reuse(sh *shard[T], client netip.Addr, hash uint32, limit int) (s *Session[T], allowed bool) {
 	sh.mu.Lock()
-	s := sh.sessions.find(client, hash)
-	if s != nil {
-		t.unsyncedReuse(sh, s)
-	}
-	sh.mu.Unlock()
-	if s != nil {
-		return s
-	}
-	return t.create(sh, client, hash)
+	defer sh.mu.Unlock()
+	return t.unsyncedReuse(sh, sh.sessions.find(client, hash), limit)
 }
 
 // Detached returns a session for one connection that the table does not remember.
@@ -116,25 +125,30 @@ func (t *Table[T]) Detached() *Session[T] {
 	return &Session[T]{refs: 1, hash: rand.Uint32() | detached}
 }
 
-func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32) *Session[T] {
+func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit int) (s *Session[T], allowed bool) {
 	if !t.reserve() {
-		return &Session[T]{client: client, refs: 1, hash: hash | detached}
+		return &Session[T]{client: client, refs: 1, hash: hash | detached}, true
 	}
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
 	if s := sh.sessions.find(client, hash); s != nil {
 		t.size.Add(-1)
-		t.unsyncedReuse(sh, s)
-		return s
+		return t.unsyncedReuse(sh, s, limit)
 	}
 	created := &Session[T]{client: client, refs: 1, hash: hash}
 	sh.sessions.insert(created)
-	return created
+	return created, true
 }
 
-// unsyncedReuse counts one more connection in a session. The shard must be locked.
-func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T]) {
-	if s.refs&^reached == 0 {
+// unsyncedReuse counts one more connection in a session, if there is one and the limit allows it. The shard must be
+// locked.
+func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Session[T], bool) {
+	switch {
+	case s == nil:
+		return nil, true
+	case limit > 0 && s.refs&^reached >= uint32(limit):
+		return nil, false
+	case s.refs&^reached == 0:
 		sh.unsyncedUnlist(s)
 		if t.expired(s, t.now()) {
 			var none T
@@ -142,6 +156,7 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T]) {
 		}
 	}
 	s.refs++
+	return s, true
 }
 
 // Release takes back one Acquire. The session's expiry starts at the last one; a session that never

@@ -3,6 +3,7 @@ package session
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -286,5 +287,37 @@ func TestHitDoesNotAllocate(t *testing.T) {
 		table.Release(s)
 	}); n != 0 {
 		t.Errorf("%v allocations on a hit, want 0", n)
+	}
+}
+
+// TestConnectionsOfAClient counts them against a limit.
+func TestConnectionsOfAClient(t *testing.T) {
+	table, _ := newTable(10)
+	one, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("192.0.2.2")
+	var wg sync.WaitGroup
+	var allowed atomic.Int32
+	for range 100 {
+		wg.Go(func() {
+			if s, ok := table.AcquireWithin(one, 3); ok {
+				allowed.Add(1)
+				place(table, s, "t")
+			}
+		})
+	}
+	wg.Wait()
+	if allowed.Load() != 3 {
+		t.Errorf("%d connections of a client are allowed, want 3", allowed.Load())
+	}
+	if _, ok := table.AcquireWithin(other, 1); !ok {
+		t.Error("another client is refused")
+	}
+	s, _ := table.AcquireWithin(one, 0)
+	table.Release(s)
+	table.Release(s)
+	if _, ok := table.AcquireWithin(one, 3); !ok {
+		t.Error("no connection is allowed in place of one that ended")
+	}
+	if _, ok := table.AcquireWithin(one, 3); ok {
+		t.Error("one too many is allowed")
 	}
 }

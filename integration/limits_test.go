@@ -1,0 +1,62 @@
+package integration
+
+import (
+	"io"
+	"regexp"
+	"testing"
+)
+
+// metric returns the value of a metric on the admin API.
+func (p *balancerProcess) metric(t testing.TB, name string) string {
+	t.Helper()
+	response, err := p.admin.Get("http://localhost/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (.*)$`).FindSubmatch(text)
+	if found == nil {
+		return ""
+	}
+	return string(found[1])
+}
+
+// A client has as many connections as it may have, whatever others have, and gets the next when one ends.
+func TestMaxConnectionsPerClient(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(2)
+	caddy := startCaddy(t, balance(listen, "max_connections_per_client 2", targets...))
+	first, _ := hold(t, ips[0], listen)
+	hold(t, ips[0], listen)
+	for range 3 {
+		mustClose(t, dialFrom(t, ips[0], listen))
+	}
+	hold(t, ips[1], listen)
+	if got := caddy.metric(t, `caddy_sticky_proxy_blocked_total{limit="max_connections_per_client",pool="default"}`); got != "3" {
+		t.Errorf("%q connections are counted as blocked, want 3", got)
+	}
+	first.Close()
+	await(t, "the place of the connection that ended", func() bool {
+		_, err := tryWho(ips[0], listen)
+		return err == nil
+	})
+}
+
+// A pool has as many connections as it may have.
+func TestMaxConnectionsOfPool(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(3)
+	startCaddy(t, balance(listen, "max_connections 2", targets...))
+	first, _ := hold(t, ips[0], listen)
+	hold(t, ips[1], listen)
+	mustClose(t, dialFrom(t, ips[2], listen))
+	first.Close()
+	await(t, "the place of the connection that ended", func() bool {
+		_, err := tryWho(ips[2], listen)
+		return err == nil
+	})
+}

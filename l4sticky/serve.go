@@ -1,0 +1,140 @@
+package l4sticky
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/mholt/caddy-l4/layer4"
+	"github.com/pires/go-proxyproto"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// Handle finds the client's target and has the relay carry the connection there and back. It returns when
+// the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
+func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
+	remote := cx.RemoteAddr()
+	if isPacket(cx.Conn) {
+		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		return nil
+	}
+	header, err := h.proxyHeader(cx)
+	if err != nil {
+		h.refused(remote, err)
+		return nil
+	}
+	down, early := downstream(cx)
+	first := append(header, early...)
+	a := h.attempt(remote)
+	if a == nil {
+		return nil
+	}
+	a.header = len(header)
+	if h.plain {
+		taken, err := relay.Go(down, first, a, &h.times)
+		if err != nil {
+			a.Lost(err)
+		}
+		if taken {
+			return nil
+		}
+	}
+	return h.carry(down, first, a)
+}
+
+// attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
+func (h *Handler) attempt(remote net.Addr) *attempt {
+	v := h.dialer.variant
+	if open := v.enter(); h.MaxConnections > 0 && open > int64(h.MaxConnections) {
+		h.over(remote, "max_connections")
+		return nil
+	}
+	client := v.client(remote)
+	session, allowed := v.acquire(client, h.MaxConnectionsPerClient)
+	if !allowed {
+		h.over(remote, "max_connections_per_client")
+		return nil
+	}
+	a := attempts.Get().(*attempt)
+	a.Handler, a.session, a.client, a.remote = h, session, client, remote
+	a.tried = a.room[:0]
+	_, a.known = v.sessions.Look(session)
+	return a
+}
+
+// over ends a connection that is over a limit.
+func (h *Handler) over(remote net.Addr, limit string) {
+	h.dialer.leave()
+	blocked.WithLabelValues(h.dialer.name, limit).Inc()
+	h.refused(remote, fmt.Errorf("%s is reached", limit))
+}
+
+// carry relays a connection while it waits.
+func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
+	up, line := relay.Connect(a, &h.times, h.dialTarget)
+	if line == nil {
+		return nil
+	}
+	defer up.Close()
+	relay.Run(down, up, first, line, &h.times)
+	return nil
+}
+
+func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {
+	return h.dialer.dial(ctx, t.(*target.Member))
+}
+
+// A line is a connection that has its target.
+type line struct {
+	handler  *Handler
+	session  *clientSession
+	upstream *target.Member
+	header   int
+}
+
+// TargetFailed makes sure of a target whose connection broke.
+func (l *line) TargetFailed() { l.handler.dialer.verify(l.upstream) }
+
+// Done gives back what the connection held.
+func (l *line) Done(r relay.Result) {
+	d := l.handler.dialer
+	l.upstream.Release()
+	if entry := d.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+		entry.Write(
+			zap.Stringer("client", l.session.Client()),
+			zap.Stringer("upstream", l.upstream.Config.Address),
+			zap.Int64("bytes_up", max(0, r.ToTarget-int64(l.header))),
+			zap.Int64("bytes_down", r.ToClient),
+			zap.NamedError("client_error", r.ClientErr),
+			zap.NamedError("upstream_error", r.TargetErr))
+	}
+	d.sessions.Release(l.session)
+	d.leave()
+}
+
+// refused logs why a connection is closed unserved, at most once a second.
+func (h *Handler) refused(remote net.Addr, err error) {
+	h.refusals.Do(func() {
+		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+	})
+}
+
+// proxyHeader returns the PROXY protocol header for the connection, or nothing if none is wanted.
+func (h *Handler) proxyHeader(cx *layer4.Connection) ([]byte, error) {
+	if h.ppVersion == 0 {
+		return nil, nil
+	}
+	header := proxyproto.HeaderProxyFromAddrs(h.ppVersion, cx.RemoteAddr(), cx.LocalAddr())
+	if header.TransportProtocol != proxyproto.UNSPEC {
+		header.Command = proxyproto.PROXY
+	}
+	bytes, err := header.Format()
+	if err != nil {
+		return nil, fmt.Errorf("making the PROXY header: %w", err)
+	}
+	return bytes, nil
+}
