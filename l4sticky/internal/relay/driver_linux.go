@@ -18,6 +18,13 @@ const (
 // patience is how long the caller of an Accept may stay away before another one takes the wheel.
 const patience = 10 * time.Millisecond
 
+const (
+	// largeBatch is how many accepted connections are returned without waiting for more.
+	largeBatch = 32
+	// batchTurns is for how many turns of a busy loop they may wait.
+	batchTurns = 4
+)
+
 // A driver decides who runs the turns of a loop, which is one goroutine at a time: best the one that waits in Accept,
 // because then what it accepts and what comes of it need no other thread; or a goroutine of the loop's own, for as
 // long as there are pairs.
@@ -99,7 +106,7 @@ func (l *Loop) busy() bool {
 
 // run drives the loop until there is nothing left to do or an Accept wants to.
 func (l *Loop) run() {
-	l.accepting = false
+	l.accepting = nil
 	for turns := 0; !l.driver.leave(); turns++ {
 		l.turn()
 		if turns%64 == 0 {
@@ -147,11 +154,9 @@ func (d *driver) drive(ln *Listener) {
 	d.turns++
 	d.mu.Unlock()
 
-	d.loop.accepting = true
+	d.loop.accepting = ln
 	d.loop.yield = d.loop.yield || before == lent // let those begin who handle what was accepted
-	for !ln.ready() {
-		d.loop.turn()
-	}
+	d.loop.gather(ln)
 
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -160,6 +165,20 @@ func (d *driver) drive(ln *Listener) {
 		return
 	}
 	d.unsyncedLend()
+}
+
+// gather runs turns until the listener has something to return. Where other cores are idle, each connection that is
+// returned alone wakes a thread to handle it, so they are returned together when the loop has nothing else to do; but
+// none waits for more than a few turns.
+func (l *Loop) gather(ln *Listener) {
+	for waited := 0; !ln.closed.Load(); {
+		if n := ln.queued.Load(); n > 0 {
+			if waited++; n >= largeBatch || l.quiet || waited > batchTurns {
+				return
+			}
+		}
+		l.turn()
+	}
 }
 
 // keep takes the wheel from an Accept whose caller does not come back.

@@ -181,8 +181,10 @@ func (d *door) accept(l *Loop) {
 	}
 	if n := int32(len(ln.queue)); n > 0 {
 		ln.queued.Store(n)
-		ln.signal()
-		l.yield = true
+		if l.accepting != ln {
+			ln.signal()
+			l.yield = true
+		}
 	}
 }
 
@@ -192,9 +194,6 @@ func (ln *Listener) signal() {
 	default:
 	}
 }
-
-// ready reports whether Accept has something to return.
-func (ln *Listener) ready() bool { return ln.queued.Load() > 0 || ln.closed.Load() }
 
 // Accept returns the next connection. Running out of descriptors is no error: it waits until there are some.
 func (ln *Listener) Accept() (net.Conn, error) {

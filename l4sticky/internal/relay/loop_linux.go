@@ -43,8 +43,9 @@ type Loop struct {
 	pairs  atomic.Int64
 	life   uint32
 	load   load
-	// accepting means that it is an Accept that drives, which waits even if there is no pair.
-	accepting bool
+	// accepting is the listener whose Accept drives, which waits even if there is no pair, or nil.
+	accepting *Listener
+	quiet     bool // the last turn had no event
 	yield     bool // goroutines were woken, which must not wait until this one sleeps
 
 	functions []func() // what was posted, while it is worked off
@@ -136,11 +137,12 @@ func (l *Loop) turn() {
 	for !l.work() { // again after a panic
 	}
 	var n int
-	if l.yield || len(l.again) > 0 {
+	if l.yield || len(l.again) > 0 || l.accepting != nil && l.accepting.queued.Load() > 0 {
 		n = sysPoll(l.epoll, l.events[:], 0)
 	} else {
 		n = l.wait()
 	}
+	l.quiet = n == 0
 	if n == 0 && l.yield {
 		l.yield = false
 		runtime.Gosched()
@@ -156,7 +158,7 @@ func (l *Loop) turn() {
 
 // wait sleeps until there are events, and returns how many.
 func (l *Loop) wait() int {
-	if !l.accepting && l.pairs.Load() == 0 {
+	if l.accepting == nil && l.pairs.Load() == 0 {
 		return 0 // there is nothing to wait for
 	}
 	l.inbox.Lock()
