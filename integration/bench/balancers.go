@@ -69,6 +69,10 @@ func balancers() []balancer {
 			name: "haproxy-splice", tool: toolHAProxy, config: haproxy(1, "option splice-auto"),
 			note: "the same with `option splice-auto`", only: []string{"bulk"},
 		},
+		{
+			name: "haproxy-2", tool: toolHAProxy, config: haproxy(2), note: "the same with two threads, as it comes on two cores",
+			only: []string{"conn", "trips"},
+		},
 		{name: "nginx", tool: toolNginx, config: nginx(1), note: "one worker, `hash $remote_addr consistent`"},
 		{name: "loadbalancer.js", tool: toolNode, config: legacy(1), note: "one worker, `stickiness: true`"},
 		{name: "direct", note: "no balancer: clients connect to the targets"},
@@ -82,7 +86,6 @@ func balancers() []balancer {
 			name: "haproxy-stick", tool: toolHAProxy, config: haproxy(1, "stick-table type ip size 1m expire 30s", "stick on src"),
 			note: "one thread, a stick-table by source with an expiry of 30 s",
 		},
-		balancer{name: "haproxy-2", tool: toolHAProxy, config: haproxy(2), note: "`haproxy` with two threads"},
 		balancer{name: "nginx-2", tool: toolNginx, config: nginx(2), note: "`nginx` with two workers"},
 		balancer{name: "loadbalancer.js-2", tool: toolNode, config: legacy(2), note: "`loadbalancer.js` with two workers"},
 	)

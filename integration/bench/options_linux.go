@@ -43,7 +43,7 @@ func readOptions(args []string) (*options, error) {
 	flags.IntVar(&o.crowd, "clients", 64, "connections at a time, for new connections and round trips")
 	flags.IntVar(&o.idleConns, "idle", 10_000, "idle connections, fewer if descriptors do not suffice")
 	flags.IntVar(&o.rate, "rate", 1000, "connections per second while a target fails")
-	flags.StringVar(&o.network, "network", "", "the network that ours listens on, such as seamless/ (as in a Caddyfile's address)")
+	flags.StringVar(&o.network, "network", "seamless", "the network that ours listens on; empty for Caddy's own sockets")
 	flags.StringVar(&o.output, "o", "bench-results", "the folder for results.md and results.json")
 	flags.StringVar(&o.binary, "bin", "", "a caddy binary with ours, in place of building it")
 	only := flags.String("only", "", "scenarios, separated by commas; a beginning such as bulk stands for all that have it (default all: "+
