@@ -90,7 +90,7 @@ func (l *Loop) carry(p *pair, i int) bool {
 		if p.state&dead != 0 || f.rest != nil && !l.flush(p, i) || f.done || src.state&readable == 0 {
 			return false
 		}
-		if f.rest != nil {
+		if f.rest != nil || f.splice() {
 			l.fill(p, i)
 			continue
 		}
@@ -113,7 +113,7 @@ func (l *Loop) carry(p *pair, i int) bool {
 			continue
 		}
 		l.deliver(p, i, l.buffer[:n])
-		l.noteFull(f, n == len(l.buffer))
+		f.noteFull(n == len(l.buffer))
 	}
 	return p.state&dead == 0 && !f.done && src.state&readable != 0
 }
@@ -207,7 +207,9 @@ func (l *Loop) targetFailed(p *pair, errno unix.Errno) {
 		return
 	}
 	p.state |= targetGone
-	if f := &p.flows[up]; f.rest != nil {
+	f := &p.flows[up]
+	f.full = 0
+	if f.rest != nil {
 		f.rest.free()
 		f.rest = nil
 	}

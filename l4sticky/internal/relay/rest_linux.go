@@ -22,6 +22,7 @@ type rest struct {
 	buffer *[bufferSize]byte // behind the bytes, or nil if they have memory of their own
 	pipe   *pipe
 	piped  int // bytes in the pipe
+	burst  int // bytes that went through it
 }
 
 var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
@@ -42,20 +43,29 @@ func (r *rest) free() {
 	}
 }
 
-// noteFull counts reads that filled the buffer, and starts a burst when they keep doing so. Where no pipe is to be
-// had, the bytes go on through the buffer.
-func (l *Loop) noteFull(f *flow, full bool) {
-	if !full {
+// noteFull counts reads that filled the buffer.
+func (f *flow) noteFull(full bool) {
+	switch {
+	case !full:
 		f.full = 0
-		return
+	case f.full < burst:
+		f.full++
 	}
-	if f.full++; f.full < burst || f.rest != nil || f.done {
-		return
+}
+
+// splice starts a burst, once reads have kept filling the buffer. Where no pipe is to be had, the bytes go on through the
+// buffer.
+func (f *flow) splice() bool {
+	if f.full < burst || f.rest != nil || f.done {
+		return false
 	}
-	f.full = 0
-	if p := pipes.get(); p != nil {
-		f.rest = &rest{pipe: p}
+	p := pipes.get()
+	if p == nil {
+		f.full = 0
+		return false
 	}
+	f.rest = &rest{pipe: p}
+	return true
 }
 
 // flush delivers what a direction holds, and reports whether more may be read.
@@ -94,19 +104,24 @@ func (l *Loop) flush(p *pair, i int) bool {
 	return false
 }
 
-// fill takes more of a burst into its empty pipe. The burst is over when there is nothing to read.
+// fill takes more of a burst into its empty pipe. The burst is over when there is nothing to read. If it was a large
+// one, what comes next is the start of another.
 func (l *Loop) fill(p *pair, i int) {
 	f, src := &p.flows[i], &p.ends[i]
 	r := f.rest
 	n, errno := sysSplice(src.fd, int32(r.pipe.write), r.pipe.size)
-	switch {
-	case errno == 0 && n > 0:
+	if errno == 0 && n > 0 {
 		r.piped = n
+		r.burst += n
 		return
-	case errno == unix.EAGAIN && src.state&broken == 0:
+	}
+	if errno == unix.EAGAIN && src.state&broken == 0 {
 		src.state &^= readable
 	}
 	// Whatever else it is, the end of the stream or an error, the next read tells.
+	if errno != unix.EAGAIN || r.burst < burst*bufferSize {
+		f.full = 0
+	}
 	r.free()
 	f.rest = nil
 }
