@@ -7,4 +7,5 @@ import (
 
 	_ "github.com/caddy-sticky/caddy-sticky/caddyfile/legacy"
 	_ "github.com/caddy-sticky/caddy-sticky/l4sticky"
+	_ "github.com/caddy-sticky/caddy-sticky/middleware"
 )

@@ -1,0 +1,191 @@
+package middleware
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/mholt/caddy-l4/layer4"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+)
+
+func init() {
+	caddy.RegisterModule(new(Matcher))
+}
+
+const (
+	namespace      = "layer4.middleware"
+	inlineKey      = "middleware"
+	defaultTimeout = 10 * time.Second
+)
+
+// Matcher matches the connections that a chain of middlewares lets in. A connection that it doesn't match is
+// left to the routes that follow, and closed if there is none for it.
+//
+// It decides once for each connection, however often layer4 asks and however many matchers have the same
+// chain, so `not` may be used beside it. It decides before the client has sent anything and never waits for that.
+type Matcher struct {
+	// The middlewares, in the order in which they are asked. The first one that keeps the client out
+	// ends the chain. At least one.
+	ChainRaw []json.RawMessage `json:"chain,omitempty" caddy:"namespace=layer4.middleware inline_key=middleware"`
+
+	// How long the chain may take for its decision. After that the client is kept out. Zero means the
+	// default; negative is an error. Default: `10s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// Whether a client that is kept out gets a reset (RST) instead of an orderly end (FIN). Default: false.
+	Reset bool `json:"reset,omitempty"`
+
+	chain  []link
+	key    string // of the variable that remembers the decision
+	logger *blockLogger
+}
+
+// A link is one middleware of a chain.
+type link struct {
+	Middleware
+	name string
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Matcher) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.matchers.middleware",
+		New: func() caddy.Module { return new(Matcher) },
+	}
+}
+
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (m *Matcher) UnmarshalJSON(data []byte) error {
+	type plain Matcher
+	return parse.JSON(data, (*plain)(m), "timeout")
+}
+
+// Provision checks the options and loads the chain.
+func (m *Matcher) Provision(ctx caddy.Context) error {
+	if err := parse.DefaultDuration(&m.Timeout, "timeout", defaultTimeout); err != nil {
+		return err
+	}
+	if len(m.ChainRaw) == 0 {
+		return errors.New("chain: no middleware is given; at least one is needed")
+	}
+	var err error
+	if m.key, err = keyOf(m.ChainRaw); err != nil {
+		return fmt.Errorf("chain: %w", err)
+	}
+	modules, err := ctx.LoadModule(m, "ChainRaw")
+	if err != nil {
+		return fmt.Errorf("chain: %w", err)
+	}
+	for _, module := range modules.([]any) {
+		middleware, ok := module.(Middleware)
+		if !ok {
+			return fmt.Errorf("chain: %T is no middleware", module)
+		}
+		m.chain = append(m.chain, link{middleware, module.(caddy.Module).CaddyModule().ID.Name()})
+	}
+	m.logger = &blockLogger{logger: ctx.Logger()}
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
+// keyOf returns the same key for chains that are written alike.
+func keyOf(chain []json.RawMessage) (string, error) {
+	var links []any
+	for _, raw := range chain {
+		var link any
+		if err := json.Unmarshal(raw, &link); err != nil {
+			return "", err
+		}
+		links = append(links, link)
+	}
+	canonical, err := json.Marshal(links) // the members of an object are sorted
+	return "middleware " + string(canonical), err
+}
+
+// Match reports whether the chain lets the connection in.
+func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
+	remote := cx.RemoteAddr()
+	if made, ok := cx.GetVar(m.key).(*decision); ok && made.isAbout(remote) {
+		return made.allowed, nil
+	}
+	v := m.decide(cx, remote)
+	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed})
+	if !v.allowed {
+		m.block(cx, remote, v)
+	}
+	return v.allowed, nil
+}
+
+// A decision is remembered for a connection. The client may become another one, when a PROXY header names it.
+type decision struct {
+	remote  net.Addr
+	allowed bool
+}
+
+func (d *decision) isAbout(remote net.Addr) bool {
+	return d.remote == remote || d.remote.String() == remote.String()
+}
+
+// block logs, counts and says goodbye to a client that is kept out.
+func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
+	farewell(cx, m.Reset)
+	if errors.Is(v.cause, errLeft) {
+		m.logger.logger.Debug("the client left before the decision", zap.Stringer("client", remote), zap.String("middleware", v.middleware))
+		return
+	}
+	blocked.WithLabelValues(v.middleware).Inc()
+	m.logger.log(remote, v)
+}
+
+// UnmarshalCaddyfile sets up the Matcher from Caddyfile tokens. Syntax:
+//
+//	middleware {
+//		<middleware> ...
+//		timeout <duration>
+//		reset
+//	}
+func (m *Matcher) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the matcher's name
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("middleware: '%s': the middlewares go into a block", strings.Join(args, " "))
+	}
+	options := parse.Options{
+		"timeout": parse.Duration(&m.Timeout),
+		"reset":   parse.Flag(&m.Reset),
+	}
+	for _, module := range caddy.GetModules(namespace) {
+		name := module.ID.Name()
+		if _, taken := options[name]; taken {
+			return d.Errf("middleware: the module %s has the name of an option", module.ID)
+		}
+		options[name] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
+			return m.add(d, name)
+		}}
+	}
+	return parse.Block(d, "middleware", options)
+}
+
+// add reads the middleware that the dispenser stands at.
+func (m *Matcher) add(d *caddyfile.Dispenser, name string) error {
+	module, err := caddyfile.UnmarshalModule(d, namespace+"."+name)
+	if err != nil {
+		return err
+	}
+	m.ChainRaw = append(m.ChainRaw, caddyconfig.JSONModuleObject(module, inlineKey, name, nil))
+	return nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Matcher)(nil)
+	_ caddyfile.Unmarshaler = (*Matcher)(nil)
+	_ layer4.ConnMatcher    = (*Matcher)(nil)
+)
