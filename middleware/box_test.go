@@ -10,11 +10,13 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/mholt/caddy-l4/layer4"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -62,6 +64,14 @@ func (*greeter) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "layer4.handlers.greeter", New: func() caddy.Module { return new(greeter) }}
 }
 
+// newestRegistry is the registry of the newest config.
+var newestRegistry atomic.Pointer[prometheus.Registry]
+
+func (*greeter) Provision(ctx caddy.Context) error {
+	newestRegistry.Store(ctx.GetMetricsRegistry())
+	return nil
+}
+
 func (g *greeter) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	word := cx.Replacer().ReplaceAll(g.Word, "")
 	if g.Listen {
@@ -89,40 +99,45 @@ func (*observing) CaddyModule() caddy.ModuleInfo {
 func serve(t testing.TB, routes ...string) string {
 	t.Helper()
 	observedLogs.TakeAll()
-	address, file := listen(t)
-	run(t, file, routes...)
-	t.Cleanup(func() {
-		if err := caddy.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
+	address, fd := listen(t)
+	run(t, fd, routes...)
+	t.Cleanup(stop(t))
 	return address
 }
 
+func stop(t testing.TB) func() {
+	return func() {
+		if err := caddy.Stop(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // listen opens a socket for Caddy, which takes it as fd/N.
-func listen(t testing.TB) (address string, file *os.File) {
+func listen(t testing.TB) (address string, fd int) {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	file, err = listener.(*net.TCPListener).File()
+	file, err := listener.(*net.TCPListener).File()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { file.Close() })
-	return listener.Addr().String(), file
+	// Fd puts the socket into blocking mode, so it is called before Caddy accepts, and never again.
+	return listener.Addr().String(), int(file.Fd())
 }
 
 // run loads a config with these routes, in place of the one before.
-func run(t testing.TB, file *os.File, routes ...string) {
+func run(t testing.TB, fd int, routes ...string) {
 	t.Helper()
 	config := fmt.Sprintf(`{
 		"admin": {"disabled": true},
 		"logging": {"logs": {"default": {"writer": {"output": "discard"}, "level": "DEBUG", "core": {"module": "observing"}}}},
 		"apps": {"layer4": {"servers": {"s": {"listen": ["fd/%d"], "routes": [%s]}}}}
-	}`, file.Fd(), strings.Join(routes, ","))
+	}`, fd, strings.Join(routes, ","))
 	var c caddy.Config
 	if err := json.Unmarshal([]byte(config), &c); err != nil {
 		t.Fatalf("%v in %s", err, config)

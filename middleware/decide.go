@@ -24,6 +24,7 @@ const maxReason = 1000
 
 var (
 	errLeft   = errors.New("the client left")
+	errLate   = errors.New("no decision in time")
 	errNoWord = errors.New("it ended without a decision")
 )
 
@@ -40,42 +41,50 @@ type verdict struct {
 func (m *Matcher) decide(cx *layer4.Connection, remote net.Addr) verdict {
 	client := &Client{remote: remote, local: cx.LocalAddr(), vars: cx}
 	defer client.decided()
-	timeout := time.Duration(m.Timeout)
-	patience, cancel := context.WithTimeoutCause(context.Background(), timeout, fmt.Errorf("no decision within %v", timeout))
-	defer cancel()
-	ctx, leave := context.WithCancelCause(patience)
-	defer leave(nil)
+	cancellable, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	ctx := bounded{cancellable, time.Now().Add(time.Duration(m.Timeout))}
 
 	verdicts := make(chan verdict, 1)
-	var asked atomic.Int64 // the index of the link
-	go m.ask(ctx, client, &asked, verdicts)
-	v, inTime := await(ctx, verdicts, func() {
-		if hasLeft(cx) {
-			leave(errLeft)
+	asked := new(atomic.Int64) // the index of the link
+	go m.ask(ctx, client, asked, verdicts)
+	v, cause := await(ctx, verdicts, cx)
+	if cause != nil {
+		if errors.Is(cause, errLate) {
+			cause = fmt.Errorf("%w, which is %v", errLate, time.Duration(m.Timeout))
 		}
-	})
-	if !inTime {
-		cause := context.Cause(ctx)
+		cancel(cause)
 		v = verdict{middleware: m.chain[asked.Load()].name, reason: cause.Error(), cause: cause}
 	}
 	return v
 }
 
-// await returns the verdict unless the context ends first. It looks after the client while it waits.
-func await(ctx context.Context, verdicts <-chan verdict, look func()) (v verdict, inTime bool) {
+// bounded is a context with a deadline that await keeps. A context's own timer would cost more than all the rest.
+type bounded struct {
+	context.Context
+	deadline time.Time
+}
+
+func (b bounded) Deadline() (time.Time, bool) { return b.deadline, true }
+
+// await returns the verdict, or why there is none. It looks after the client while it waits.
+func await(ctx bounded, verdicts <-chan verdict, client net.Conn) (verdict, error) {
 	pause := firstLook
-	next := time.NewTimer(pause)
+	next := time.NewTimer(min(pause, time.Until(ctx.deadline)))
 	defer next.Stop()
 	for {
 		select {
-		case v = <-verdicts:
-			return v, true
-		case <-ctx.Done():
-			return v, false
-		case <-next.C:
-			look()
+		case v := <-verdicts:
+			return v, nil
+		case now := <-next.C:
+			if !now.Before(ctx.deadline) {
+				return verdict{}, errLate
+			}
+			if hasLeft(client) {
+				return verdict{}, errLeft
+			}
 			pause = min(2*pause, longestLook)
-			next.Reset(pause)
+			next.Reset(min(pause, ctx.deadline.Sub(now)))
 		}
 	}
 }
