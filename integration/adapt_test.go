@@ -38,11 +38,20 @@ func fixtures(t *testing.T, folder string, test func(t *testing.T, input, want s
 	}
 }
 
-// adaptCaddyfile returns the JSON of a Caddyfile whose layer4 app has one route with these handlers.
-func adaptCaddyfile(handlers string) ([]byte, error) {
-	file := "{\n\tadmin off\n\tlayer4 {\n\t\t127.0.0.1:7000 {\n\t\t\troute {\n" + handlers + "\n\t\t\t}\n\t\t}\n\t}\n}\n"
+// adaptCaddyfile returns the JSON of a Caddyfile whose layer4 app has one route with these handlers, or with the
+// matcher @allowed that is given.
+func adaptCaddyfile(input string) ([]byte, error) {
+	matcher, route := "", "route {\n"+input+"\n}"
+	if isMatcher(input) {
+		matcher, route = input, "route @allowed {\nsticky_proxy 10.0.0.1:80\n}"
+	}
+	file := "{\n\tadmin off\n\tlayer4 {\n\t\t127.0.0.1:7000 {\n" + matcher + "\n" + route + "\n\t\t}\n\t}\n}\n"
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(file), nil)
 	return config, err
+}
+
+func isMatcher(input string) bool {
+	return strings.HasPrefix(input, "@allowed ") || strings.HasPrefix(input, `{"middleware"`)
 }
 
 // TestAdapt compares the JSON of each option's Caddyfile form with what is documented, and loads it.
@@ -56,9 +65,7 @@ func TestAdapt(t *testing.T) {
 			Apps struct {
 				Layer4 struct {
 					Servers map[string]struct {
-						Routes []struct {
-							Handle json.RawMessage `json:"handle"`
-						} `json:"routes"`
+						Routes []map[string]json.RawMessage `json:"routes"`
 					} `json:"servers"`
 				} `json:"layer4"`
 			} `json:"apps"`
@@ -66,8 +73,12 @@ func TestAdapt(t *testing.T) {
 		if err := json.Unmarshal(config, &app); err != nil {
 			t.Fatal(err)
 		}
+		member := "handle"
+		if isMatcher(input) {
+			member = "match"
+		}
 		var got bytes.Buffer
-		if err := json.Indent(&got, app.Apps.Layer4.Servers["srv0"].Routes[0].Handle, "", "\t"); err != nil {
+		if err := json.Indent(&got, app.Apps.Layer4.Servers["srv0"].Routes[0][member], "", "\t"); err != nil {
 			t.Fatal(err)
 		}
 		if got.String() != want {
@@ -84,7 +95,11 @@ func TestRefuse(t *testing.T) {
 	fixtures(t, "refuse", func(t *testing.T, input, want string) {
 		config, err := adaptCaddyfile(input)
 		if strings.HasPrefix(input, "{") {
-			config, err = []byte(`{"admin":{"disabled":true},"apps":{"layer4":{"servers":{"s":{"listen":["127.0.0.1:7000"],"routes":[{"handle":[`+input+`]}]}}}}}`), nil
+			member := "handle"
+			if isMatcher(input) {
+				member = "match"
+			}
+			config, err = []byte(`{"admin":{"disabled":true},"apps":{"layer4":{"servers":{"s":{"listen":["127.0.0.1:7000"],"routes":[{"`+member+`":[`+input+`]}]}}}}}`), nil
 		}
 		if err == nil {
 			err = validate(config)
