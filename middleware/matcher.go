@@ -93,7 +93,7 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 		m.chain = append(m.chain, link{middleware, module.(caddy.Module).CaddyModule().ID.Name()})
 	}
 	m.logger = &blockLogger{logger: ctx.Logger()}
-	return registerMetrics(ctx.GetMetricsRegistry())
+	return registerMetrics(ctx.GetMetricsRegistry(), blocked)
 }
 
 // keyOf returns the same key for chains that are written alike.

@@ -7,19 +7,28 @@ import (
 )
 
 // Collectors live as long as the process: each config has a registry of its own, in which they go on counting.
-var blocked = prometheus.NewCounterVec(prometheus.CounterOpts{
-	Namespace: "caddy_sticky",
-	Subsystem: "middleware",
-	Name:      "blocked_total",
-	Help:      "Connections that a middleware has kept out.",
-}, []string{"middleware"})
+var (
+	blocked = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy_sticky",
+		Subsystem: "middleware",
+		Name:      "blocked_total",
+		Help:      "Connections that a middleware has kept out.",
+	}, []string{"middleware"})
+	answers = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy_sticky",
+		Subsystem: "authorize",
+		Name:      "answers_total",
+		Help:      "What services have answered when they were asked about a client: allow, deny or error.",
+	}, []string{"answer"})
+)
 
-// registerMetrics adds the collectors to the registry of a config, in which another matcher may have put
-// them already.
-func registerMetrics(registry *prometheus.Registry) error {
-	var known prometheus.AlreadyRegisteredError
-	if err := registry.Register(blocked); err != nil && !errors.As(err, &known) {
-		return err
+// registerMetrics adds collectors to the registry of a config, in which another module may have put them already.
+func registerMetrics(registry *prometheus.Registry, collectors ...prometheus.Collector) error {
+	for _, collector := range collectors {
+		var known prometheus.AlreadyRegisteredError
+		if err := registry.Register(collector); err != nil && !errors.As(err, &known) {
+			return err
+		}
 	}
 	return nil
 }

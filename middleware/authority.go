@@ -1,0 +1,153 @@
+package middleware
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// maxQuestions bounds the connections to the service, and with it what a flood of clients can do to it.
+	maxQuestions = 100
+	maxBody      = 4096
+	maxRefusal   = 200
+)
+
+// A question is what the service gets. It doesn't have the client's port, since the answer holds for all of the
+// client's connections.
+type question struct {
+	Client string `json:"client"`
+	Local  string `json:"local"`
+}
+
+// An answer is empty if it lets the client in.
+type answer struct {
+	refusal string
+	expires time.Time
+}
+
+// An authority is a service with the answers that it has given.
+type authority struct {
+	url       string
+	timeout   time.Duration
+	ttl       time.Duration
+	now       func() time.Time
+	transport *http.Transport
+	client    *http.Client
+	known     *lru.Cache[question, answer]
+	pending   singleflight.Group
+}
+
+func newAuthority(url, socket string, timeout, ttl time.Duration, size int) (*authority, error) {
+	known, err := lru.New[question, answer](size)
+	if err != nil {
+		return nil, fmt.Errorf("cache_size: %w", err)
+	}
+	transport := &http.Transport{
+		MaxConnsPerHost:     maxQuestions,
+		MaxIdleConnsPerHost: maxQuestions,
+		IdleConnTimeout:     time.Minute,
+		ForceAttemptHTTP2:   true,
+	}
+	if socket != "" {
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		}
+	}
+	return &authority{
+		url: url, timeout: timeout, ttl: ttl, now: time.Now, known: known, transport: transport,
+		client: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		}},
+	}, nil
+}
+
+// about returns why a client is refused, or nothing if it may come in. It doesn't wait longer than the context
+// allows; others may still wait for the same answer.
+func (a *authority) about(ctx context.Context, q question) (refusal string, err error) {
+	if refusal, known := a.recall(q); known {
+		return refusal, nil
+	}
+	result := a.pending.DoChan(q.Client+" "+q.Local, func() (any, error) {
+		if refusal, known := a.recall(q); known { // the answer came in this very moment
+			return refusal, nil
+		}
+		return a.ask(q)
+	})
+	select {
+	case r := <-result:
+		refusal, _ = r.Val.(string)
+		return refusal, r.Err
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+}
+
+func (a *authority) recall(q question) (refusal string, known bool) {
+	kept, known := a.known.Get(q)
+	if !known || !a.now().Before(kept.expires) {
+		return "", false
+	}
+	return kept.refusal, true
+}
+
+// ask asks the service. It is on its own, so that a client that leaves takes nobody's answer away.
+func (a *authority) ask(q question) (refusal string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), a.timeout)
+	defer cancel()
+	status, refusal, err := a.post(ctx, q)
+	if err == nil && status/100 != 2 && status/100 != 4 {
+		err = fmt.Errorf("asking %s: the status is %d", a.url, status)
+	}
+	if err != nil {
+		answers.WithLabelValues("error").Inc()
+		return "", err
+	}
+	if status/100 == 2 {
+		refusal = ""
+		answers.WithLabelValues("allow").Inc()
+	} else {
+		answers.WithLabelValues("deny").Inc()
+	}
+	a.known.Add(q, answer{refusal, a.now().Add(a.ttl)})
+	return refusal, nil
+}
+
+// post sends the question and returns the answer's status, in words with the first line of its body, too.
+func (a *authority) post(ctx context.Context, q question) (status int, words string, err error) {
+	body, err := json.Marshal(q)
+	if err != nil {
+		return 0, "", fmt.Errorf("making the question: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
+	if err != nil {
+		return 0, "", fmt.Errorf("making the question: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := a.client.Do(request)
+	if err != nil {
+		return 0, "", fmt.Errorf("asking the service: %w", err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if err != nil {
+		return 0, "", fmt.Errorf("asking the service: %w", err)
+	}
+	words = fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	if line = strings.ToValidUTF8(line[:min(len(line), maxRefusal)], ""); line != "" {
+		words += ": " + line
+	}
+	return response.StatusCode, words, nil
+}
+
+func (a *authority) close() { a.transport.CloseIdleConnections() }

@@ -1,0 +1,183 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+	"golang.org/x/time/rate"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+)
+
+func init() {
+	caddy.RegisterModule(new(Authorize))
+}
+
+const (
+	defaultQuestionTimeout = 2 * time.Second
+	defaultCacheTTL        = 10 * time.Second
+	defaultCacheSize       = 10_000
+
+	onErrorAllow = "allow"
+	onErrorDeny  = "deny"
+)
+
+// Authorize asks an HTTP service whether a client may come in. It posts the client's and the local address as JSON,
+// `{"client": "203.0.113.7", "local": "192.0.2.1:443"}`. A status of 2xx lets the client in, and one of 4xx keeps it
+// out, with the first line of the body as the reason in the log. Anything else, redirects included, is an error.
+//
+// A client is asked about once at a time, whatever number of connections waits for the answer.
+type Authorize struct {
+	// The URL to ask, `http` or `https`. Must be given.
+	URL string `json:"url,omitempty"`
+
+	// The path of the Unix socket on which the service listens. The URL's host is then only a name. Default: the
+	// service is at the URL's host.
+	Socket string `json:"socket,omitempty"`
+
+	// How long an answer may take. After that it is an error. Zero means the default; negative is an error.
+	// Default: `2s`.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// What an error means, `allow` or `deny`. Default: `deny`.
+	OnError string `json:"on_error,omitempty"`
+
+	// How long an answer holds for the same client and local address. Errors are not kept. Zero means the default;
+	// negative is an error. Default: `10s`.
+	CacheTTL caddy.Duration `json:"cache_ttl,omitempty"`
+
+	// The largest number of answers kept, at about 300 bytes each. The one that was not needed for longest makes
+	// room. Zero means the default; negative is an error. Default: 10000.
+	CacheSize int `json:"cache_size,omitempty"`
+
+	authority *authority
+	logger    *zap.Logger
+	errors    rate.Sometimes // bounds the log lines that strangers can cause
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Authorize) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.middleware.authorize",
+		New: func() caddy.Module { return new(Authorize) },
+	}
+}
+
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (a *Authorize) UnmarshalJSON(data []byte) error {
+	type plain Authorize
+	return parse.JSON(data, (*plain)(a), "timeout", "cache_ttl")
+}
+
+// Provision checks the options. The service need not be there yet.
+func (a *Authorize) Provision(ctx caddy.Context) (err error) {
+	if err := a.setDefaults(); err != nil {
+		return err
+	}
+	a.logger, a.errors = ctx.Logger(), rate.Sometimes{Interval: time.Second}
+	a.authority, err = newAuthority(a.URL, a.Socket, time.Duration(a.Timeout), time.Duration(a.CacheTTL), a.CacheSize)
+	if err != nil {
+		return err
+	}
+	return registerMetrics(ctx.GetMetricsRegistry(), answers)
+}
+
+func (a *Authorize) setDefaults() error {
+	if a.URL == "" {
+		return errors.New("url: must be given, such as http://localhost:9000/authorize")
+	}
+	if u, err := url.Parse(a.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("url: '%s' is not an http or https URL such as http://localhost:9000/authorize", a.URL)
+	}
+	if strings.HasPrefix(a.Socket, "unix/") {
+		return fmt.Errorf("socket: '%s' is not a path; leave 'unix/' out", a.Socket)
+	}
+	if a.OnError == "" {
+		a.OnError = onErrorDeny
+	}
+	if err := parse.OneOf(a.OnError, onErrorAllow, onErrorDeny); err != nil {
+		return fmt.Errorf("on_error: %w", err)
+	}
+	if err := parse.DefaultDuration(&a.Timeout, "timeout", defaultQuestionTimeout); err != nil {
+		return err
+	}
+	if err := parse.DefaultDuration(&a.CacheTTL, "cache_ttl", defaultCacheTTL); err != nil {
+		return err
+	}
+	if a.CacheSize < 0 {
+		return fmt.Errorf("cache_size: %d is negative", a.CacheSize)
+	}
+	if a.CacheSize == 0 {
+		a.CacheSize = defaultCacheSize
+	}
+	return nil
+}
+
+// Decide asks the service, or remembers what it said.
+func (a *Authorize) Decide(ctx context.Context, client *Client) error {
+	q := question{Client: client.RemoteAddr().String(), Local: client.LocalAddr().String()}
+	if ip := client.IP(); ip.IsValid() {
+		q.Client = ip.String()
+	}
+	refusal, err := a.authority.about(ctx, q)
+	switch {
+	case err == nil && refusal == "":
+		return nil
+	case err == nil:
+		return errors.New(refusal)
+	case a.OnError == onErrorDeny || ctx.Err() != nil:
+		return err
+	}
+	a.errors.Do(func() {
+		a.logger.Error("letting a client in without an answer", zap.String("client", q.Client), zap.Error(err))
+	})
+	return nil
+}
+
+// Cleanup lets go of the connections to the service. Questions that are pending have theirs still.
+func (a *Authorize) Cleanup() error {
+	if a.authority != nil {
+		a.authority.close()
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the Authorize from Caddyfile tokens. Syntax:
+//
+//	authorize <url> {
+//		socket <path>
+//		timeout <duration>
+//		on_error allow|deny
+//		cache_ttl <duration>
+//		cache_size <number>
+//	}
+func (a *Authorize) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the middleware's name
+	args := d.RemainingArgs()
+	if len(args) != 1 {
+		return d.Errf("authorize: takes one URL, got %d: '%s'", len(args), strings.Join(args, " "))
+	}
+	a.URL = args[0]
+	return parse.Block(d, "authorize", parse.Options{
+		"socket":     parse.String(&a.Socket),
+		"timeout":    parse.Duration(&a.Timeout),
+		"on_error":   parse.Enum(&a.OnError, onErrorAllow, onErrorDeny),
+		"cache_ttl":  parse.Duration(&a.CacheTTL),
+		"cache_size": parse.Int(&a.CacheSize),
+	})
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Authorize)(nil)
+	_ caddy.CleanerUpper    = (*Authorize)(nil)
+	_ caddyfile.Unmarshaler = (*Authorize)(nil)
+	_ Middleware            = (*Authorize)(nil)
+)
