@@ -217,3 +217,12 @@ func blocks(t testing.TB, count int) []map[string]any {
 		}
 	}
 }
+
+// validate provisions a config without running it.
+func validate(config []byte) error {
+	var c caddy.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		return err
+	}
+	return caddy.Validate(&c)
+}
