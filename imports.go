@@ -8,4 +8,5 @@ import (
 	_ "github.com/caddy-sticky/caddy-sticky/caddyfile/legacy"
 	_ "github.com/caddy-sticky/caddy-sticky/l4sticky"
 	_ "github.com/caddy-sticky/caddy-sticky/middleware"
+	_ "github.com/caddy-sticky/caddy-sticky/privileges"
 )

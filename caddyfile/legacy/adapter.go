@@ -16,6 +16,8 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky"
+	"github.com/caddy-sticky/caddy-sticky/middleware"
+	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
 const adapterName = "loadbalancer"
@@ -26,9 +28,14 @@ func init() {
 
 type adapter struct{}
 
+// beforeServing is what `caddy loadbalancer run` has to do when Caddy has read its config, before it opens anything.
+var beforeServing func() error
+
 // Adapt turns a config.json of LoadBalancer.js into Caddy JSON.
 func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig.Warning, error) {
-	c, err := readConfig(body)
+	// Only a config that comes from a file has a name.
+	file, _ := options["filename"].(string)
+	c, err := readConfig(body, file)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -36,8 +43,12 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding the adapted config: %w", err)
 	}
-	// Only a config that comes from a file has a name.
-	file, _ := options["filename"].(string)
+	if prepare := beforeServing; prepare != nil {
+		beforeServing = nil
+		if err := prepare(); err != nil {
+			return nil, nil, err
+		}
+	}
 	for i := range c.warnings {
 		c.warnings[i].File = file
 	}
@@ -46,17 +57,20 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 
 // config is a config.json that has been read.
 type config struct {
+	file       string // where it comes from, if it is a file
 	sourcePort int
 	handler    l4sticky.Handler
+	controller string // the path of the script, if there is one
+	user       string // to run as, if that is to be another one
 	warnings   []caddyconfig.Warning
 }
 
-func readConfig(body []byte) (*config, error) {
+func readConfig(body []byte, file string) (*config, error) {
 	document, err := decode(body)
 	if err != nil {
 		return nil, err
 	}
-	c := new(config)
+	c := &config{file: file}
 	c.handler.Placement = l4sticky.PlacementLegacy
 	if err := readObject(c, "", document, configOptions); err != nil {
 		return nil, err
@@ -77,10 +91,24 @@ func (c *config) caddy() *caddy.Config {
 	route := &layer4.Route{HandlersRaw: []json.RawMessage{
 		caddyconfig.JSONModuleObject(&c.handler, "handler", c.handler.CaddyModule().ID.Name(), &c.warnings),
 	}}
+	if c.controller != "" {
+		script := struct {
+			Path string `json:"path"`
+		}{c.controller}
+		matcher := middleware.Matcher{ChainRaw: []json.RawMessage{
+			caddyconfig.JSONModuleObject(script, "middleware", "script", &c.warnings),
+		}}
+		route.MatcherSetsRaw = []caddy.ModuleMap{{matcher.CaddyModule().ID.Name(): caddyconfig.JSON(&matcher, &c.warnings)}}
+	}
 	app := layer4.App{Servers: map[string]*layer4.Server{
 		adapterName: {Listen: []string{"seamless/" + c.listen()}, Routes: layer4.RouteList{route}},
 	}}
-	return &caddy.Config{AppsRaw: caddy.ModuleMap{"layer4": caddyconfig.JSON(app, &c.warnings)}}
+	apps := caddy.ModuleMap{"layer4": caddyconfig.JSON(app, &c.warnings)}
+	if c.user != "" {
+		user := &privileges.App{User: c.user}
+		apps[user.CaddyModule().ID.Name()] = caddyconfig.JSON(user, &c.warnings)
+	}
+	return &caddy.Config{AppsRaw: apps}
 }
 
 // listen returns the address of every interface, IPv4 and IPv6, at the source port.

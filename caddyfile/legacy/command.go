@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
 const (
@@ -92,18 +93,26 @@ func unknown(cmd *cobra.Command, args []string) error {
 // run serves until the process ends. It returns only if that fails.
 func run(cmd *cobra.Command, _ []string) error {
 	path, pingback := cmd.Flag("config").Value.String(), cmd.Flag("pingback").Value.String()
-	if err := checkConfig(path); err != nil {
+	user, err := checkConfig(path)
+	if err != nil {
 		return err
 	}
+	ownSocket := false
 	self, err := register(path)
 	if err != nil {
 		caddy.Log().Warn("'list' and 'stop' will not know this loadbalancer", zap.Error(err))
 	} else {
 		caddy.OnExit(func(context.Context) { self.remove() })
 		defer self.remove()
-		if err := ownAdmin(self); err != nil {
+		if ownSocket, err = self.isLate(); err != nil {
 			return err
 		}
+	}
+	beforeServing = func() error {
+		if err := become(user); err != nil || !ownSocket {
+			return err
+		}
+		return self.ownAdmin()
 	}
 
 	args := []string{"--adapter", adapterName, "--config", path}
@@ -121,47 +130,41 @@ func run(cmd *cobra.Command, _ []string) error {
 	return caddyRun.RunE(caddyRun, nil)
 }
 
-// checkConfig reads the config and sees that its port is free. Caddy itself would share the port with
-// another Caddy of the same user, since it opens its sockets with SO_REUSEPORT.
-func checkConfig(path string) error {
+// checkConfig reads the config, and sees that its user is one to run as and its port is free. Caddy itself would
+// share the port with another Caddy of the same user, since it opens its sockets with SO_REUSEPORT.
+func checkConfig(path string) (*privileges.User, error) {
 	body, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("reading the config: %w", err)
+		return nil, fmt.Errorf("reading the config: %w", err)
 	}
-	c, err := readConfig(body)
+	c, err := readConfig(body, path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var user *privileges.User
+	if c.user != "" {
+		if user, err = privileges.Lookup(c.user); err == nil {
+			err = user.MayBecome()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: downgradeToUser: %w", path, err)
+		}
 	}
 	listener, err := net.Listen("tcp", c.listen())
 	if err != nil {
-		return fmt.Errorf("%s: sourcePort: %w", path, err)
+		return nil, fmt.Errorf("%s: sourcePort: %w", path, err)
 	}
-	return listener.Close()
+	return user, listener.Close()
 }
 
-// ownAdmin gives this instance an admin endpoint of its own if the default one is taken, or about to be
-// taken by an instance that was started before. They would share it otherwise, and every request would
-// go to any of them by chance.
-func ownAdmin(self *instance) error {
-	if _, chosen := os.LookupEnv("CADDY_ADMIN"); chosen {
+// become makes this process the user's, if there is one.
+func become(user *privileges.User) error {
+	if user == nil {
 		return nil
 	}
-	instances, err := running()
-	if err != nil {
-		return err
+	if err := user.Become(); err != nil {
+		return fmt.Errorf("downgradeToUser: %w", err)
 	}
-	if (len(instances) == 0 || instances[0].PID == self.PID) && !answers(caddy.DefaultAdminListen) {
-		return nil
-	}
-	const longest = 103 // what every system takes as the name of a socket
-	if len(self.socket()) > longest {
-		return fmt.Errorf("the admin endpoint %s is taken, and %s is too long a name for a socket: "+
-			"set CADDY_ADMIN to an address for this loadbalancer", caddy.DefaultAdminListen, self.socket())
-	}
-	admin := "unix/" + self.socket()
-	caddy.Log().Info("another process has the default admin endpoint; this loadbalancer gets its own",
-		zap.String("default", caddy.DefaultAdminListen), zap.String("own", admin))
-	caddy.DefaultAdminListen = admin
 	return nil
 }
 

@@ -148,3 +148,38 @@ func TestAdminEndpoints(t *testing.T) {
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
 	b.nothingLeft()
 }
+
+// An instance that has become another user has its admin socket where that user may write.
+func TestAdminEndpointOfDowngraded(t *testing.T) {
+	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
+		t.Skip("only root on Linux has privileges to drop")
+	}
+	const state = "/var/lib/caddy-loadbalancer/nobody"
+	if _, err := os.Stat(state); err != nil {
+		t.Cleanup(func() { os.RemoveAll(state) })
+	}
+	b := newBox(t)
+	b.config("first.json", "")
+	address := b.config("second.json", "two")
+	text, err := os.ReadFile(filepath.Join(b.folder, "second.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.write("second.json", strings.Replace(string(text), "{", `{"downgradeToUser": "nobody", `, 1))
+	b.expect(0, `Success: .*\n`, "start", "--config", "first.json")
+	b.expect(0, `Success: .*\n`, "start", "--config", "second.json")
+	b.served(address, "two")
+	instances := filepath.Join(state, ".local", "share", "caddy", adapterName)
+	sockets, err := filepath.Glob(filepath.Join(instances, "*.sock"))
+	if err != nil || len(sockets) != 1 {
+		t.Fatalf("got the sockets %v (%v), expected one", sockets, err)
+	}
+	if got, want := listens(t, "unix", sockets[0]), fmt.Sprintf("%q\n", fmt.Sprintf(":%d", portOf(t, address))); got != want {
+		t.Errorf("it listens on %q, expected %q", got, want)
+	}
+	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
+	b.nothingLeft()
+	if left, err := os.ReadDir(instances); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v (%v)", left, err)
+	}
+}

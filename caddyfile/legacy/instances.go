@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 )
 
 // instance is a running load balancer. Each has a file of its own in the folder of instances, which a
@@ -25,6 +26,8 @@ type instance struct {
 	Started time.Time `json:"started"`
 
 	folder string
+	// socketFolder is another folder for the socket, of a process that may not write into the other one.
+	socketFolder string
 }
 
 const (
@@ -101,7 +104,40 @@ func (i *instance) path(extension string) string {
 
 // socket returns the path of the admin socket that the instance has if it needs one of its own.
 func (i *instance) socket() string {
-	return i.path(".sock")
+	return filepath.Join(cmp.Or(i.socketFolder, i.folder), strconv.Itoa(i.PID)+".sock")
+}
+
+// isLate reports whether the default admin endpoint is taken, or about to be taken by an instance that was
+// started before. They would share it otherwise, and every request would go to any of them by chance.
+func (i *instance) isLate() (bool, error) {
+	if _, chosen := os.LookupEnv("CADDY_ADMIN"); chosen {
+		return false, nil
+	}
+	instances, err := running()
+	if err != nil {
+		return false, err
+	}
+	return (len(instances) > 0 && instances[0].PID != i.PID) || answers(caddy.DefaultAdminListen), nil
+}
+
+// ownAdmin gives this instance an admin endpoint of its own.
+func (i *instance) ownAdmin() (err error) {
+	if i.socketFolder, err = folder(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(i.socketFolder, 0o700); err != nil {
+		return fmt.Errorf("making a folder for the admin endpoint: %w", err)
+	}
+	const longest = 103 // what every system takes as the name of a socket
+	if len(i.socket()) > longest {
+		return fmt.Errorf("the admin endpoint %s is taken, and %s is too long a name for a socket: "+
+			"set CADDY_ADMIN to an address for this loadbalancer", caddy.DefaultAdminListen, i.socket())
+	}
+	admin := "unix/" + i.socket()
+	caddy.Log().Info("another process has the default admin endpoint; this loadbalancer gets its own",
+		zap.String("default", caddy.DefaultAdminListen), zap.String("own", admin))
+	caddy.DefaultAdminListen = admin
+	return nil
 }
 
 // remove forgets the instance. What is not there needs no removing.

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -35,10 +36,8 @@ var configOptions = []option[*config]{
 	{name: "balancerCount", read: obsolete(wholeFrom(1), "one process uses all cores")},
 	{name: "schedulingPolicy", read: obsolete(checkPolicy, "there is one process, whose work the Go runtime spreads over the cores")},
 	{name: "configDir", read: obsolete(anything, "it is always the folder that the config file is in")},
-	{name: "downgradeToUser", read: unsupported("dropping privileges is not supported yet; " +
-		"leave the option out and run the service as that user with systemd's User= and AmbientCapabilities=CAP_NET_BIND_SERVICE")},
-	{name: "balancerControllerPath", read: unsupported("connection scripts are not supported yet, and without " +
-		"its script the load balancer would let in whom the script blocks; leave the option out if that is meant")},
+	{name: "downgradeToUser", read: readUser},
+	{name: "balancerControllerPath", read: readController},
 }
 
 // aimed is a target while it is read.
@@ -84,6 +83,43 @@ func readTargets(c *config, path string, value any) error {
 			Dial: net.JoinHostPort(t.host, strconv.Itoa(t.port)),
 		})
 	}
+	return nil
+}
+
+// readController takes the path of a script, which is relative to the folder of the config. It becomes absolute,
+// since Caddy may run in any folder.
+func readController(c *config, path string, value any) error {
+	script, ok := value.(string)
+	if !ok || script == "" || strings.ContainsAny(script, "{}") {
+		return refuse(path, value, "the path of a script such as ./balancer.js (without placeholders)")
+	}
+	if !filepath.IsAbs(script) {
+		if c.file == "" {
+			return fmt.Errorf("%s: %s is relative to a config file, and this config comes from none; give an absolute path", path, show(value))
+		}
+		script = filepath.Join(filepath.Dir(c.file), script)
+	}
+	script, err := filepath.Abs(script)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	c.controller = script
+	return nil
+}
+
+// readUser takes a user's name or UID, who need not exist where the config is only adapted.
+func readUser(c *config, path string, value any) error {
+	name, _ := value.(string)
+	if n, ok := number(value); ok && n == math.Trunc(n) && n >= 0 && n <= math.MaxUint32 {
+		name = strconv.FormatUint(uint64(n), 10)
+	}
+	switch name {
+	case "":
+		return refuse(path, value, "the name or UID of a user")
+	case "root", "0":
+		return refuse(path, value, "a user other than root; leave the option out to run as who starts it")
+	}
+	c.user = name
 	return nil
 }
 
@@ -178,13 +214,6 @@ func obsolete(check func(path string, value any) error, reason string) func(*con
 		}
 		c.warn(path, "has no effect any more: "+reason)
 		return nil
-	}
-}
-
-// unsupported is an option that must not be ignored.
-func unsupported(reason string) func(*config, string, any) error {
-	return func(_ *config, path string, value any) error {
-		return fmt.Errorf("%s: %s: %s", path, show(value), reason)
 	}
 }
 

@@ -1,0 +1,330 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stateOfNobody is where a user without a home gets a folder.
+const stateOfNobody = "/var/lib/caddy-loadbalancer/nobody"
+
+// nobody returns the user to whom root's privileges are dropped in tests, which must run as root.
+func nobody(t *testing.T) *user.User {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("only root has privileges to drop")
+	}
+	found, err := user.Lookup("nobody")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(stateOfNobody); err != nil {
+		t.Cleanup(func() { os.RemoveAll(stateOfNobody) })
+	}
+	return found
+}
+
+// lowPort returns 80 if it is free, or another port that only root may bind.
+func lowPort(t *testing.T, not ...int) int {
+	t.Helper()
+	for port := 80; port < 1024; port++ {
+		listener, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+		if err != nil {
+			continue
+		}
+		listener.Close()
+		if len(not) == 0 || port != not[0] {
+			return port
+		}
+	}
+	t.Fatal("no low port is free")
+	return 0
+}
+
+// legacyConfig writes a config.json with more members, for one target.
+func legacyConfig(t *testing.T, port int, members string, target *target) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "config.json")
+	config := fmt.Sprintf(`{"sourcePort": %d, "targets": [{"host": "127.0.0.1", "port": %d}]%s}`, port, portOf(target.addr), members)
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// mustHaveDropped looks at every thread of a process. A thread that is binding a port has its capability in effect
+// for that moment.
+func mustHaveDropped(t *testing.T, pid int, to *user.User) {
+	t.Helper()
+	want := map[string]string{
+		"Uid": strings.Repeat(to.Uid+" ", 4), "Gid": strings.Repeat(to.Gid+" ", 4), "Groups": "",
+		"CapInh": "0000000000000000 ", "CapPrm": "0000000000000400 ", "CapEff": "0000000000000000 ", "CapAmb": "0000000000000000 ",
+	}
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil || len(threads) < 3 {
+		t.Fatalf("%d threads: %v", len(threads), err)
+	}
+	for _, thread := range threads {
+		status, err := os.ReadFile(thread)
+		if err != nil {
+			continue // it has ended
+		}
+		for name, value := range want {
+			line := regexp.MustCompile(`(?m)^` + name + `:(.*)$`).FindSubmatch(status)
+			if line == nil {
+				t.Fatalf("%s has no line %s", thread, name)
+			}
+			got := strings.Join(strings.Fields(string(line[1])), " ")
+			if got != strings.TrimSpace(value) {
+				t.Errorf("%s: %s is %q, want %q", thread, name, got, value)
+			}
+		}
+	}
+}
+
+// A load balancer that root starts becomes the user before it opens anything, and serves on a low port. Everything
+// works afterwards: reloads, other low ports, the admin API over TCP, autosave and log files.
+func TestDowngradeToUser(t *testing.T) {
+	to, port, target := nobody(t), lowPort(t), greeters(t, 1)[0]
+	admin := freeAddr(t)
+	path := legacyConfig(t, port, `, "downgradeToUser": "nobody"`, target)
+	pingback, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pingback.Close()
+	p := &balancerProcess{admin: http.DefaultClient, exited: make(chan struct{}), logPath: filepath.Join(t.TempDir(), "log")}
+	p.cmd = caddyCommand(t, "loadbalancer", "run", "--config", path, "--pingback", pingback.Addr().String())
+	p.cmd.Env = append(p.cmd.Env, "CADDY_ADMIN="+admin)
+	p.cmd.Stdin = strings.NewReader("ready")
+	logFile, err := os.Create(p.logPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer logFile.Close()
+	p.cmd.Stdout, p.cmd.Stderr = logFile, logFile
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.end(t) })
+	go p.wait()
+	if err := p.ready(pingback.(*net.TCPListener)); err != nil {
+		t.Fatal(err)
+	}
+	listen := fmt.Sprintf("127.0.0.1:%d", port)
+	who(t, "127.0.0.2", listen)
+	mustHaveDropped(t, p.cmd.Process.Pid, to)
+
+	logFolder, err := os.MkdirTemp("", "caddy-log-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(logFolder) })
+	if err := os.Chmod(logFolder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	second := lowPort(t, port)
+	config := p.config(t, admin)
+	for round := range 3 {
+		log := filepath.Join(logFolder, fmt.Sprint(round))
+		config["logging"] = map[string]any{"logs": map[string]any{"default": map[string]any{"writer": map[string]any{"output": "file", "filename": log}}}}
+		server := config["apps"].(map[string]any)["layer4"].(map[string]any)["servers"].(map[string]any)["loadbalancer"].(map[string]any)
+		server["listen"] = []string{fmt.Sprintf(":%d", port), fmt.Sprintf(":%d", second)}
+		p.mustLoad(t, admin, config)
+		who(t, "127.0.0.2", listen)
+		who(t, "127.0.0.3", fmt.Sprintf("127.0.0.1:%d", second))
+		if info, err := os.Stat(log); err != nil || info.Size() == 0 {
+			t.Errorf("the log file: %v", err)
+		}
+	}
+	mustHaveDropped(t, p.cmd.Process.Pid, to)
+	autosave := filepath.Join(stateOfNobody, ".config", "caddy", "autosave.json")
+	if saved, err := os.ReadFile(autosave); err != nil || !bytes.Contains(saved, fmt.Appendf(nil, `":%d"`, second)) {
+		t.Errorf("the autosaved config: %v in %s", err, saved)
+	}
+}
+
+// config returns the running config from an admin API over TCP.
+func (p *balancerProcess) config(t *testing.T, admin string) (config map[string]any) {
+	t.Helper()
+	response, err := p.admin.Get("http://" + admin + "/config/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&config); err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+// mustLoad gives the process a config. Caddy replaces an admin socket over TCP with each, which can cut a call off.
+func (p *balancerProcess) mustLoad(t *testing.T, admin string, config map[string]any) {
+	t.Helper()
+	body, err := json.Marshal(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failure string
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		response, err := p.admin.Post("http://"+admin+"/load", "application/json", bytes.NewReader(body))
+		if err != nil {
+			failure = err.Error()
+			continue
+		}
+		text, _ := io.ReadAll(response.Body)
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			return
+		}
+		t.Fatalf("reloading: %s: %s", response.Status, text)
+	}
+	t.Fatalf("reloading: %s", failure)
+}
+
+// In the background it is the same, and the old commands know it.
+func TestDowngradeInBackground(t *testing.T) {
+	to, port, target, home := nobody(t), lowPort(t), greeters(t, 1)[0], t.TempDir()
+	path := legacyConfig(t, port, fmt.Sprintf(`, "downgradeToUser": %s`, to.Uid), target)
+	admin := freeAddr(t)
+	loadbalancer := func(args ...string) string {
+		t.Helper()
+		cmd := caddyCommand(t, append([]string{"loadbalancer"}, args...)...)
+		cmd.Dir = home
+		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "CADDY_ADMIN="+admin)
+		output, err := cmd.CombinedOutput()
+		if err != nil {
+			log, _ := os.ReadFile(filepath.Join(home, "loadbalancer.out"))
+			t.Fatalf("%v: %v: %s\n%s", args, err, output, log)
+		}
+		return string(output)
+	}
+	t.Cleanup(func() { loadbalancer("stop") })
+	started := regexp.MustCompile(`PID: (\d+)\n`).FindStringSubmatch(loadbalancer("start", "--config", path))
+	if started == nil {
+		t.Fatal("no PID")
+	}
+	pid, err := strconv.Atoi(started[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	who(t, "127.0.0.2", fmt.Sprintf("127.0.0.1:%d", port))
+	mustHaveDropped(t, pid, to)
+	if list := loadbalancer("list"); !strings.Contains(list, "PID: "+started[1]) {
+		t.Errorf("listed %q", list)
+	}
+	loadbalancer("stop")
+	if list := loadbalancer("list"); list != "" {
+		t.Errorf("listed %q after stop", list)
+	}
+	// What nobody has waited for yet has no command line any more.
+	if command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(command) > 0 {
+		t.Error("it still runs")
+	}
+}
+
+// What can't be is refused: nothing listens, and nothing runs as root that should not.
+func TestDowngradeRefused(t *testing.T) {
+	to, target := nobody(t), greeters(t, 1)[0]
+	uid, err := strconv.Atoi(to.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		command   string
+		user      string
+		asNobody  bool
+		complaint string
+	}{
+		{"loadbalancer run", `"no-such-user"`, false, `downgradeToUser: there is no user 'no-such-user'`},
+		{"loadbalancer start", `"no-such-user"`, false, `downgradeToUser: there is no user 'no-such-user'`},
+		{"loadbalancer run", `4000000000`, false, `downgradeToUser: there is no user '4000000000'`},
+		{"loadbalancer run", `"root"`, false, `downgradeToUser: "root" is not a user other than root`},
+		{"run --adapter loadbalancer", `"nobody"`, false, `caddy runs as root, and can't become 'nobody' any more: start it with 'caddy loadbalancer run`},
+		{"run --adapter loadbalancer", `"no-such-user"`, false, `there is no user 'no-such-user'`},
+		{"loadbalancer run", `"daemon"`, true, `caddy runs with UID ` + to.Uid + `, which can't become 'daemon'`},
+		{"run --adapter loadbalancer", `"daemon"`, true, `caddy runs with UID ` + to.Uid + `, which can't become 'daemon'`},
+	} {
+		port := freePort(t)
+		path := legacyConfig(t, port, `, "downgradeToUser": `+c.user, target)
+		cmd := caddyCommand(t, append(strings.Fields(c.command), "--config", path)...)
+		cmd.Env = append(cmd.Env, "CADDY_ADMIN="+freeAddr(t))
+		if c.asNobody {
+			asNobody(t, cmd, path, uid)
+		}
+		output, err := cmd.CombinedOutput()
+		if err == nil || cmd.ProcessState.ExitCode() < 1 {
+			t.Errorf("%s as %s: %v", c.command, c.user, err)
+		}
+		if !strings.Contains(string(output), c.complaint) {
+			t.Errorf("%s as %s: the output does not say %q:\n%s", c.command, c.user, c.complaint, output)
+		}
+		if strings.Contains(string(output), "serving initial configuration") {
+			t.Errorf("%s as %s served", c.command, c.user)
+		}
+	}
+}
+
+// asNobody makes a command run as that user, with folders of its own and a copy of the config.
+func asNobody(t *testing.T, cmd *exec.Cmd, config string, uid int) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "caddy-nobody-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	text, err := os.ReadFile(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "config.json")
+	if err := os.WriteFile(copied, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, copied} {
+		if err := os.Chown(path, uid, uid); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd.Dir, cmd.Args[len(cmd.Args)-1] = dir, copied
+	cmd.Env = append(cmd.Env, "HOME="+dir, "XDG_CONFIG_HOME="+dir, "XDG_DATA_HOME="+dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+}
+
+// Who is that user already may say so.
+func TestDowngradeAlreadyDone(t *testing.T) {
+	to, target, port := nobody(t), greeters(t, 1)[0], freePort(t)
+	uid, err := strconv.Atoi(to.Uid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := legacyConfig(t, port, `, "downgradeToUser": "nobody"`, target)
+	cmd := caddyCommand(t, "loadbalancer", "start", "--config", path)
+	cmd.Env = append(cmd.Env, "CADDY_ADMIN="+freeAddr(t))
+	asNobody(t, cmd, path, uid)
+	stop := exec.Command(program, "loadbalancer", "stop")
+	stop.Dir, stop.Env, stop.SysProcAttr = cmd.Dir, cmd.Env, cmd.SysProcAttr
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	t.Cleanup(func() {
+		if output, err := stop.CombinedOutput(); err != nil || !strings.Contains(string(output), "Success: Stopped") {
+			t.Errorf("%v: %s", err, output)
+		}
+	})
+	who(t, "127.0.0.2", fmt.Sprintf("127.0.0.1:%d", port))
+}

@@ -1,0 +1,88 @@
+// Package privileges keeps a server from running as root: it drops what root has before Caddy opens anything, and
+// refuses configs whose user is not the one that the server runs as.
+package privileges
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+)
+
+const appName = "privileges"
+
+func init() {
+	caddy.RegisterModule(new(App))
+	httpcaddyfile.RegisterGlobalOption(appName, parseGlobalOption)
+}
+
+// App refuses a config unless Caddy runs as the user that is named. Caddy can't change its user once it runs: its
+// sockets would belong to two users, and the next reload would fail.
+type App struct {
+	// The user that Caddy must run as, by name or UID, and never root. Must be given.
+	User string `json:"user,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  appName,
+		New: func() caddy.Module { return new(App) },
+	}
+}
+
+// Provision checks that Caddy runs as the user.
+func (a *App) Provision(caddy.Context) error {
+	if a.User == "" {
+		return errors.New("user: must be given")
+	}
+	user, err := Lookup(a.User)
+	if err == nil {
+		err = user.mustBeCurrent()
+	}
+	if err != nil {
+		return fmt.Errorf("user: %w", err)
+	}
+	return nil
+}
+
+// Start does nothing.
+func (*App) Start() error { return nil }
+
+// Stop does nothing.
+func (*App) Stop() error { return nil }
+
+// parseGlobalOption reads the global option of a Caddyfile. Syntax:
+//
+//	privileges {
+//		user <name_or_uid>
+//	}
+func parseGlobalOption(d *caddyfile.Dispenser, _ any) (any, error) {
+	app := new(App)
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: appName, Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the App from Caddyfile tokens.
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the option's name
+	if args := d.RemainingArgs(); len(args) > 0 {
+		return d.Errf("privileges: '%s': the options go into a block", strings.Join(args, " "))
+	}
+	return parse.Block(d, appName, parse.Options{"user": parse.String(&a.User)})
+}
+
+// Interface guards
+var (
+	_ caddy.App             = (*App)(nil)
+	_ caddy.Provisioner     = (*App)(nil)
+	_ caddyfile.Unmarshaler = (*App)(nil)
+)

@@ -1,0 +1,87 @@
+package privileges
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+// stateFolder is where users without a home of their own get folders for what Caddy keeps.
+var stateFolder = "/var/lib/caddy-loadbalancer"
+
+// Become drops root's privileges as Drop does, and then gives Caddy folders for its data and its last config into
+// which the user may write: those that the environment names, or others in the user's home, or in a folder made for
+// a user who doesn't own one.
+func (u *User) Become() error {
+	if u.IsCurrent() {
+		return nil
+	}
+	home, err := u.makeHome()
+	if err != nil {
+		return err
+	}
+	if err := u.Drop(); err != nil {
+		return err
+	}
+	unwritable := tryFolders()
+	if unwritable == nil {
+		return nil
+	}
+	if err := os.Setenv("HOME", home); err != nil {
+		return fmt.Errorf("setting HOME: %w", err)
+	}
+	for _, name := range []string{"XDG_DATA_HOME", "XDG_CONFIG_HOME"} {
+		if err := os.Unsetenv(name); err != nil {
+			return fmt.Errorf("unsetting %s: %w", name, err)
+		}
+	}
+	if err := tryFolders(); err != nil {
+		return fmt.Errorf("'%s' can't write into %s: %w", u.Name, home, err)
+	}
+	// Caddy has taken them from the environment when the process started.
+	caddy.ConfigAutosavePath = filepath.Join(caddy.AppConfigDir(), filepath.Base(caddy.ConfigAutosavePath))
+	caddy.DefaultStorage.Path = caddy.AppDataDir()
+	caddy.Log().Info("caddy keeps its files in another folder, since the user can't write into root's",
+		zap.String("user", u.Name), zap.String("folder", home), zap.NamedError("reason", unwritable))
+	return nil
+}
+
+// makeHome returns the user's home, or a folder made to be it. Those of system users often aren't theirs.
+func (u *User) makeHome() (string, error) {
+	if u.owns(u.Home) {
+		return u.Home, nil
+	}
+	home := filepath.Join(stateFolder, u.Name)
+	if err := os.MkdirAll(stateFolder, 0o755); err != nil {
+		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
+	}
+	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
+	}
+	if err := u.own(home); err != nil {
+		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
+	}
+	return home, nil
+}
+
+// tryFolders makes Caddy's folders and writes into them.
+func tryFolders() error {
+	for _, folder := range []string{caddy.AppDataDir(), caddy.AppConfigDir()} {
+		if err := os.MkdirAll(folder, 0o700); err != nil {
+			return err
+		}
+		file, err := os.CreateTemp(folder, "writable")
+		if err != nil {
+			return err
+		}
+		_ = file.Close()
+		if err := os.Remove(file.Name()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,76 @@
+package privileges
+
+import (
+	"fmt"
+	"os"
+	osuser "os/user"
+	"strconv"
+)
+
+// howTo tells what to do instead, for a user.
+const howTo = "start it with 'caddy loadbalancer run --config config.json' as root, " +
+	"or as that user with systemd's User=%s and AmbientCapabilities=CAP_NET_BIND_SERVICE"
+
+// A User is one to run as.
+type User struct {
+	Name string
+	Home string
+
+	uid, gid string // as the system writes them
+}
+
+// Lookup finds a user by name or UID. Root is none to run as.
+func Lookup(nameOrUID string) (*User, error) {
+	found, err := osuser.Lookup(nameOrUID)
+	if err != nil {
+		if _, notNumeric := strconv.ParseUint(nameOrUID, 10, 32); notNumeric == nil {
+			found, err = osuser.LookupId(nameOrUID)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("there is no user '%s': %w", nameOrUID, err)
+	}
+	if found.Uid == "0" {
+		return nil, fmt.Errorf("'%s' is root", nameOrUID)
+	}
+	return &User{Name: found.Username, Home: found.HomeDir, uid: found.Uid, gid: found.Gid}, nil
+}
+
+// IsCurrent reports whether this process runs as the user.
+func (u *User) IsCurrent() bool {
+	uid, err := currentUID()
+	return err == nil && uid == u.uid
+}
+
+// MayBecome is an error unless Become is going to work, as far as that can be told.
+func (u *User) MayBecome() error {
+	if uid, err := currentUID(); err == nil && uid == "0" && canDrop {
+		return nil
+	}
+	return u.mustBeCurrent()
+}
+
+func (u *User) mustBeCurrent() error {
+	uid, err := currentUID()
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking up who runs this process: %w", err)
+	case uid == u.uid:
+		return nil
+	case uid == "0":
+		return fmt.Errorf("caddy runs as root, and can't become '%s' any more: "+howTo, u.Name, u.Name)
+	}
+	return fmt.Errorf("caddy runs with UID %s, which can't become '%s': "+howTo, uid, u.Name, u.Name)
+}
+
+// currentUID doesn't ask package user where the system tells, since that remembers who the process was at first.
+func currentUID() (string, error) {
+	if uid := os.Geteuid(); uid >= 0 {
+		return strconv.Itoa(uid), nil
+	}
+	current, err := osuser.Current()
+	if err != nil {
+		return "", err
+	}
+	return current.Uid, nil
+}
