@@ -38,18 +38,26 @@ func startCaddy(t testing.TB, config string) *balancerProcess {
 // startWith is startCaddy for a config file that needs an adapter of its own.
 func startWith(t testing.TB, path, adapter string) *balancerProcess {
 	t.Helper()
+	socket := adminSocket(t)
+	p := launch(t, "CADDY_ADMIN=unix/"+socket, "run", "--config", path, "--adapter", adapter)
+	p.admin = adminClient(socket)
+	t.Cleanup(func() { p.end(t) })
+	return p
+}
+
+// launch starts a command of the binary that serves, and waits until it does. Ending it is the caller's.
+func launch(t testing.TB, admin string, args ...string) *balancerProcess {
+	t.Helper()
 	pingback, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer pingback.Close()
 
-	socket := adminSocket(t)
-	p := &balancerProcess{admin: adminClient(socket), exited: make(chan struct{})}
-	p.cmd = caddyCommand(t, "run", "--config", path, "--adapter", adapter, "--pingback", pingback.Addr().String())
-	p.cmd.Env = append(p.cmd.Env, "CADDY_ADMIN=unix/"+socket)
+	p := &balancerProcess{exited: make(chan struct{}), logPath: filepath.Join(t.TempDir(), "log")}
+	p.cmd = caddyCommand(t, append(args, "--pingback", pingback.Addr().String())...)
+	p.cmd.Env = append(p.cmd.Env, admin)
 	p.cmd.Stdin = strings.NewReader("ready")
-	p.logPath = filepath.Join(t.TempDir(), "log")
 	logFile, err := os.Create(p.logPath)
 	if err != nil {
 		t.Fatal(err)
@@ -59,11 +67,10 @@ func startWith(t testing.TB, path, adapter string) *balancerProcess {
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.end(t) })
 	go p.wait()
-
 	if err := p.ready(pingback.(*net.TCPListener)); err != nil {
-		t.Fatalf("starting caddy: %v", err)
+		_ = p.cmd.Process.Kill()
+		t.Fatalf("starting caddy: %v\n%s", err, p.Log())
 	}
 	return p
 }
