@@ -72,6 +72,25 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// The clients that a chain blocks go to the route that is for them, and count once.
+func TestRouteForBlocked(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 2)
+	chain := "middleware {\nrate_limit {\nconnections 2\nwindow 1h\n}\n}\n"
+	caddy := startCaddy(t, "{\n\tlayer4 {\n\t\t"+listen+" {\n@allowed "+chain+"@blocked not "+chain+
+		"route @blocked {\nproxy "+targets[1].addr+"\n}\nroute @allowed {\n"+sticky("", targets[0])+"\n}\n}\n}\n}\n")
+	for i := range 6 {
+		want := targets[min(i/2, 1)].name
+		if name := who(t, "127.0.0.2", listen); name != want {
+			t.Errorf("connection %d is at %s, want %s", i, name, want)
+		}
+	}
+	const name = `caddy_sticky_middleware_blocked_total{middleware="rate_limit"}`
+	if got := caddy.metric(t, name); got != "4" {
+		t.Errorf("%s is %q, want 4", name, got)
+	}
+}
+
 // A service on a Unix socket decides, and its being away keeps everybody out.
 func TestAuthorize(t *testing.T) {
 	t.Parallel()
