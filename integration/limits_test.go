@@ -1,29 +1,6 @@
 package integration
 
-import (
-	"io"
-	"regexp"
-	"testing"
-)
-
-// metric returns the value of a metric on the admin API.
-func (p *balancerProcess) metric(t testing.TB, name string) string {
-	t.Helper()
-	response, err := p.admin.Get("http://localhost/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (.*)$`).FindSubmatch(text)
-	if found == nil {
-		return ""
-	}
-	return string(found[1])
-}
+import "testing"
 
 // A client has as many connections as it may have, whatever others have, and gets the next when one ends.
 func TestMaxConnectionsPerClient(t *testing.T) {

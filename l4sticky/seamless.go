@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"strconv"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -27,12 +26,22 @@ func init() {
 func seamless(tcp string) caddy.ListenerFunc {
 	return func(ctx context.Context, _, host, portRange string, portOffset uint, config net.ListenConfig) (any, error) {
 		// Several ports come as a range with the offset of the one that is meant.
-		address := caddy.JoinNetworkAddress(tcp, host, portRange)
-		parsed, err := caddy.ParseNetworkAddress(address)
+		address, err := caddy.ParseNetworkAddress(caddy.JoinNetworkAddress(tcp, host, portRange))
 		if err != nil {
-			return nil, fmt.Errorf("listening on %s: %w", address, err)
+			return nil, fmt.Errorf("listening on the ports %s: %w", portRange, err)
 		}
-		port := strconv.FormatUint(uint64(parsed.StartPort+portOffset), 10)
-		return relay.Listen(ctx, tcp, net.JoinHostPort(host, port), config)
+		address = address.At(portOffset)
+		return relay.Listen(ctx, address.String(), config, func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
+			// Caddy's own way knows how to bind a low port without being root, and shares it with its plain sockets.
+			opened, err := address.Listen(ctx, 0, config)
+			if err != nil {
+				return nil, err
+			}
+			ln, ok := opened.(net.Listener)
+			if !ok {
+				return nil, fmt.Errorf("%s is no address for streams", address)
+			}
+			return ln, nil
+		})
 	}
 }

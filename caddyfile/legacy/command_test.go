@@ -174,7 +174,7 @@ func TestAdminEndpointOfDowngraded(t *testing.T) {
 	if err != nil || len(sockets) != 1 {
 		t.Fatalf("got the sockets %v (%v), expected one", sockets, err)
 	}
-	if got, want := listens(t, "unix", sockets[0]), fmt.Sprintf("%q\n", fmt.Sprintf(":%d", portOf(t, address))); got != want {
+	if got, want := listens(t, "unix", sockets[0]), fmt.Sprintf("%q\n", fmt.Sprintf("seamless/:%d", portOf(t, address))); got != want {
 		t.Errorf("it listens on %q, expected %q", got, want)
 	}
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")

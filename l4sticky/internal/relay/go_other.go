@@ -14,8 +14,7 @@ func Go(net.Conn, []byte, Route, *Options) (bool, error) { return false, nil }
 func IsSocket(conn net.Conn) bool { return isNetSocket(conn) }
 
 // Listen returns a listener for a TCP address. The listeners for one address share one socket, which is open as long
-// as any of them is. The network is tcp, tcp4 or tcp6. The options of config hold for the first listener of an
-// address.
-func Listen(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
-	return listenShared(ctx, network, address, config)
+// as any of them is. How to open it is the caller's; it must use the config that it is given.
+func Listen(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
+	return listenShared(ctx, address, config, open)
 }

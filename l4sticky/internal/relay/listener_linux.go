@@ -55,20 +55,18 @@ type Listener struct {
 }
 
 // Listen returns a listener for a TCP address. The listeners for one address share one socket, which is open as long
-// as any of them is. The network is tcp, tcp4 or tcp6. The options of config hold for the first listener of an
-// address.
-func Listen(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
+// as any of them is. How to open it is the caller's; it must use the config that it is given.
+func Listen(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
 	doors.Lock()
 	defer doors.Unlock()
-	key := network + "/" + address
-	d := doors.open[key]
+	d := doors.open[address]
 	if d == nil {
 		var err error
-		if d, err = openDoor(ctx, network, address, config); err != nil {
+		if d, err = openDoor(ctx, config, open); err != nil {
 			return nil, err
 		}
-		d.key = key
-		doors.open[key] = d
+		d.key = address
+		doors.open[address] = d
 	}
 	ln := &Listener{door: d, wake: make(chan struct{}, 1)}
 	d.mu.Lock()
@@ -81,28 +79,37 @@ func Listen(ctx context.Context, network, address string, config net.ListenConfi
 	return ln, nil
 }
 
-func openDoor(ctx context.Context, network, address string, config net.ListenConfig) (*door, error) {
-	ln, err := config.Listen(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	defer ln.Close()
-	tcp, ok := ln.(*net.TCPListener)
-	if !ok {
-		return nil, fmt.Errorf("%s is no TCP address", address)
-	}
+func openDoor(ctx context.Context, config net.ListenConfig, open Open) (*door, error) {
 	loop, err := mainLoop()
 	if err != nil {
 		return nil, err
 	}
-	fd, err := duplicate(tcp)
+	// The socket is the same by a descriptor of its own, which Go's poller does not know.
+	fd := int32(-1)
+	control := config.Control
+	config.Control = func(network, address string, raw syscall.RawConn) error {
+		if fd >= 0 {
+			sysClose(fd) // of a try that failed
+		}
+		if fd, err = duplicateRaw(raw); err != nil || control == nil {
+			return err
+		}
+		return control(network, address, raw)
+	}
+	ln, err := open(ctx, config)
 	if err != nil {
+		if fd >= 0 {
+			sysClose(fd)
+		}
 		return nil, err
 	}
+	defer ln.Close()
+	addr, ok := ln.Addr().(*net.TCPAddr)
+	if !ok || fd < 0 {
+		return nil, fmt.Errorf("%v is no TCP address", ln.Addr())
+	}
 	season(fd)
-	d := &door{loop: loop, fd: fd, slot: -1, addr: tcp.Addr().(*net.TCPAddr)}
-	d.fixed = !d.addr.IP.IsUnspecified()
-	return d, nil
+	return &door{loop: loop, fd: fd, slot: -1, addr: addr, fixed: !addr.IP.IsUnspecified()}, nil
 }
 
 // duplicate returns a descriptor of its own for a socket, which Go's poller does not know.
@@ -111,7 +118,11 @@ func duplicate(socket syscall.Conn) (int32, error) {
 	if err != nil {
 		return -1, err
 	}
-	fd := -1
+	return duplicateRaw(raw)
+}
+
+func duplicateRaw(raw syscall.RawConn) (int32, error) {
+	fd, err := -1, error(nil)
 	if controlErr := raw.Control(func(original uintptr) {
 		fd, err = unix.FcntlInt(original, unix.F_DUPFD_CLOEXEC, 3)
 	}); controlErr != nil {

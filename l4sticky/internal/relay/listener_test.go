@@ -11,7 +11,14 @@ import (
 	"time"
 )
 
-type listenFunc func(context.Context, string, string, net.ListenConfig) (net.Listener, error)
+type listenFunc func(context.Context, string, net.ListenConfig, Open) (net.Listener, error)
+
+// opens returns how package net opens an address.
+func opens(address string) Open {
+	return func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
+		return config.Listen(ctx, "tcp", address)
+	}
+}
 
 // eachListener runs a test for each kind of listener.
 func eachListener(t *testing.T, test func(t *testing.T, listen listenFunc)) {
@@ -23,7 +30,7 @@ func eachListener(t *testing.T, test func(t *testing.T, listen listenFunc)) {
 
 func mustListen(t *testing.T, listen listenFunc, address string) net.Listener {
 	t.Helper()
-	ln, err := listen(t.Context(), "tcp", address, net.ListenConfig{})
+	ln, err := listen(t.Context(), address, net.ListenConfig{}, opens(address))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +188,8 @@ func TestFailedTakeover(t *testing.T) {
 // TestListenerIsBusy listens where a stranger does.
 func TestListenerIsBusy(t *testing.T) {
 	eachListener(t, func(t *testing.T, listenAt listenFunc) {
-		if _, err := listenAt(t.Context(), "tcp", listen(t).Addr().String(), net.ListenConfig{}); err == nil {
+		address := listen(t).Addr().String()
+		if _, err := listenAt(t.Context(), address, net.ListenConfig{}, opens(address)); err == nil {
 			t.Error("a port in use is listened on")
 		}
 	})

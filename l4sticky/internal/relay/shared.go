@@ -8,11 +8,14 @@ import (
 	"time"
 )
 
-// sockets are the listening sockets of listenShared by network and address.
+// sockets are the listening sockets of listenShared by address.
 var sockets = struct {
 	sync.Mutex
 	open map[string]*socket
 }{open: make(map[string]*socket)}
+
+// Open opens the listening socket of an address with the options of the config.
+type Open func(context.Context, net.ListenConfig) (net.Listener, error)
 
 // A socket is a listening socket that stays open while a listener uses it. What comes in by it goes to the newest of
 // its listeners.
@@ -33,18 +36,17 @@ type sharedListener struct {
 }
 
 // listenShared is Listen for systems without event loops: a goroutine accepts for all listeners of an address.
-func listenShared(ctx context.Context, network, address string, config net.ListenConfig) (net.Listener, error) {
+func listenShared(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
 	sockets.Lock()
 	defer sockets.Unlock()
-	key := network + "/" + address
-	s := sockets.open[key]
+	s := sockets.open[address]
 	if s == nil {
-		ln, err := config.Listen(ctx, network, address)
+		ln, err := open(ctx, config)
 		if err != nil {
 			return nil, err
 		}
-		s = &socket{key: key, Listener: ln}
-		sockets.open[key] = s
+		s = &socket{key: address, Listener: ln}
+		sockets.open[address] = s
 		go s.accept()
 	}
 	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{})}
