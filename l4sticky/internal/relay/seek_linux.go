@@ -224,7 +224,14 @@ func (l *Loop) nextAddress(p *pair, i int) {
 // known yet. Nothing may be sent to a target that would not be taken.
 func (l *Loop) tryFirstBytes(p *pair, f *flight) unix.Errno {
 	s, up, from := p.seek, &p.flows[up], &p.ends[client]
-	if len(s.flights) > 1 || s.spare != nil || !s.route.Agreed(f.dial) {
+	if len(s.flights) > 1 || s.spare != nil {
+		return unix.EAGAIN
+	}
+	// To send nothing tells whether it has accepted. The route must not count on a target before that.
+	if _, errno := sysSend(f.fd, nil); errno != 0 {
+		return errno
+	}
+	if !s.route.Agreed(f.dial) {
 		return unix.EAGAIN
 	}
 	if up.rest == nil {
