@@ -20,15 +20,26 @@ type hole struct {
 // startHole opens a hole until the test ends. After unblock it serves in the given way.
 func startHole(t testing.TB, name string, serve func(*net.TCPConn)) *hole {
 	t.Helper()
-	addr := freeAddr(t)
-	h := &hole{target: &target{name: name, addr: addr, serve: serve, conns: make(map[*net.TCPConn]struct{})}}
+	h := &hole{target: &target{name: name, addr: freeAddr(t), serve: serve, conns: make(map[*net.TCPConn]struct{})}, socket: -1}
+	t.Cleanup(h.close)
+	h.block(t)
+	return h
+}
+
+// block makes a hole of the target, for the first time or again. Nobody may dial it meanwhile.
+func (h *hole) block(t testing.TB) {
+	t.Helper()
+	h.stop()
 	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	h.socket = socket
-	t.Cleanup(h.close)
-	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: portOf(addr)}); err != nil {
+	// There may be connections of the time before.
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Bind(socket, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: portOf(h.addr)}); err != nil {
 		t.Fatal(err)
 	}
 	// A backlog of 0 leaves room for one connection.
@@ -36,14 +47,13 @@ func startHole(t testing.TB, name string, serve func(*net.TCPConn)) *hole {
 		t.Fatal(err)
 	}
 	for range 10 {
-		filler, err := net.DialTimeout("tcp", addr, 100*time.Millisecond)
+		filler, err := net.DialTimeout("tcp", h.addr, 100*time.Millisecond)
 		if err != nil {
-			return h
+			return
 		}
 		h.fillers = append(h.fillers, filler)
 	}
 	t.Fatal("the accept queue does not fill up")
-	return nil
 }
 
 // unblock makes the hole a healthy target.
