@@ -1,13 +1,10 @@
 package integration
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -146,36 +143,6 @@ func TestReloadWithoutBalancer(t *testing.T) {
 	if name := who(t, clients[0], listen); name != moved {
 		t.Errorf("a connected client's session was at %s and is at %s", moved, name)
 	}
-}
-
-// Connections that talk all the time lose nothing over many reloads.
-func TestReloadUnderTraffic(t *testing.T) {
-	t.Parallel()
-	listen, targets := freeAddr(t), greeters(t, 3)
-	caddy := startCaddy(t, balance(listen, "", targets...))
-	var stop atomic.Bool
-	var wg sync.WaitGroup
-	for _, ip := range clientIPs(20) {
-		conn, _ := hold(t, ip, listen)
-		_ = conn.SetDeadline(time.Now().Add(time.Minute))
-		wg.Go(func() {
-			for turn := 0; !stop.Load(); turn++ {
-				message := ip + strings.Repeat("x", turn%1000)
-				_, writeErr := io.WriteString(conn, message+"\n")
-				echo, readErr := readLine(conn)
-				if err := errors.Join(writeErr, readErr); err != nil || echo != message {
-					t.Errorf("turn %d: sent %q, got %q, %v", turn, message, echo, err)
-					return
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
-		})
-	}
-	for i := range 10 {
-		caddy.reload(t, balance(listen, "", targets[i%3:]...))
-	}
-	stop.Store(true)
-	wg.Wait()
 }
 
 // A target that is full stays full over a reload.
