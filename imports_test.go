@@ -14,16 +14,17 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 // arrows tells for each package which others of the project it may import; all that is not said here is
 // forbidden. A package that ends with a slash stands for all below it.
 var arrows = map[string][]string{
-	"":                   {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
-	"build":              {},
-	"caddyfile/parse":    {},
-	"caddyfile/legacy":   {"caddyfile/parse", "l4sticky", "middleware", "privileges"},
-	"l4sticky":           {"l4sticky/internal/", "caddyfile/parse"},
-	"l4sticky/internal/": {},
-	"middleware":         {"caddyfile/parse"},
-	"privileges":         {"caddyfile/parse"},
-	"integration":        {""},
-	"integration/":       {""},
+	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
+	"build":                {},
+	"caddyfile/parse":      {},
+	"caddyfile/legacy":     {"caddyfile/parse", "l4sticky", "middleware", "privileges"},
+	"l4sticky":             {"l4sticky/internal/", "caddyfile/parse"},
+	"l4sticky/internal/":   {},
+	"middleware":           {"middleware/internal/", "caddyfile/parse"},
+	"middleware/internal/": {},
+	"privileges":           {"caddyfile/parse"},
+	"integration":          {""},
+	"integration/":         {""},
 }
 
 // frameworks are what the internal packages, which are plain Go, do without.

@@ -1,0 +1,93 @@
+package script
+
+import (
+	"context"
+	"errors"
+
+	"github.com/dop251/goja"
+)
+
+// chain is a client's way through the middlewares of one engine.
+type chain struct {
+	engine   *engine
+	decision *decision
+	socket   *goja.Object
+	next     int // the middleware to ask next
+}
+
+// decide asks the middlewares about a client.
+func (e *engine) decide(d *decision) {
+	if !e.script.isPending(d) {
+		return
+	}
+	c := &chain{engine: e, decision: d, socket: e.newSocket(d.client)}
+	d.chain.Store(c)
+	e.advance(c)
+}
+
+// advance asks one middleware after the other until one does not answer at once, one blocks, or all have let
+// the client in.
+func (e *engine) advance(c *chain) {
+	for c.next < len(e.middlewares) {
+		middleware := e.middlewares[c.next]
+		c.next++
+		a := &turn{chain: c, running: true}
+		_, err := middleware(goja.Undefined(), c.socket, e.vm.ToValue(a.answer))
+		if err != nil {
+			e.uncaught(err)
+			return
+		}
+		a.running = false
+		if !a.answered {
+			return // it will; an async one that throws is seen as a rejection that nothing handles
+		}
+		if a.blocked || !e.script.isPending(c.decision) {
+			return
+		}
+	}
+	e.allow(c)
+}
+
+// turn is one middleware's.
+type turn struct {
+	chain    *chain
+	running  bool // the middleware has not returned yet
+	answered bool
+	blocked  bool
+}
+
+// answer is the function that middlewares know as next. The first call counts.
+func (t *turn) answer(call goja.FunctionCall) goja.Value {
+	if t.answered {
+		return goja.Undefined()
+	}
+	t.answered = true
+	e := t.chain.engine
+	if reason := call.Argument(0); reason.ToBoolean() {
+		t.blocked = true
+		e.block(t.chain.decision, reason)
+	} else if !t.running && e.script.isPending(t.chain.decision) {
+		working := e.owner.Load()
+		e.owner.Store(t.chain.decision)
+		e.advance(t.chain)
+		e.owner.Store(working)
+	}
+	return goja.Undefined()
+}
+
+func (e *engine) block(d *decision, reason goja.Value) {
+	if !e.script.settle(d, errors.New(e.reason(reason))) {
+		return
+	}
+	e.emitNotice(reason)
+	e.post(nil, func() { e.closeSocket(d) })
+}
+
+// allow lets a client in, and remembers to tell the script when it leaves if the script wants to know.
+func (e *engine) allow(c *chain) {
+	d := c.decision
+	if !e.script.settle(d, nil) || d.client.Gone == nil || !hasListeners(c.socket) {
+		return
+	}
+	e.guests[c] = context.AfterFunc(d.client.Gone, func() { e.post(nil, func() { e.closeSocket(d) }) })
+}

@@ -1,0 +1,214 @@
+package script
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/dop251/goja"
+)
+
+// maxCallDepth bounds recursion. Calls that go through built-in functions count twice and take Go stack;
+// unwinding them costs the square of their number, which this keeps well below RunLimit.
+const maxCallDepth = 2000
+
+// engine is one run of a script: a JavaScript runtime and the goroutine that owns it. goja_nodejs has an
+// event loop as well; this one is for what that cannot tell: which client a failing callback belongs
+// to, and that it failed at all.
+type engine struct {
+	script *Script
+	vm     *goja.Runtime
+	ctx    context.Context // ends when the engine does
+	cancel context.CancelFunc
+	ended  chan struct{}  // closed when the event loop is over
+	jobs   sync.WaitGroup // background work
+	slots  chan struct{}  // bounds the background work that goes on at a time
+
+	loaded   chan error // gets the outcome of loading
+	loadOnce sync.Once
+
+	wake  chan struct{}
+	ready bool   // guarded by Script.mu: it was loaded and may decide
+	queue []task // guarded by Script.mu
+	spare []task
+
+	state atomic.Uint64            // of the current stretch; see stretch.go
+	owner atomic.Pointer[decision] // whom the script works for right now, if for anybody
+
+	// What follows belongs to the event loop.
+	stretches   uint64
+	working     *decision // whom the current stretch is for
+	timers      timers
+	ticks       []tick
+	rejections  map[*goja.Promise]*decision
+	middlewares []goja.Callable
+	guests      map[*chain]func() bool // clients who were let in and are listened to; stops waiting for their end
+	modules     *modules
+	socketProto *goja.Object
+	local       localEnd
+	balancer    *goja.Object
+	nodeBuffer  goja.Value
+	nodeURL     goja.Value
+	emitting    bool
+}
+
+// task is what the event loop is asked to do: decide, or run something for a decision or for nobody.
+type task struct {
+	decision *decision
+	run      func()
+}
+
+func newEngine(s *Script) *engine {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &engine{
+		script:     s,
+		ctx:        ctx,
+		cancel:     cancel,
+		ended:      make(chan struct{}),
+		slots:      make(chan struct{}, 64),
+		loaded:     make(chan error, 1),
+		wake:       make(chan struct{}, 1),
+		vm:         goja.New(),
+		rejections: make(map[*goja.Promise]*decision),
+		guests:     make(map[*chain]func() bool),
+	}
+}
+
+// start runs the script and returns when its run function is done, or the promise that this returned.
+func (e *engine) start() error {
+	go e.loop()
+	limit := time.NewTimer(2 * freeRuns * e.script.options.RunLimit)
+	defer limit.Stop()
+	select {
+	case err := <-e.loaded:
+		return err
+	case <-limit.C:
+		return fmt.Errorf("%s: run did not finish in time", e.script.path)
+	}
+}
+
+// finishLoading tells start the outcome; only the first one counts.
+func (e *engine) finishLoading(err error) {
+	e.loadOnce.Do(func() { e.loaded <- err })
+}
+
+// loop is the event loop.
+func (e *engine) loop() {
+	defer close(e.ended)
+	defer e.jobs.Wait()
+	defer e.cancel()
+	defer e.forgetGuests()
+	if !e.stretch(nil, e.load) {
+		return
+	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for e.ctx.Err() == nil {
+		tasks := e.take()
+		for i, t := range tasks {
+			if !e.perform(t) {
+				return
+			}
+			tasks[i] = task{}
+		}
+		if !e.fireTimers(time.Now()) {
+			return
+		}
+		if len(tasks) == 0 {
+			timer.Reset(e.untilNextTimer())
+			select {
+			case <-e.wake:
+			case <-timer.C:
+			case <-e.ctx.Done():
+			}
+			e.script.watchMe()
+		}
+	}
+}
+
+// forgetGuests lets go of clients, who would keep the whole engine in memory.
+func (e *engine) forgetGuests() {
+	for _, stop := range e.guests {
+		stop()
+	}
+}
+
+func (e *engine) perform(t task) bool {
+	if t.run != nil {
+		return e.stretch(t.decision, t.run)
+	}
+	return e.stretch(t.decision, func() { e.decide(t.decision) })
+}
+
+// take returns the tasks that came since the last call. They are valid until the next one.
+func (e *engine) take() []task {
+	e.script.mu.Lock()
+	defer e.script.mu.Unlock()
+	tasks := e.queue
+	e.queue, e.spare = e.spare[:0], tasks
+	return tasks
+}
+
+// lockedEnqueue needs Script.mu.
+func (e *engine) lockedEnqueue(t task) {
+	e.queue = append(e.queue, t)
+	if len(e.queue) == 1 {
+		select {
+		case e.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// post has the event loop run something for a decision, or for nobody if that is nil. It is for any goroutine.
+func (e *engine) post(d *decision, run func()) {
+	if e.ctx.Err() != nil {
+		return
+	}
+	e.script.mu.Lock()
+	defer e.script.mu.Unlock()
+	e.lockedEnqueue(task{decision: d, run: run})
+}
+
+// background does work outside of the event loop and has the event loop run what it returns, for the client
+// for whom the work was started. The work must return when its context ends.
+func (e *engine) background(work func(context.Context) func()) {
+	d := e.owner.Load()
+	e.jobs.Go(func() {
+		select {
+		case e.slots <- struct{}{}:
+			defer func() { <-e.slots }()
+		case <-e.ctx.Done():
+			return
+		}
+		if done := e.guardedWork(work); done != nil && e.ctx.Err() == nil {
+			e.post(d, done)
+		}
+	})
+}
+
+func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			e.script.log.error("background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+		}
+	}()
+	return work(e.ctx)
+}
+
+// shut ends the engine and waits for it. An engine that does not end, because a built-in function
+// does not return, is left behind.
+func (e *engine) shut(reason error) {
+	e.state.Store(math.MaxUint64) // no restart any more
+	e.cancel()
+	e.vm.Interrupt(reason)
+	e.finishLoading(reason)
+	select {
+	case <-e.ended:
+	case <-time.After(patience):
+	}
+}

@@ -1,0 +1,208 @@
+package script
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// guilty wraps what happens to one client only: the others wait a moment and are let in, and number their calls.
+func guilty(t testing.TB, o Options, fault string) *box {
+	t.Helper()
+	return load(t, o, `
+		const list = ['x'];
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+			if (socket.remoteAddress !== '::ffff:192.0.2.66') return void setTimeout(next, 20);
+			`+fault+`
+		});`)
+}
+
+// What throws blocks the client for whom it was done, at once, and nobody else.
+func TestThrows(t *testing.T) {
+	for fault, want := range map[string]string{
+		`throw new Error('sync');`: "FILE:5:10: sync",
+		`throw 'text';`:            "FILE:5:4: text",
+		`throw null;`:              "FILE:5:4: null",
+		`undefined.x;`:             "FILE:5:14: TypeError: Cannot read property 'x' of undefined",
+		`nobody();`:                "FILE:5:10: ReferenceError: nobody is not defined",
+		`setTimeout(() => { throw new Error('timer'); }, 1);`:                     "FILE:5:29: timer",
+		`setImmediate(() => { throw new Error('immediate'); });`:                  "FILE:5:31: immediate",
+		`setInterval(() => { throw new Error('interval'); }, 1);`:                 "FILE:5:30: interval",
+		`process.nextTick(() => { throw new Error('tick'); });`:                   "FILE:5:35: tick",
+		`queueMicrotask(() => { throw new Error('micro'); });`:                    "FILE:5:33: micro",
+		`Promise.reject(new Error('rejected'));`:                                  "FILE:5:19: rejected",
+		`Promise.reject('text');`:                                                 "text",
+		`(async () => { await null; throw new RangeError('async'); })();`:         "FILE:5:37: RangeError: async",
+		`setTimeout(async () => { await null; throw new Error('deep'); }, 1);`:    "FILE:5:47: deep",
+		`require('fs').readFile('/nowhere', () => { throw new Error('read'); });`: "FILE:5:53: read",
+		`require('fs').promises.readFile('/nowhere').then(next);`:                 "ENOENT: no such file or directory, open '/nowhere'",
+		`new (require('events'))().emit('error', new Error('event'));`:            "FILE:5:44: event",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			b := guilty(t, Options{}, fault)
+			others := make(chan []string)
+			go func() { others <- b.together(20) }()
+			b.want("192.0.2.66", want)
+			if reasons := strings.Join(<-others, ""); reasons != "" {
+				t.Errorf("others: %s", reasons)
+			}
+			b.log.await(t, "the script failed")
+		})
+	}
+}
+
+// An unhandled rejection of nobody's is logged and harms nobody.
+func TestNobodysThrows(t *testing.T) {
+	b := load(t, Options{}, `module.exports.run = (balancer) => {
+		setTimeout(() => { throw new Error('first'); }, 1);
+		Promise.reject(new Error('second'));
+		const handled = Promise.reject(new Error('handled'));
+		handled.catch(() => {});
+		balancer.addMiddleware('connection', (socket, next) => next());
+	};`)
+	b.log.await(t, "first")
+	b.log.await(t, "second")
+	b.want("192.0.2.1", "")
+	if strings.Contains(b.log.String(), "handled") {
+		t.Errorf("logged\n%s", b.log)
+	}
+}
+
+// What does not end, or takes all memory, blocks the client for whom it was done. The script starts anew, and
+// those who waited are asked about again.
+func TestStopped(t *testing.T) {
+	const long, much, deep = "the script computed for 200ms without a pause", "the script took ", "too much recursion"
+	for fault, want := range map[string]string{
+		`(function f() { f(); })();`:                              deep,
+		`(function f() { [1].forEach(f); })();`:                   deep,
+		`(function f() { try { f(); } finally { f(); } })();`:     deep,
+		`(function f() { JSON.stringify({ toJSON: f }); })();`:    deep,
+		`(function f() { new Proxy({}, { get: f }).x; })();`:      deep,
+		`(async function f() { await f(); })();`:                  deep,
+		`const o = { toString() { return '' + this; } }; '' + o;`: deep,
+		`class A { constructor() { new A(); } } new A();`:         deep,
+		`for (;;) {}`: long,
+		`for (;;) { try { for (;;) {} } catch (e) {} finally { continue; } }`:   long,
+		`setTimeout(() => { for (;;) {} }, 1);`:                                 long,
+		`(async () => { await null; for (;;) {} })();`:                          long,
+		`(function again() { Promise.resolve().then(again); })();`:              long,
+		`(function again() { process.nextTick(again); })();`:                    long,
+		`let a = 'x'.repeat(28) + '!'; /^(\w+\s?)*(?=$)\1$/.test(a) || next();`: long,
+		`const all = []; for (;;) all.push(new Array(1000).fill(0));`:           much,
+		`const all = []; for (;;) all.push({ list });`:                          much,
+		`let s = 'xy'; for (;;) s += s;`:                                        much,
+		`const all = {}; for (let i = 0;; i++) all['key' + i] = i;`:             much,
+		`const all = []; for (;;) all.push(Buffer.alloc(1 << 20, 1));`:          much,
+	} {
+		t.Run(fault, func(t *testing.T) {
+			o := Options{RunLimit: 200 * time.Millisecond, MemoryLimit: 32 << 20}
+			if want != long {
+				o.RunLimit, o.Timeout = 40*time.Second, time.Minute // what takes memory is slow under the race detector
+			}
+			b := guilty(t, o, fault)
+			others := make(chan []string)
+			go func() { others <- b.together(20) }()
+			if got := b.ask("192.0.2.66"); !strings.Contains(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			if reasons := strings.Join(<-others, ""); reasons != "" {
+				t.Errorf("others: %s", reasons)
+			}
+			b.log.await(t, "the script was stopped and starts anew")
+			b.want("192.0.2.1", "")
+		})
+	}
+}
+
+// What can be refused before it happens is an error of that client's, and the script goes on.
+func TestRefused(t *testing.T) {
+	for fault, want := range map[string]string{
+		`const g = function* () { yield* g(); }; [...g()];`:             "RangeError: too much recursion",
+		`let a = []; for (let i = 0; i < 1e5; i++) a = [a]; String(a);`: "RangeError: too much recursion",
+		`JSON.parse('['.repeat(1e6));`:                                  "RangeError: JSON text is nested more than 10000 deep",
+		`'x'.repeat(2 ** 30);`:                                          "RangeError: 1073741824 bytes are more than the script's memory limit of 268435456",
+		`'x'.padStart(2 ** 30);`:                                        "RangeError: 1073741824 bytes",
+		`new Array(4e9).fill(0);`:                                       "RangeError: 64000000000 bytes",
+		`new Array(4e9).join('x');`:                                     "RangeError: 64000000000 bytes",
+		`new Array(1e6).fill('x'.repeat(1e4)).join();`:                  "RangeError: ",
+		`Array.prototype.indexOf.call({ length: 2 ** 53 - 1 }, 1);`:     "RangeError: ",
+		`Array.from({ length: 2 ** 53 - 1 });`:                          "RangeError: ",
+		`new ArrayBuffer(1e11);`:                                        "RangeError: 100000000000 bytes",
+		`new Uint8Array(1e11);`:                                         "RangeError: 100000000000 bytes",
+		`new Float64Array(1e9);`:                                        "RangeError: 8000000000 bytes",
+		`Buffer.alloc(1e11);`:                                           "RangeError: 100000000000 bytes",
+		`require('crypto').randomBytes(1e11);`:                          "RangeError: 100000000000 bytes",
+		`require('fs').readFileSync('/dev/zero');`:                      "EFBIG: file too large, open '/dev/zero'",
+	} {
+		t.Run(fault, func(t *testing.T) {
+			b := guilty(t, Options{RunLimit: 10 * time.Second}, "list.push('y'); "+fault)
+			if got := b.ask("192.0.2.66"); !strings.Contains(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+			b.want("192.0.2.1", "")
+			if strings.Contains(b.log.String(), "starts anew") {
+				t.Error("the script was started anew")
+			}
+		})
+	}
+}
+
+// A built-in function that does not return is left behind, and the script runs in a new engine meanwhile.
+func TestLeftBehind(t *testing.T) {
+	b := guilty(t, Options{RunLimit: 50 * time.Millisecond}, `
+		const text = 'x'.repeat(32) + '!';
+		/^(x+x+)+(?=y)\1/.test(text) ? next('matched') : next();`)
+	b.want("192.0.2.66", "the script computed for 50ms without a pause")
+	for i := range 5 {
+		b.want(fmt.Sprintf("192.0.2.%d", i), "")
+	}
+}
+
+// State is new after a restart, and the script is the one that was loaded, whatever became of its file.
+func TestRestartIsTheSame(t *testing.T) {
+	b := load(t, Options{RunLimit: 100 * time.Millisecond}, `
+		let calls = 0;
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+			while (socket.remoteAddress === '::ffff:192.0.2.66');
+			next('call ' + ++calls);
+		});`)
+	b.want("192.0.2.1", "call 1")
+	b.want("192.0.2.1", "call 2")
+	write(t, b.path, "not JavaScript")
+	b.want("192.0.2.66", "the script computed for 100ms without a pause")
+	b.want("192.0.2.1", "call 1")
+	b.want("192.0.2.66", "the script computed for 100ms without a pause")
+	b.want("192.0.2.1", "call 1")
+}
+
+// Work that is nobody's may take longer, but not for ever, and nobody is blocked for it.
+func TestNobodysLoop(t *testing.T) {
+	b := load(t, Options{RunLimit: 100 * time.Millisecond}, `
+		const fs = require('fs');
+		module.exports.run = (balancer) => {
+			balancer.addMiddleware('connection', (socket, next) => setTimeout(next, 50));
+			const first = !fs.existsSync(__dirname + '/again');
+			setTimeout(() => { console.log('looping'); const end = Date.now() + (first ? 1e9 : 200); while (Date.now() < end); }, 10);
+		};`)
+	b.log.await(t, "looping")
+	write(t, strings.TrimSuffix(b.path, "balancer.js")+"again", "")
+	b.want("192.0.2.1", "")
+	b.log.await(t, "the script computed for 500ms without a pause")
+}
+
+// When it cannot be started anew, everybody is blocked until it can.
+func TestRestartFails(t *testing.T) {
+	b := load(t, Options{RunLimit: 50 * time.Millisecond}, `
+		const fs = require('fs');
+		if (fs.existsSync(__dirname + '/broken')) throw new Error('broken');
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+			while (socket.remoteAddress === '::ffff:192.0.2.66');
+			next();
+		});`)
+	write(t, strings.TrimSuffix(b.path, "balancer.js")+"broken", "")
+	b.want("192.0.2.66", "the script computed for 50ms without a pause")
+	b.want("192.0.2.1", "the script is down: FILE:3:51: broken")
+	b.log.await(t, "all clients are blocked")
+}

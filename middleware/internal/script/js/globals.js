@@ -1,0 +1,34 @@
+'use strict';
+
+// What Node has as globals, beside what the engine brings.
+const hidden = (name, value) =>
+  Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+
+hidden('global', globalThis);
+hidden('process', require('process'));
+hidden('console', require('console'));
+
+for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout', 'clearInterval', 'clearImmediate']) {
+  hidden(name, require('timers')[name]);
+}
+hidden('queueMicrotask', (callback) => {
+  if (typeof callback !== 'function') {
+    throw new TypeError('The "callback" argument must be of type function.');
+  }
+  Promise.resolve().then(callback);
+});
+
+const { Buffer } = require('buffer');
+const { URL, URLSearchParams } = require('url');
+const { TextEncoder, TextDecoder } = require('util');
+hidden('Buffer', Buffer);
+hidden('URL', URL);
+hidden('URLSearchParams', URLSearchParams);
+hidden('TextEncoder', TextEncoder);
+hidden('TextDecoder', TextDecoder);
+hidden('performance', { now: () => process.uptime() * 1000, timeOrigin: Date.now() });
+
+// Many packages call this in the constructors of their errors.
+Error.captureStackTrace = function (object) {
+  Object.defineProperty(object, 'stack', { value: new Error().stack, writable: true, configurable: true, enumerable: false });
+};

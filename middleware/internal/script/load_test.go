@@ -1,0 +1,181 @@
+package script
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A script that does not load says in which file and line.
+func TestLoadErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  string // a part of the error; DIR is the folder
+	}{
+		"syntax":            {map[string]string{"balancer.js": "\n\nlet x = ;"}, "DIR/balancer.js:3:9: SyntaxError: Unexpected \";\""},
+		"syntax elsewhere":  {map[string]string{"balancer.js": "require('./a')", "a.js": "\n)"}, "DIR/a.js:2:1: SyntaxError: Unexpected \")\""},
+		"throws":            {map[string]string{"balancer.js": "\nthrow new Error('no');"}, "DIR/balancer.js:2:7: no"},
+		"throws in run":     {map[string]string{"balancer.js": "module.exports.run = () => {\n x.y; }"}, "DIR/balancer.js:2:2: ReferenceError: x is not defined"},
+		"throws elsewhere":  {map[string]string{"balancer.js": "\nrequire('./a')", "a.js": "\n\nnull.x"}, "DIR/a.js:3:6: TypeError: Cannot read property 'x' of undefined"},
+		"run rejects":       {map[string]string{"balancer.js": "exports.run = async () => {\n  await null;\n  throw new Error('no'); }"}, "DIR/balancer.js:3:9: no"},
+		"no run":            {map[string]string{"balancer.js": "module.exports = {}"}, "DIR/balancer.js: module.exports.run is not a function"},
+		"exports null":      {map[string]string{"balancer.js": "module.exports = null"}, "DIR/balancer.js: module.exports.run is not a function"},
+		"no file":           {nil, "cannot find the file DIR/balancer.js"},
+		"no module":         {map[string]string{"balancer.js": "\nrequire('express')"}, "DIR/balancer.js:2:8: cannot find the module \"express\" from DIR"},
+		"no relative":       {map[string]string{"balancer.js": "require('./x')"}, "cannot find the module \"./x\" from DIR"},
+		"no Node module":    {map[string]string{"balancer.js": "require('worker_threads')"}, "the Node module \"worker_threads\" is not available in balancer scripts"},
+		"no node: module":   {map[string]string{"balancer.js": "require('node:cluster')"}, "the Node module \"cluster\" is not available in balancer scripts"},
+		"bad JSON":          {map[string]string{"balancer.js": "require('./a.json')", "a.json": "{"}, "DIR/a.json: Unexpected end of JSON input"},
+		"endless":           {map[string]string{"balancer.js": "for (;;) {}"}, "DIR/balancer.js: the script computed for 500ms without a pause"},
+		"endless run":       {map[string]string{"balancer.js": "exports.run = () => { for (;;) {} }"}, "DIR/balancer.js: the script computed for 500ms without a pause"},
+		"recursion":         {map[string]string{"balancer.js": "\nfunction f() { f() } f()"}, "DIR/balancer.js:2:17: too much recursion"},
+		"run never done":    {map[string]string{"balancer.js": "exports.run = () => new Promise(() => {})"}, "DIR/balancer.js: run did not finish in time"},
+		"addMiddleware":     {map[string]string{"balancer.js": "exports.run = (b) => b.addMiddleware('x', () => {})"}, "TypeError: balancer.addMiddleware: there is no middleware type \"x\""},
+		"setTargets":        {map[string]string{"balancer.js": "exports.run = (b) => b.setTargets([])"}, "balancer.setTargets: not available here"},
+		"write":             {map[string]string{"balancer.js": "require('fs').writeFileSync('x', '')"}, "fs.writeFile: scripts can read files only"},
+		"listen":            {map[string]string{"balancer.js": "require('net').createServer()"}, "net.createServer: scripts cannot make connections or servers of their own"},
+		"exit":              {map[string]string{"balancer.js": "process.exit(1)"}, "process.exit: not available here"},
+		"module not export": {map[string]string{"balancer.js": "require('p/x')", "node_modules/p/package.json": `{"exports": "./a.js"}`}, "the package \"p\" does not export \"./x\""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, err := tryLoad(t, Options{RunLimit: 100 * time.Millisecond}, c.files)
+			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.path))
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("got %v, want %q", err, want)
+			}
+			if err != nil && !strings.Contains(err.Error(), filepath.Dir(b.path)) {
+				t.Errorf("%v does not name a file", err)
+			}
+		})
+	}
+}
+
+// Modules are found as Node finds them.
+func TestRequire(t *testing.T) {
+	files := map[string]string{
+		"a.js":                           "exports.name = 'a'; exports.b = require('./b'); exports.file = __filename; exports.folder = __dirname;",
+		"b.js":                           "exports.a = require('./a').name; module.exports.main = require.main === module;",
+		"list.json":                      "\ufeff[\"192.0.2.1\", 2]",
+		"folder/index.js":                "module.exports = 'index';",
+		"main/package.json":              `{"main": "lib/start"}`,
+		"main/lib/start.js":              "module.exports = 'main';",
+		"this.js":                        "this.own = this === exports && this === module.exports;",
+		"bang.js":                        "#!/usr/bin/env node\nmodule.exports = 'bang';",
+		"node_modules/plain/index.js":    "module.exports = 'plain';",
+		"node_modules/one.js":            "module.exports = 'one';",
+		"node_modules/@s/p/package.json": `{"main": "x.js"}`,
+		"node_modules/@s/p/x.js":         "module.exports = 'scoped ' + require('plain');",
+		"node_modules/@s/p/lib/y.js":     "module.exports = 'deep';",
+		"node_modules/e/package.json":    `{"main": "no.js", "exports": {".": {"import": "./m.mjs", "require": "./c.cjs"}, "./sub/*": "./lib/*.js", "./sub/no": null}}`,
+		"node_modules/e/c.cjs":           "module.exports = 'exported';",
+		"node_modules/e/lib/z.js":        "module.exports = 'pattern';",
+		"node_modules/d/package.json":    `{"exports": {"node": {"default": "./d.js"}}}`,
+		"node_modules/d/d.js":            "module.exports = 'default';",
+		"node_modules/punycode/index.js": "module.exports = 'punycode';",
+		"node_modules/esm/package.json":  `{"type": "module", "main": "esm.js"}`,
+		"node_modules/esm/esm.js":        "import plain from 'plain'; export const name = 'esm ' + plain; export default 1;",
+		"balancer.js": `
+			const a = require('./a'), path = require('path');
+			const words = [
+				a === require('./a.js'), a.b.a, a.b.main, a.file === path.join(__dirname, 'a.js'), a.folder === __dirname,
+				require('./list').join('+'), require('./folder'), require('./main'), require('./this').own, require('./bang'),
+				require('plain'), require('one'), require('@s/p'), require('@s/p/lib/y'), require('e'), require('e/sub/z'), require('d'),
+				require('punycode'), require('esm').name, require.main === module, require.resolve('./a') === a.file, require.resolve('fs'),
+				require('node:fs') === require('fs'), require('fs/promises') === require('fs').promises, module.id === __filename,
+			];
+			for (const name of ['e/sub/no', './none', 'nothing']) {
+				try { require(name); } catch (e) { words.push(e.code); }
+			}
+			delete require.cache[require.resolve('./a')];
+			words.push(require('./a') === a);
+			exports.run = (b) => b.addMiddleware('connection', (s, next) => next(words.join('|')));`,
+	}
+	b, err := tryLoad(t, Options{}, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.want("192.0.2.1", "true|a|false|true|true|192.0.2.1+2|index|main|true|bang|plain|one|scoped plain|deep|exported|pattern|default|"+
+		"punycode|esm plain|true|true|fs|true|true|true|MODULE_NOT_FOUND|MODULE_NOT_FOUND|MODULE_NOT_FOUND|false")
+}
+
+// A file that was deleted from require.cache is read anew, as scripts do to reload a list.
+func TestRequireAnew(t *testing.T) {
+	b, err := tryLoad(t, Options{}, map[string]string{"list.json": `["::ffff:192.0.2.1"]`, "balancer.js": `
+		exports.run = (b) => b.addMiddleware('connection', (socket, next) => {
+			delete require.cache[require.resolve('./list')];
+			next(require('./list').includes(socket.remoteAddress) && 'on the list');
+		});`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.want("192.0.2.1", "on the list")
+	b.want("192.0.2.2", "")
+	write(t, filepath.Join(filepath.Dir(b.path), "list.json"), `["::ffff:192.0.2.2"]`)
+	b.want("192.0.2.1", "")
+	b.want("192.0.2.2", "on the list")
+}
+
+// The path may be relative, and a symbolic link to the script is the script.
+func TestPath(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "x", "balancer.js"), "exports.run = (b) => b.addMiddleware('connection', (s, next) => next(require('./y')));")
+	write(t, filepath.Join(folder, "x", "y.js"), "module.exports = 'y';")
+	t.Chdir(folder)
+	s, err := Load("x/balancer.js", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Decide(t.Context(), client("192.0.2.1")); err == nil || err.Error() != "y" {
+		t.Errorf("got %v", err)
+	}
+	if err := os.Symlink("x/balancer.js", "link.js"); err != nil {
+		t.Fatal(err)
+	}
+	linked, err := Load("link.js", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer linked.Close()
+	if err := linked.Decide(t.Context(), client("192.0.2.1")); err == nil || err.Error() != "y" {
+		t.Errorf("got %v through a link", err)
+	}
+}
+
+// ES2020, with what goja does not parse itself, and what is younger.
+func TestSyntax(t *testing.T) {
+	b := load(t, Options{}, `
+		class A { #p = 1n; static s = 2; get p() { return this.#p; } }
+		async function* count() { yield 1; yield 2; }
+		exports.run = (b) => b.addMiddleware('connection', async (socket, next) => {
+			const words = [];
+			for await (const n of count()) words.push(n);
+			for await (const n of [3, Promise.resolve(4)]) words.push(n);
+			const { sep } = await import('path');
+			const settled = await Promise.allSettled([1, Promise.reject(2)]);
+			const { a, ...rest } = { a: 1, b: 2, ...{ c: 3 } };
+			let none = null;
+			none ??= 'was null';
+			words.push(sep, settled.map((s) => s.status), new A().p ** 70n, socket?.none?.x ?? 'none', Object.keys(rest), none, 1_000,
+				[...'a1b2'.matchAll(/\d/g)].flat(), '2020-01'.match(/(?<year>\d+)/).groups.year, [1, [2]].flat(), typeof globalThis);
+			next(words.join(' '));
+		});`)
+	b.want("192.0.2.1", "1 2 3 4 / fulfilled,rejected 1 none b,c was null 1000 1,2 2020 1,2 object")
+}
+
+// Errors in what was rewritten name the line of the file.
+func TestRewrittenPlaces(t *testing.T) {
+	b := load(t, Options{}, `
+		exports.run = (b) => b.addMiddleware('connection', async (socket, next) => {
+			for await (const n of [1]) {
+
+				if (n === 1) throw new Error('here');
+			}
+		});`)
+	if got := b.ask("192.0.2.1"); !strings.HasPrefix(got, b.path+":5:") || !strings.HasSuffix(got, ": here") {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,216 @@
+package script
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"github.com/dop251/goja"
+)
+
+// modules is what require has loaded in an engine.
+type modules struct {
+	engine   *engine
+	cache    *goja.Object // require.cache: modules by their file
+	main     *goja.Object
+	builtins map[string]goja.Value
+	read     map[string]bool // files that this engine has had already
+}
+
+func newModules(e *engine) *modules {
+	return &modules{engine: e, cache: e.vm.NewObject(), builtins: make(map[string]goja.Value), read: make(map[string]bool)}
+}
+
+// isUserFile tells the names of files from those that this package gives to its own JavaScript.
+func isUserFile(name string) bool { return filepath.IsAbs(name) }
+
+// load runs the script and its run function.
+func (e *engine) load() {
+	e.vm.SetMaxCallStackSize(maxCallDepth)
+	e.followPromises()
+	e.modules = newModules(e)
+	e.install()
+	err := e.try(func() {
+		exports := e.modules.file(e.script.path)
+		e.run(exports)
+	})
+	if err != nil {
+		e.finishLoading(e.loadError(err))
+	}
+}
+
+// run calls the script's run function and waits for its promise if it returns one.
+func (e *engine) run(exports goja.Value) {
+	object, ok := exports.(*goja.Object)
+	var run goja.Callable
+	if ok {
+		run, ok = goja.AssertFunction(nilSafe(object.Get("run")))
+	}
+	if !ok {
+		e.finishLoading(fmt.Errorf("%s: module.exports.run is not a function", e.script.path))
+		return
+	}
+	result, err := run(object, e.balancer)
+	if err != nil {
+		panic(err)
+	}
+	if _, ok := result.Export().(*goja.Promise); !ok {
+		e.finishLoading(nil)
+		return
+	}
+	then, _ := goja.AssertFunction(result.ToObject(e.vm).Get("then"))
+	fulfilled := func(goja.FunctionCall) goja.Value { e.finishLoading(nil); return goja.Undefined() }
+	rejected := func(call goja.FunctionCall) goja.Value {
+		e.finishLoading(e.loadError(e.rejected(call.Argument(0))))
+		return goja.Undefined()
+	}
+	if _, err := then(result, e.vm.ToValue(fulfilled), e.vm.ToValue(rejected)); err != nil {
+		panic(err)
+	}
+}
+
+// loadError names the script in an error that does not name a file itself.
+func (e *engine) loadError(err error) error {
+	described := e.describe(err)
+	if strings.HasPrefix(described.Error(), "/") || filepath.IsAbs(described.Error()) {
+		return described
+	}
+	return fmt.Errorf("%s: %w", e.script.path, described)
+}
+
+// try runs f and returns what it throws, be it from Go or from JavaScript.
+func (e *engine) try(f func()) (err error) {
+	wrapped, _ := goja.AssertFunction(e.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		f()
+		return goja.Undefined()
+	}))
+	_, err = wrapped(goja.Undefined())
+	return err
+}
+
+// require loads what a module in a folder asks for by a name.
+func (m *modules) require(folder, name string) goja.Value {
+	if exports := m.builtin(name); exports != nil {
+		return exports
+	}
+	path, err := resolve(folder, name)
+	if err != nil {
+		m.missing(err)
+	}
+	return m.file(path)
+}
+
+func (m *modules) missing(err error) {
+	e := m.engine.makeError("Error", err.Error())
+	_ = e.Set("code", "MODULE_NOT_FOUND")
+	panic(e)
+}
+
+// file loads a file, or returns what it gave when it was loaded before.
+func (m *modules) file(path string) goja.Value {
+	vm := m.engine.vm
+	if known, ok := m.cache.Get(path).(*goja.Object); ok {
+		return nilSafe(known.Get("exports"))
+	}
+	module := vm.NewObject()
+	_ = module.Set("id", path)
+	_ = module.Set("filename", path)
+	_ = module.Set("exports", vm.NewObject())
+	_ = module.Set("loaded", false)
+	_ = module.Set("children", vm.NewArray())
+	_ = m.cache.Set(path, module)
+	if m.main == nil {
+		m.main = module
+	}
+	loaded := false
+	defer func() {
+		if !loaded {
+			_ = m.cache.Delete(path) // so that another attempt is one
+		}
+	}()
+	if filepath.Ext(path) == ".json" {
+		_ = module.Set("exports", m.json(path))
+	} else {
+		m.javascript(path, module)
+	}
+	loaded = true
+	_ = module.Set("loaded", true)
+	return nilSafe(module.Get("exports"))
+}
+
+func (m *modules) source(path string, compiled bool) *source {
+	fresh := m.read[path]
+	m.read[path] = true
+	text, err := m.engine.script.sources.get(path, fresh, compiled)
+	var fault *syntaxError
+	switch {
+	case errors.As(err, &fault):
+		panic(m.engine.makeError("SyntaxError", fault.Error()))
+	case errors.Is(err, fs.ErrNotExist):
+		m.missing(fmt.Errorf("cannot find the file %s", path))
+	case err != nil:
+		panic(m.engine.makeError("Error", err.Error()))
+	}
+	return text
+}
+
+func (m *modules) json(path string) goja.Value {
+	parse, _ := goja.AssertFunction(m.engine.global("JSON").Get("parse"))
+	value, err := parse(goja.Undefined(), m.engine.vm.ToValue(strings.TrimPrefix(string(m.source(path, false).text), "\ufeff")))
+	var exception *goja.Exception
+	if errors.As(err, &exception) {
+		panic(m.engine.makeError("SyntaxError", path+": "+m.engine.reason(exception.Value())))
+	} else if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func (m *modules) javascript(path string, module *goja.Object) {
+	vm := m.engine.vm
+	wrapper, err := vm.RunProgram(m.source(path, true).program)
+	if err != nil {
+		panic(err)
+	}
+	call, _ := goja.AssertFunction(wrapper)
+	exports := module.Get("exports")
+	folder := filepath.Dir(path)
+	require := m.requireFunction(folder)
+	_ = module.Set("require", require)
+	if _, err := call(exports, exports, require, module, vm.ToValue(path), vm.ToValue(folder)); err != nil {
+		panic(err)
+	}
+}
+
+// requireFunction is the require that the modules in a folder see.
+func (m *modules) requireFunction(folder string) *goja.Object {
+	vm := m.engine.vm
+	require := vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		return m.require(folder, call.Argument(0).String())
+	}).ToObject(vm)
+	_ = require.Set("cache", m.cache)
+	_ = require.Set("main", m.main)
+	_ = require.Set("resolve", func(call goja.FunctionCall) goja.Value {
+		name := call.Argument(0).String()
+		if isBuiltin(name) {
+			return vm.ToValue(name)
+		}
+		path, err := resolve(folder, name)
+		if err != nil {
+			m.missing(err)
+		}
+		return vm.ToValue(path)
+	})
+	return require
+}
+
+// makeError makes an error of JavaScript.
+func (e *engine) makeError(class, message string) *goja.Object {
+	object, err := e.vm.New(e.vm.Get(class), e.vm.ToValue(message))
+	if err != nil {
+		panic(err)
+	}
+	return object
+}

@@ -1,0 +1,209 @@
+package script
+
+import (
+	"embed"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja_nodejs/buffer"
+	"github.com/dop251/goja_nodejs/require"
+	"github.com/dop251/goja_nodejs/url"
+)
+
+//go:embed js
+var shims embed.FS
+
+// shim returns one of this package's own JavaScript files.
+func shim(name string) string {
+	text, err := shims.ReadFile("js/" + name + ".js")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+// compiled returns a shim, compiled once for all scripts.
+var compiled = func() func(name string) *goja.Program {
+	var programs sync.Map
+	return func(name string) *goja.Program {
+		if program, ok := programs.Load(name); ok {
+			return program.(*goja.Program)
+		}
+		program := goja.MustCompile("node:"+name, "(function (exports, require, module, binding) {"+shim(name)+"\n})", false)
+		programs.Store(name, program)
+		return program
+	}
+}()
+
+// bindings gives the modules that are written in JavaScript what they need of Go.
+type bindings = func(e *engine) map[string]any
+
+// builtins are the Node modules that scripts may require.
+var builtins map[string]bindings
+
+// aliases are modules that are a property of another one, or another name for it.
+var aliases = map[string][2]string{
+	"fs/promises":     {"fs", "promises"},
+	"dns/promises":    {"dns", "promises"},
+	"timers/promises": {"timers", "promises"},
+	"util/types":      {"util", "types"},
+	"path/posix":      {"path", "posix"},
+	"assert/strict":   {"assert", "strict"},
+}
+
+func init() { // they call each other
+	builtins = map[string]bindings{
+		"assert": nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
+		"buffer":  (*engine).bufferBinding,
+		"console": (*engine).consoleBinding,
+		"crypto":  (*engine).cryptoBinding,
+		"dns":     (*engine).dnsBinding,
+		"fs":      (*engine).fsBinding,
+		"http":    (*engine).httpBinding,
+		"https":   (*engine).httpBinding,
+		"net":     (*engine).netBinding,
+		"os":      (*engine).osBinding,
+		"process": (*engine).processBinding,
+		"timers":  (*engine).timersBinding,
+		"url":     (*engine).urlBinding,
+	}
+}
+
+// nodeModules are Node's modules, to tell one that is not available from a package that is not there.
+var nodeModules = func() map[string]bool {
+	all := make(map[string]bool)
+	for _, name := range strings.Fields(`assert async_hooks buffer child_process cluster console constants crypto
+		dgram diagnostics_channel dns domain events fs http http2 https inspector module net os path perf_hooks process punycode querystring
+		readline repl stream string_decoder sys test timers tls trace_events tty url util v8 vm wasi worker_threads zlib`) {
+		all[name] = true
+	}
+	return all
+}()
+
+func isBuiltin(name string) bool {
+	name = strings.TrimPrefix(name, "node:")
+	_, own := builtins[name]
+	_, alias := aliases[name]
+	return own || alias
+}
+
+// builtin returns what a Node module exports, or nil if it is none that scripts have.
+func (m *modules) builtin(name string) goja.Value {
+	name = strings.TrimPrefix(name, "node:")
+	if !isBuiltin(name) {
+		return nil
+	}
+	if exports := m.builtins[name]; exports != nil {
+		return exports
+	}
+	if alias, ok := aliases[name]; ok {
+		return m.builtin(alias[0]).ToObject(m.engine.vm).Get(alias[1])
+	}
+	file := name
+	if name == "https" {
+		file = "http"
+	}
+	var native map[string]any
+	if bind := builtins[name]; bind != nil {
+		native = bind(m.engine)
+	}
+	exports := m.internal(file, native, func(module *goja.Object) { m.builtins[name] = module.Get("exports") })
+	if file == "http" {
+		make, _ := goja.AssertFunction(exports)
+		exports = m.must(make(goja.Undefined(), m.engine.vm.ToValue(name+":")))
+	}
+	m.builtins[name] = exports
+	return exports
+}
+
+// internal runs one of this package's own files. It calls begun before it does, for modules that require
+// each other.
+func (m *modules) internal(file string, native map[string]any, begun func(*goja.Object)) goja.Value {
+	vm := m.engine.vm
+	call, _ := goja.AssertFunction(m.must(vm.RunProgram(compiled(file))))
+	module, exports, binding := vm.NewObject(), vm.NewObject(), vm.NewObject()
+	for key, value := range native {
+		_ = binding.Set(key, value)
+	}
+	_ = module.Set("exports", exports)
+	if begun != nil {
+		begun(module)
+	}
+	m.must(call(exports, exports, m.requireFunction("/"), module, binding))
+	return module.Get("exports")
+}
+
+// must throws what went wrong on.
+func (m *modules) must(v goja.Value, err error) goja.Value {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// install makes the globals of Node and the object that run gets.
+func (e *engine) install() {
+	if err := e.try(func() {
+		e.kept()
+		e.guard()
+		e.modules.internal("globals", nil, nil)
+		socket := e.modules.builtin("net").ToObject(e.vm).Get("Socket")
+		e.socketProto = socket.ToObject(e.vm).Get("prototype").ToObject(e.vm)
+		e.balancer = e.modules.internal("balancer", map[string]any{
+			"addMiddleware":    e.addMiddleware,
+			"isTargetActive":   e.isTargetActive,
+			"deactivateTarget": e.deactivateTarget,
+			"setTargets":       e.setTargets,
+		}, nil).ToObject(e.vm)
+	}); err != nil {
+		panic(fmt.Sprintf("built-in JavaScript: %v", err))
+	}
+}
+
+// kept takes Buffer and URL from goja_nodejs, which finds them by a require of its own.
+func (e *engine) kept() {
+	registry := new(require.Registry)
+	r := registry.Enable(e.vm)
+	e.nodeBuffer = e.modules.must(r.Require(buffer.ModuleName))
+	e.nodeURL = e.modules.must(r.Require(url.ModuleName))
+	_ = e.vm.GlobalObject().Set("Buffer", e.nodeBuffer.ToObject(e.vm).Get("Buffer")) // Go code looks for it there
+	_ = e.vm.GlobalObject().Delete("require")
+}
+
+func (e *engine) bufferBinding() map[string]any {
+	return map[string]any{
+		"buffer": e.nodeBuffer,
+		"checkSize": func(call goja.FunctionCall) goja.Value {
+			e.checkSize(call.Argument(0).ToFloat())
+			return goja.Undefined()
+		},
+	}
+}
+
+func (e *engine) urlBinding() map[string]any { return map[string]any{"url": e.nodeURL} }
+
+func (e *engine) timersBinding() map[string]any {
+	return map[string]any{
+		"start": e.startTimer,
+		"stop":  e.stopTimer,
+		"immediate": func(call goja.FunctionCall) goja.Value {
+			f, _ := goja.AssertFunction(call.Argument(0))
+			e.post(e.owner.Load(), func() { e.call(f, goja.Undefined()) })
+			return goja.Undefined()
+		},
+	}
+}
+
+func (e *engine) consoleBinding() map[string]any {
+	levels := map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
+	return map[string]any{"log": func(level, message string) {
+		const most = 10000
+		if len(message) > most {
+			message = message[:most] + "…"
+		}
+		e.script.log.log(levels[level], message) // info by default
+	}}
+}

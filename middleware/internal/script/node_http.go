@@ -1,0 +1,178 @@
+package script
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"syscall"
+
+	"github.com/dop251/goja"
+)
+
+func (e *engine) httpBinding() map[string]any {
+	codes := e.vm.NewObject()
+	for code := 100; code < 600; code++ {
+		if text := http.StatusText(code); text != "" {
+			_ = codes.Set(fmt.Sprint(code), text)
+		}
+	}
+	return map[string]any{"request": e.httpRequest, "statusCodes": codes}
+}
+
+// question is a request as js/http.js puts it.
+type question struct {
+	URL, Method, SocketPath string
+	Insecure                bool
+	header                  http.Header
+}
+
+// httpRequest is request(options, body, {head, data, end, error}); it returns the function that ends it.
+func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
+	options := call.Argument(0).ToObject(e.vm)
+	q := question{
+		URL:        options.Get("url").String(),
+		Method:     options.Get("method").String(),
+		SocketPath: options.Get("socketPath").String(),
+		Insecure:   options.Get("insecure").ToBoolean(),
+		header:     e.headerOf(options.Get("headers").ToObject(e.vm)),
+	}
+	body := bytes.Clone(e.bytes(call.Argument(1)))
+	events := call.Argument(2).ToObject(e.vm)
+	ctx, cancel := context.WithCancel(e.ctx)
+	d := e.owner.Load()
+	e.background(func(context.Context) func() {
+		defer cancel()
+		err := e.exchange(ctx, q, body, func(name string, value func() goja.Value) {
+			e.post(d, func() { e.event(events, name, value()) })
+		})
+		return func() {
+			if err != nil {
+				e.event(events, "error", e.httpError(err))
+			} else {
+				e.event(events, "end", goja.Undefined())
+			}
+		}
+	})
+	return e.vm.ToValue(func(goja.FunctionCall) goja.Value {
+		cancel()
+		return goja.Undefined()
+	})
+}
+
+func (e *engine) event(events *goja.Object, name string, value goja.Value) {
+	f, _ := goja.AssertFunction(events.Get(name))
+	e.call(f, goja.Undefined(), value)
+}
+
+func (e *engine) headerOf(object *goja.Object) http.Header {
+	header := make(http.Header)
+	for _, key := range object.Keys() {
+		value := object.Get(key)
+		if list, ok := value.Export().([]any); ok {
+			for _, one := range list {
+				header.Add(key, fmt.Sprint(one))
+			}
+		} else {
+			header.Set(key, value.String())
+		}
+	}
+	return header
+}
+
+// exchange asks a service and passes on its answer, up to the script's memory limit. As in Node, redirects are
+// not followed and nothing is unpacked.
+func (e *engine) exchange(ctx context.Context, q question, body []byte, pass func(string, func() goja.Value)) error {
+	request, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header = q.header
+	if host := q.header.Get("Host"); host != "" {
+		request.Host = host
+	}
+	transport := e.script.transport(q)
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	pass("head", func() goja.Value { return e.headValue(response) })
+	left := e.script.options.MemoryLimit
+	for buffer := make([]byte, 32<<10); ; {
+		n, err := response.Body.Read(buffer)
+		if left -= int64(n); left < 0 {
+			return errors.New("http: the answer is longer than the script's memory limit")
+		}
+		if n > 0 {
+			chunk := bytes.Clone(buffer[:n])
+			pass("data", func() goja.Value { return e.vm.ToValue(e.vm.NewArrayBuffer(chunk)) })
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// transport makes connections for one request: it is what holds nothing when the script is stopped.
+func (s *Script) transport(q question) *http.Transport {
+	t := &http.Transport{
+		DisableCompression: true,
+		DisableKeepAlives:  true,
+		TLSClientConfig:    &tls.Config{InsecureSkipVerify: q.Insecure}, //nolint:gosec // the script says so
+	}
+	if q.SocketPath != "" {
+		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", q.SocketPath)
+		}
+	}
+	return t
+}
+
+func (e *engine) headValue(response *http.Response) goja.Value {
+	head, headers := e.vm.NewObject(), e.vm.NewObject()
+	raw := []any{}
+	for key, values := range response.Header {
+		name := strings.ToLower(key)
+		for _, value := range values {
+			raw = append(raw, key, value)
+		}
+		if name == "set-cookie" {
+			list := make([]any, len(values))
+			for i, value := range values {
+				list[i] = value
+			}
+			_ = headers.Set(name, e.vm.NewArray(list...))
+		} else {
+			_ = headers.Set(name, strings.Join(values, ", "))
+		}
+	}
+	_ = head.Set("statusCode", response.StatusCode)
+	_ = head.Set("statusMessage", strings.TrimSpace(strings.TrimPrefix(response.Status, fmt.Sprint(response.StatusCode))))
+	_ = head.Set("httpVersion", fmt.Sprintf("%d.%d", response.ProtoMajor, response.ProtoMinor))
+	_ = head.Set("headers", headers)
+	_ = head.Set("rawHeaders", e.vm.NewArray(raw...))
+	return head
+}
+
+func (e *engine) httpError(err error) goja.Value {
+	object := e.makeError("Error", err.Error())
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		_ = object.Set("code", "ECONNREFUSED")
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF):
+		_ = object.Set("code", "ECONNRESET")
+	case errors.As(err, &dns):
+		_ = object.Set("code", "ENOTFOUND")
+	}
+	return object
+}

@@ -1,0 +1,167 @@
+// Package script runs the balancerController scripts of LoadBalancer.js: JavaScript for Node.js that
+// decides which connections may come in.
+//
+// A script runs on one goroutine, its event loop, as it would in Node: what it keeps in variables stays,
+// and while one client waits for a timer or an answer, others are decided. A script that does not come back
+// is stopped and started anew, and those who were waiting are asked about again.
+package script
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Client is a connection that a script decides about.
+type Client struct {
+	// Remote and Local are the two ends of the connection.
+	Remote, Local netip.AddrPort
+	// Gone ends when the connection is over, be it long after it was let in: then the script's socket emits
+	// 'close'. If it is nil, that event comes only to clients that leave before they are let in.
+	Gone context.Context
+}
+
+// Target is the address of a target as scripts name it.
+type Target struct {
+	Host string `json:"host"`
+	Port int    `json:"port"`
+}
+
+// Targets is what a script may ask of the balancer about its targets. A function that is nil
+// makes the script's call throw an error that says so.
+type Targets struct {
+	IsActive   func(Target) (bool, error)
+	Deactivate func(Target) error
+	Set        func([]Target) error
+}
+
+// Options are the settings of a script. The zero value is usable.
+type Options struct {
+	// Logger gets what the script prints and what goes wrong in it. The default discards it.
+	Logger *slog.Logger
+	// Timeout is how long a client may wait for its decision. The default is 10 seconds; the context given to
+	// Decide may be shorter.
+	Timeout time.Duration
+	// RunLimit is how long the script may compute without a pause on behalf of one client, by default 1
+	// second. Work that is nobody's, such as timers set when the script was loaded, may take five times that,
+	// and so may loading.
+	RunLimit time.Duration
+	// MemoryLimit is by how many bytes the heap may grow while the script computes without a pause, and the
+	// most that one call may allocate. The default is 256 MiB.
+	MemoryLimit int64
+	// Targets is what the script may ask about targets.
+	Targets Targets
+}
+
+// Script is a loaded script.
+type Script struct {
+	path    string
+	options Options
+	sources *sources
+	log     *limitedLog
+
+	stir      chan struct{} // tells the watchdog that there is something to watch
+	stop      chan struct{}
+	closeOnce sync.Once
+	workers   sync.WaitGroup // the watchdog, and restarts
+
+	mu      sync.Mutex
+	pending list.List // of *decision, the longest waiting first
+	engine  *engine   // nil while the script is started anew
+	down    error     // why the script could not be started anew
+	stuck   int       // event loops that were stopped and did not end yet
+	closed  bool
+}
+
+var errStopped = errors.New("script stopped")
+
+// Load reads the script at path, runs it, and calls its module.exports.run. An error names the file and
+// the line at fault. The script runs until it is closed.
+func Load(path string, o Options) (*Script, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, fmt.Errorf("script %s: %w", path, err)
+	}
+	if target, err := real(absolute); err == nil {
+		absolute = target // else reading it tells what is wrong
+	}
+	s := newScript(absolute, o)
+	s.workers.Go(s.watch)
+	e := newEngine(s)
+	s.mu.Lock()
+	s.engine = e
+	s.mu.Unlock()
+	s.watchMe()
+	if err := e.start(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	s.open(e)
+	return s, nil
+}
+
+func newScript(path string, o Options) *Script {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = 10 * time.Second
+	}
+	if o.RunLimit <= 0 {
+		o.RunLimit = time.Second
+	}
+	if o.MemoryLimit <= 0 {
+		o.MemoryLimit = 256 << 20
+	}
+	return &Script{
+		path:    path,
+		options: o,
+		sources: newSources(),
+		log:     newLimitedLog(o.Logger.With("script", path)),
+		stir:    make(chan struct{}, 1),
+		stop:    make(chan struct{}),
+	}
+}
+
+// Decide asks the script's middlewares about a client, in the order in which they were added. It returns
+// nil if the client may come in, else an error with the reason. It returns at the latest when ctx ends or
+// the Timeout of the options is over.
+func (s *Script) Decide(ctx context.Context, c Client) error {
+	d := &decision{client: c, since: time.Now(), answer: make(chan error, 1)}
+	if err := s.submit(d); err != nil {
+		return err
+	}
+	select {
+	case err := <-d.answer:
+		return err
+	case <-ctx.Done():
+		s.leave(d, fmt.Errorf("no decision of the script: %w", context.Cause(ctx)))
+		return <-d.answer
+	}
+}
+
+// Close stops the script. Clients who wait for a decision are blocked.
+func (s *Script) Close() {
+	s.closeOnce.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		e := s.engine
+		s.engine = nil
+		s.mu.Unlock()
+		close(s.stop)
+		for _, d := range s.waiting() {
+			s.settle(d, errStopped)
+		}
+		if e != nil {
+			e.shut(errStopped)
+		}
+	})
+	s.workers.Wait()
+	s.log.flush()
+}

@@ -1,0 +1,148 @@
+package script
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/dop251/goja"
+	"github.com/dop251/goja/file"
+	"github.com/dop251/goja/parser"
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// sources remembers the files that a script consists of as they were read last: a script that is started
+// anew is the same, whatever has become of its files. It is shared by the engines of a script.
+type sources struct {
+	mu    sync.Mutex
+	files map[string]*source
+}
+
+// source is a file, compiled if it is JavaScript.
+type source struct {
+	text    []byte
+	program *goja.Program
+}
+
+func newSources() *sources { return &sources{files: make(map[string]*source)} }
+
+// get returns a file, read anew if fresh is true or it was never read.
+func (s *sources) get(path string, fresh bool, compiled bool) (*source, error) {
+	s.mu.Lock()
+	known := s.files[path]
+	s.mu.Unlock()
+	if known != nil && !fresh {
+		return known, nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if known != nil && bytes.Equal(known.text, text) {
+		return known, nil
+	}
+	read := &source{text: text}
+	if compiled {
+		if read.program, err = compile(path, string(text)); err != nil {
+			return nil, err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.files[path] = read
+	return read, nil
+}
+
+const (
+	wrapperHead = "(function (exports, require, module, __filename, __dirname) {"
+	wrapperTail = "\n})"
+)
+
+// syntaxError is a fault of a file that keeps it from being compiled.
+type syntaxError struct {
+	path         string
+	line, column int
+	message      string
+}
+
+func (s *syntaxError) Error() string {
+	return fmt.Sprintf("%s:%d:%d: SyntaxError: %s", s.path, s.line, s.column, s.message)
+}
+
+// compile makes a program of a module's text; running it gives the function that Node would wrap it in.
+//
+// goja takes nearly all of ES2020. What it does not parse goes through esbuild, which writes `for await`, async
+// generators, import() and ES modules in what it does, and whose errors name the place well.
+func compile(path, text string) (*goja.Program, error) {
+	text = strings.TrimPrefix(text, "\ufeff")
+	if strings.HasPrefix(text, "#!") {
+		text = "//" + text
+	}
+	program, err := parse(path, text, parser.WithDisableSourceMaps)
+	if err == nil {
+		return program, nil
+	}
+	rewritten, err := rewrite(path, text)
+	if err != nil {
+		return nil, err
+	}
+	noFiles := parser.WithSourceMapLoader(func(string) ([]byte, error) { return nil, os.ErrNotExist })
+	program, err = parse(path, rewritten, noFiles)
+	if err != nil {
+		return nil, faultOf(path, err)
+	}
+	return program, nil
+}
+
+func parse(path, text string, option parser.Option) (*goja.Program, error) {
+	ast, err := goja.Parse(path, wrapperHead+text+wrapperTail, option)
+	if err != nil {
+		return nil, err
+	}
+	return goja.CompileAST(ast, false)
+}
+
+// rewrite puts a module into words that goja knows.
+func rewrite(path, text string) (string, error) {
+	result := api.Transform(text, api.TransformOptions{
+		Sourcefile: path,
+		Loader:     api.LoaderJS,
+		Format:     api.FormatCommonJS,
+		Platform:   api.PlatformNode,
+		Target:     api.ES2020,
+		Sourcemap:  api.SourceMapInline,
+		Supported: map[string]bool{
+			"async-generator": false,
+			"for-await":       false,
+			"dynamic-import":  false,
+		},
+	})
+	if len(result.Errors) == 0 {
+		return string(result.Code), nil
+	}
+	fault := &syntaxError{path: path, line: 1, column: 1, message: result.Errors[0].Text}
+	if at := result.Errors[0].Location; at != nil {
+		fault.line, fault.column = at.Line, at.Column+1
+	}
+	return "", fault
+}
+
+// faultOf finds the place in an error of goja's parser or compiler.
+func faultOf(path string, err error) error {
+	var list parser.ErrorList
+	var compilerError *goja.CompilerSyntaxError
+	fault := &syntaxError{path: path, line: 1, column: 1, message: err.Error()}
+	at := func(p file.Position, message string) {
+		fault.line, fault.column, fault.message = p.Line, p.Column, message
+	}
+	switch {
+	case errors.As(err, &list) && len(list) > 0:
+		at(list[0].Position, list[0].Message)
+	case errors.As(err, &compilerError) && compilerError.File != nil:
+		at(compilerError.File.Position(compilerError.Offset), compilerError.Message)
+	}
+	return fault
+}
