@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"unicode/utf16"
 
 	"github.com/dop251/goja"
 	"github.com/dop251/goja_nodejs/buffer"
@@ -179,6 +180,21 @@ func (e *engine) bufferBinding() map[string]any {
 		"checkSize": func(call goja.FunctionCall) goja.Value {
 			e.checkSize(call.Argument(0).ToFloat())
 			return goja.Undefined()
+		},
+		"narrowBytes": func(text string) any {
+			var bytes []byte
+			for _, unit := range utf16.Encode([]rune(text)) {
+				bytes = append(bytes, byte(unit))
+			}
+			return e.vm.NewArrayBuffer(bytes)
+		},
+		"narrowText": func(call goja.FunctionCall) goja.Value {
+			bytes := e.bytes(call.Argument(0))
+			units := make([]uint16, len(bytes))
+			for i, b := range bytes {
+				units[i] = uint16(b)
+			}
+			return goja.StringFromUTF16(units)
 		},
 	}
 }

@@ -54,7 +54,20 @@ for (const [name, value] of Object.entries(methods)) {
 }
 Object.defineProperty(Buffer.prototype, Symbol.for('nodejs.util.inspect.custom'), { value: methods.inspect });
 
-const { alloc } = Buffer;
+// One byte for each character.
+const narrow = (encoding) => ['latin1', 'binary', 'ascii'].includes(String(encoding).toLowerCase());
+const { alloc, from } = Buffer;
+const { toString } = Buffer.prototype;
+Buffer.from = (value, encoding, ...rest) => {
+  return typeof value === 'string' && narrow(encoding) ? from.call(Buffer, binding.narrowBytes(value)) : from.call(Buffer, value, encoding, ...rest);
+};
+Object.defineProperty(Buffer.prototype, 'toString', {
+  value(encoding, start, end) {
+    return narrow(encoding) ? binding.narrowText(this.subarray(start, end)) : toString.call(this, encoding, start, end);
+  },
+  writable: true,
+  configurable: true,
+});
 Buffer.alloc = (size, ...rest) => {
   binding.checkSize(size);
   return alloc.call(Buffer, size, ...rest);

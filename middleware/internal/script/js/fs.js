@@ -118,17 +118,17 @@ exports.watch = (path, options, listener) => {
   return watcher;
 };
 
-const nothing = () => new Stats({ size: 0, mode: 0, mtimeMs: 0, atimeMs: 0, ctimeMs: 0, birthtimeMs: 0, ino: 0, kind: 'none' });
+const nothing = () => new Stats({ size: 0, mode: 0, mtimeMs: 0, atimeMs: 0, ctimeMs: 0, birthtimeMs: 0, kind: 'none' });
 const watched = new Map();
 
 class StatWatcher extends EventEmitter {
   constructor(path, interval) {
     super();
-    const look = (then) => exports.stat(path, (error, stats) => then(error ? nothing() : stats));
-    look((stats) => { this.before = stats; });
-    this.timer = setInterval(() => look((now) => {
+    this.before = exports.statSync(path, { throwIfNoEntry: false }) || nothing();
+    this.timer = setInterval(() => exports.stat(path, (error, stats) => {
+      const now = error ? nothing() : stats;
       const before = this.before;
-      if (before && (now.mtimeMs !== before.mtimeMs || now.size !== before.size || now.ino !== before.ino)) {
+      if (now.mtimeMs !== before.mtimeMs || now.size !== before.size) {
         this.before = now;
         this.emit('change', now, before);
       }

@@ -4,6 +4,9 @@
 const hidden = (name, value) =>
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
 
+// The engine has no async iteration of its own; what scripts write of it is rewritten to use this.
+Object.defineProperty(Symbol, 'asyncIterator', { value: Symbol.asyncIterator || Symbol('Symbol.asyncIterator') });
+
 hidden('global', globalThis);
 hidden('process', require('process'));
 hidden('console', require('console'));
