@@ -1,7 +1,6 @@
 package script
 
 import (
-	"context"
 	"errors"
 
 	"github.com/dop251/goja"
@@ -86,8 +85,8 @@ func (e *engine) block(d *decision, reason goja.Value) {
 // allow lets a client in, and remembers to tell the script when it leaves if the script wants to know.
 func (e *engine) allow(c *chain) {
 	d := c.decision
-	if !e.script.settle(d, nil) || d.client.Gone == nil || !hasListeners(c.socket) {
+	if !e.script.settle(d, nil) || d.client.OnEnd == nil || !hasListeners(c.socket) {
 		return
 	}
-	e.guests[c] = context.AfterFunc(d.client.Gone, func() { e.post(nil, func() { e.closeSocket(d) }) })
+	e.guests[c] = d.client.OnEnd(func() { e.post(nil, func() { e.closeSocket(d) }) })
 }

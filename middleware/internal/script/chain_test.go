@@ -151,6 +151,25 @@ func TestClose(t *testing.T) {
 	b.Close()
 }
 
+// A script that is retired decides about those who wait, and those who come until it is closed.
+func TestRetire(t *testing.T) {
+	b := open(t, `console.log('asked'); setTimeout(next, 50, 'decided');`)
+	answer := make(chan string)
+	go func() { answer <- b.ask("192.0.2.1") }()
+	b.log.await(t, "asked")
+	go b.retire(40 * time.Millisecond)
+	b.want("192.0.2.2", "decided")
+	if got := <-answer; got != "decided" {
+		t.Errorf("got %q", got)
+	}
+	select {
+	case <-b.stop:
+	case <-time.After(testPatience):
+		t.Fatal("it is not closed")
+	}
+	b.want("192.0.2.3", "script stopped")
+}
+
 // The socket is what Node would give on a listener for IPv4 and IPv6.
 func TestSocket(t *testing.T) {
 	b := open(t, `next([socket.remoteAddress, socket.remotePort, socket.remoteFamily, socket.localAddress, socket.localPort,
@@ -207,7 +226,10 @@ func TestSocketClose(t *testing.T) {
 
 	c := client("192.0.2.3")
 	gone, end := context.WithCancel(context.Background())
-	c.Gone = gone
+	c.OnEnd = func(f func()) func() {
+		stop := context.AfterFunc(gone, f)
+		return func() { stop() }
+	}
 	if err := b.Decide(context.Background(), c); err != nil {
 		t.Error(err)
 	}

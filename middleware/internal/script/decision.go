@@ -30,6 +30,7 @@ func (s *Script) submit(d *decision) error {
 	case s.engine == nil && s.down != nil:
 		return s.down
 	}
+	s.asked = true
 	d.element = s.pending.PushBack(d)
 	if s.engine != nil && s.engine.ready {
 		s.engine.lockedEnqueue(task{decision: d})

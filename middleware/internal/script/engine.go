@@ -46,7 +46,7 @@ type engine struct {
 	ticks       []tick
 	rejections  map[*goja.Promise]*decision
 	middlewares []goja.Callable
-	guests      map[*chain]func() bool // clients who were let in and are listened to; stops waiting for their end
+	guests      map[*chain]func() // clients who were let in and are listened to; stops waiting for their end
 	modules     *modules
 	socketProto *goja.Object
 	local       localEnd
@@ -74,7 +74,7 @@ func newEngine(s *Script) *engine {
 		wake:       make(chan struct{}, 1),
 		vm:         goja.New(),
 		rejections: make(map[*goja.Promise]*decision),
-		guests:     make(map[*chain]func() bool),
+		guests:     make(map[*chain]func()),
 	}
 }
 

@@ -71,10 +71,16 @@ func (e *engine) run(exports goja.Value) {
 	}
 }
 
-// loadError names the script in an error that does not name a file itself.
+// loadError is an error that begins with the file at fault.
 func (e *engine) loadError(err error) error {
+	var exception *goja.Exception
+	if errors.As(err, &exception) {
+		if message := e.reason(exception.Value()); filepath.IsAbs(message) {
+			return errors.New(message) // of a file that cannot be compiled, which need not be the one that requires it
+		}
+	}
 	described := e.describe(err)
-	if strings.HasPrefix(described.Error(), "/") || filepath.IsAbs(described.Error()) {
+	if filepath.IsAbs(described.Error()) {
 		return described
 	}
 	return fmt.Errorf("%s: %w", e.script.path, described)

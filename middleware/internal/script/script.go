@@ -22,9 +22,10 @@ import (
 type Client struct {
 	// Remote and Local are the two ends of the connection.
 	Remote, Local netip.AddrPort
-	// Gone ends when the connection is over, be it long after it was let in: then the script's socket emits
-	// 'close'. If it is nil, that event comes only to clients that leave before they are let in.
-	Gone context.Context
+	// OnEnd has f called once when the connection is over, be it long after it was let in: then the
+	// script's socket emits 'close'. It returns what takes that back. It is called only for clients to whose
+	// socket the script listens. If it is nil, that event comes only to clients that are not let in.
+	OnEnd func(f func()) (stop func())
 }
 
 // Target is the address of a target as scripts name it.
@@ -76,6 +77,7 @@ type Script struct {
 	engine  *engine   // nil while the script is started anew
 	down    error     // why the script could not be started anew
 	stuck   int       // event loops that were stopped and did not end yet
+	asked   bool      // since the last look
 	closed  bool
 }
 
@@ -144,6 +146,37 @@ func (s *Script) Decide(ctx context.Context, c Client) error {
 		s.leave(d, fmt.Errorf("no decision of the script: %w", context.Cause(ctx)))
 		return <-d.answer
 	}
+}
+
+// Retire closes the script when nobody has waited for a decision for a while. New clients are decided about
+// until then. It returns at once.
+func (s *Script) Retire() {
+	go s.retire(time.Second)
+}
+
+func (s *Script) retire(quiet time.Duration) {
+	ticker := time.NewTicker(quiet / 4)
+	defer ticker.Stop()
+	for calm := 0; calm < 4; {
+		select {
+		case <-ticker.C:
+			if calm++; s.isBusy() {
+				calm = 0
+			}
+		case <-s.stop:
+			return
+		}
+	}
+	s.Close()
+}
+
+// isBusy reports whether a client waits, or has asked since the last call.
+func (s *Script) isBusy() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	asked := s.asked
+	s.asked = false
+	return asked || s.pending.Len() > 0
 }
 
 // Close stops the script. Clients who wait for a decision are blocked.

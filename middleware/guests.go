@@ -1,0 +1,76 @@
+package middleware
+
+import (
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// guests are the connections that were let in and whose end somebody wants to know. Layer4 tells nobody when it
+// closes a connection, so one goroutine looks at all of them now and then, for as long as there are any.
+var guests guestList
+
+// guestPause is how late an end may be seen.
+const guestPause = 100 * time.Millisecond
+
+type guestList struct {
+	mu sync.Mutex
+	// following has what to call when a connection is over. It is nil while the goroutine does not run.
+	following map[*guest]func()
+}
+
+// guest is a socket that is closed when its connection is over.
+type guest struct{ socket syscall.RawConn }
+
+// follow has f called, in a goroutine that it must not hold up, when a connection is over. The function that
+// it returns takes that back.
+func (l *guestList) follow(conn net.Conn, f func()) (stop func()) {
+	g := &guest{socketOf(conn)}
+	if g.socket == nil {
+		return func() {} // its end cannot be seen
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.following == nil {
+		l.following = make(map[*guest]func())
+		go l.watch()
+	}
+	l.following[g] = f
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.following, g)
+	}
+}
+
+func (l *guestList) watch() {
+	ticker := time.NewTicker(guestPause)
+	defer ticker.Stop()
+	for range ticker.C {
+		ended, more := l.ended()
+		for _, f := range ended {
+			f()
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// ended takes those from the list whose connections are over, and reports whether others are left.
+func (l *guestList) ended() (ended []func(), more bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for g, f := range l.following {
+		if g.socket.Control(func(uintptr) {}) != nil {
+			ended = append(ended, f)
+			delete(l.following, g)
+		}
+	}
+	if len(l.following) == 0 {
+		l.following = nil
+		return ended, false
+	}
+	return ended, true
+}

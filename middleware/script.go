@@ -1,0 +1,154 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/mholt/caddy-l4/layer4"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/middleware/internal/script"
+)
+
+func init() {
+	caddy.RegisterModule(new(Script))
+}
+
+// Script asks a balancerController script of LoadBalancer.js, as it is:
+//
+//	module.exports.run = function (balancer) {
+//		balancer.addMiddleware(balancer.MIDDLEWARE_CONNECTION, function (socket, next) {
+//			next(blocked.has(socket.remoteAddress) && 'blocked');
+//		});
+//	};
+//
+// It runs as it would in one process of Node that lives as long as the config: what it keeps in variables stays,
+// and is new with each reload, which also reads the script anew. Whatever goes wrong in a script keeps
+// out the client for whom it was at work; one that does not come back within a second is stopped and starts anew.
+type Script struct {
+	// The path of the script. A relative one in a Caddyfile or a config.json is relative to the folder of that
+	// file; in JSON, and where there is no file, to the working folder of Caddy. Global placeholders such as
+	// {env.HOME} are replaced. Must be given.
+	Path string `json:"path,omitempty"`
+
+	script *script.Script
+}
+
+// unlimited leaves the time for a decision to the matcher.
+const unlimited = 24 * time.Hour
+
+// CaddyModule returns the Caddy module information.
+func (*Script) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "layer4.middleware.script",
+		New: func() caddy.Module { return new(Script) },
+	}
+}
+
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (s *Script) UnmarshalJSON(data []byte) error {
+	type plain Script
+	return parse.JSON(data, (*plain)(s))
+}
+
+// Provision loads the script. An error names the file and the line.
+func (s *Script) Provision(ctx caddy.Context) (err error) {
+	if s.Path == "" {
+		return errors.New("path: must be given, such as ./balancer.js")
+	}
+	path, err := caddy.NewReplacer().ReplaceOrErr(s.Path, true, true)
+	if err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	if s.script, err = script.Load(path, script.Options{Logger: ctx.Slogger(), Timeout: unlimited}); err != nil {
+		return fmt.Errorf("path: %w", err)
+	}
+	return nil
+}
+
+// Decide asks the script.
+func (s *Script) Decide(ctx context.Context, client *Client) error {
+	return s.script.Decide(ctx, script.Client{
+		Remote: addrPort(client.RemoteAddr()),
+		Local:  addrPort(client.LocalAddr()),
+		OnEnd:  onEnd(client),
+	})
+}
+
+// addrPort returns what an address has of an IP address and a port.
+func addrPort(address net.Addr) netip.AddrPort {
+	if tcp, ok := address.(*net.TCPAddr); ok {
+		return tcp.AddrPort()
+	}
+	ap, err := netip.ParseAddrPort(address.String())
+	if err != nil {
+		return netip.AddrPortFrom(ipOf(address), 0)
+	}
+	return ap
+}
+
+// onEnd returns what tells when a client's connection is over, or nil if nothing does.
+func onEnd(client *Client) func(f func()) func() {
+	client.mu.Lock()
+	defer client.mu.Unlock()
+	cx, ok := client.vars.(*layer4.Connection)
+	if !ok {
+		return nil
+	}
+	return func(f func()) func() { return guests.follow(cx.Conn, f) }
+}
+
+// Cleanup closes the script as soon as nobody waits for it any more.
+func (s *Script) Cleanup() error {
+	if s.script != nil {
+		s.script.Retire()
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile sets up the Script from Caddyfile tokens. Syntax:
+//
+//	script <path>
+func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // consume the middleware's name
+	if !d.NextArg() {
+		return d.Err("script: the path of a script must be given, such as ./balancer.js")
+	}
+	s.Path = besideFile(d.File(), d.Val())
+	if d.NextArg() {
+		return d.Errf("script: '%s': only one path may be given", d.Val())
+	}
+	return parse.NoBlock(d, "script")
+}
+
+// besideFile makes a path that is relative to a config file's folder one that holds everywhere, as the config
+// may be adapted in another folder than it runs in.
+func besideFile(file, path string) string {
+	if path == "" || filepath.IsAbs(path) || path[0] == '{' {
+		return path
+	}
+	if info, err := os.Stat(file); err != nil || info.IsDir() {
+		return path // the config comes from no file
+	}
+	absolute, err := filepath.Abs(file)
+	if err != nil {
+		return path
+	}
+	return filepath.Join(filepath.Dir(absolute), path)
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner     = (*Script)(nil)
+	_ caddy.CleanerUpper    = (*Script)(nil)
+	_ caddyfile.Unmarshaler = (*Script)(nil)
+	_ Middleware            = (*Script)(nil)
+)
