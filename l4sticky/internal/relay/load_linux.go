@@ -153,6 +153,7 @@ func (l *Loop) shed(p *pair) {
 		sysControl(l.epoll, unix.EPOLL_CTL_DEL, p.ends[i].fd, new(unix.EpollEvent))
 	}
 	l.detach(p)
+	l.current = nil
 	l.load.to.begin(arrival{moved: p})
 }
 

@@ -203,6 +203,7 @@ func (l *Loop) work() (finished bool) {
 		next := l.functions[0]
 		l.functions[0] = nil
 		l.functions = l.functions[1:]
+		l.current = nil
 		next()
 	}
 	for range len(l.again) {
@@ -241,6 +242,7 @@ func (l *Loop) event(e *unix.EpollEvent) {
 		_, _ = unix.Read(int(l.wake), count[:])
 		return
 	case ofDoor:
+		l.current = nil
 		l.doors[number].accept(l)
 		return
 	}
@@ -295,6 +297,7 @@ func (l *Loop) open(s arrival) {
 	p.seek = &seek{loop: l, pair: p, route: s.route}
 	p.seek.flights = p.seek.first[:0]
 	p.ends[client] = end{fd: s.fd, life: l.newLife(), state: readable}
+	p.ends[target].fd = -1
 	if len(s.early) > 0 {
 		p.flows[up].rest = &rest{bytes: s.early}
 	}
@@ -382,12 +385,14 @@ func (l *Loop) contain() {
 		return
 	}
 	p.state |= dead
-	sysClose(p.ends[client].fd)
+	for _, e := range p.ends {
+		if e.fd >= 0 {
+			sysClose(e.fd)
+		}
+	}
 	route, line, flights := Route(nil), p.line, []flight(nil)
 	if p.seek != nil {
-		route, flights = p.seek.route, p.seek.flights
-	} else {
-		sysClose(p.ends[target].fd)
+		route, flights = p.seek.route, p.seek.all()
 	}
 	l.drop(p)
 	defer func() { _ = recover() }() // what has failed may fail again

@@ -40,6 +40,7 @@ type flight struct {
 func (s *seek) Wake() {
 	s.loop.post(func() {
 		if s.pair.seek == s {
+			s.loop.current = s.pair
 			s.waiting = false
 			s.loop.advance(s.pair)
 		}
@@ -71,10 +72,10 @@ func (l *Loop) advance(p *pair) {
 		case s.spare != nil:
 			spare := *s.spare
 			s.spare = nil
+			p.ends[target] = spare.end()
 			l.giveUp(p)
 			l.connected(p, spare, s.route.Settle(spare.dial))
-			p.ends[target].state |= readable // its events so far went unheard
-			l.rouse(p)
+			l.register(unix.EPOLL_CTL_MOD, p, target) // its events so far went unheard, and come again by this
 			return
 		default:
 			l.lose(p, nil)
@@ -159,6 +160,7 @@ func (l *Loop) resolve(s *seek, life uint32, t Target, timeout time.Duration) {
 		if p.seek != s {
 			return
 		}
+		l.current = p
 		i := slices.IndexFunc(s.flights, func(f flight) bool { return f.life == life })
 		if i < 0 {
 			return
@@ -302,17 +304,18 @@ func (l *Loop) accepted(p *pair, i int) {
 		return
 	}
 	l.forget(p, i)
-	if s.spare != nil {
-		sysClose(s.spare.fd)
-		s.route.Dropped(s.spare.dial)
+	old := s.spare
+	if s.spare = &f; old != nil {
+		sysClose(old.fd)
+		s.route.Dropped(old.dial)
 	}
-	s.spare = &f
 }
 
 // take makes the target of a flight the pair's. A fresh one is not registered for events yet.
 func (l *Loop) take(p *pair, i int, fresh bool) {
 	f := p.seek.flights[i]
 	l.forget(p, i)
+	p.ends[target] = f.end()
 	l.giveUp(p)
 	l.connected(p, f, p.seek.route.Connected(f.dial))
 	if !fresh {
@@ -329,11 +332,13 @@ func (l *Loop) take(p *pair, i int, fresh bool) {
 	}
 }
 
+// end returns the flight's socket as a pair's end, whose events were asked for.
+func (f *flight) end() end { return end{fd: f.fd, life: f.life, state: armed} }
+
 // connected makes a pair of the client and a target.
 func (l *Loop) connected(p *pair, f flight, line Line) {
 	f.dial.Target.Reached(f.addr)
 	p.seek, p.line = nil, line
-	p.ends[target] = end{fd: f.fd, life: f.life, state: armed}
 	p.active = l.now
 	l.timers.set(p, never)
 	l.watch(p)
@@ -356,17 +361,24 @@ func (l *Loop) forget(p *pair, i int) {
 // giveUp drops all that the search holds.
 func (l *Loop) giveUp(p *pair) {
 	s := p.seek
-	if s.spare != nil {
-		s.flights = append(s.flights, *s.spare)
-		s.spare = nil
-	}
-	for _, f := range s.flights {
+	flights := s.all()
+	s.flights, s.spare = nil, nil
+	for _, f := range flights {
 		if f.fd >= 0 {
 			sysClose(f.fd)
 		}
+	}
+	for _, f := range flights {
 		s.route.Dropped(f.dial)
 	}
-	s.flights = nil
+}
+
+// all returns the dials under way and the spare.
+func (s *seek) all() []flight {
+	if s.spare == nil {
+		return s.flights
+	}
+	return append(s.flights, *s.spare)
 }
 
 // lose ends a pair that has found no target.
