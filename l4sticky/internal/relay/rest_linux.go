@@ -118,10 +118,23 @@ func (l *Loop) fill(p *pair, i int) {
 	if errno == unix.EAGAIN && src.state&broken == 0 {
 		src.state &^= readable
 	}
-	// Whatever else it is, the end of the stream or an error, the next read tells.
 	if errno != unix.EAGAIN || r.burst < burst*bufferSize {
 		f.full = 0
 	}
 	r.free()
 	f.rest = nil
+	if isEnd(errno) {
+		l.readFailed(p, i, errno)
+	}
+	// Whatever else it is, or if it is the end of the stream, the next read tells.
+}
+
+// isEnd reports whether a failed splice tells of the end of the connection. It is told once: after that, the
+// stream seems to end well.
+func isEnd(errno unix.Errno) bool {
+	switch errno {
+	case 0, unix.EAGAIN, unix.EINTR, unix.EINVAL, unix.ENOMEM:
+		return false
+	}
+	return true
 }
