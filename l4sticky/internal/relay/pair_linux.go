@@ -75,7 +75,7 @@ func (l *Loop) pump(p *pair) {
 	case p.state&dead != 0:
 	case p.ends[client].state&broken != 0 && (p.flows[up].done || p.flows[up].rest != nil):
 		l.clientFailed(p, sysError(p.ends[client].fd))
-	case p.ends[target].state&broken != 0 && p.flows[down].done:
+	case p.ends[target].state&broken != 0 && p.flows[down].done && p.state&targetGone == 0:
 		l.targetFailed(p, sysError(p.ends[target].fd))
 	case more && p.state&restless == 0:
 		p.state |= restless
@@ -113,7 +113,6 @@ func (l *Loop) carry(p *pair, i int) bool {
 			continue
 		}
 		l.deliver(p, i, l.buffer[:n])
-		f.noteFull(n == len(l.buffer))
 	}
 	return p.state&dead == 0 && !f.done && src.state&readable != 0
 }
@@ -134,6 +133,7 @@ func (l *Loop) deliver(p *pair, i int, bytes []byte) {
 		p.flows[i].rest = keep(bytes[n:])
 		l.block(p, 1-i)
 	}
+	p.flows[i].noteFull(len(bytes) == len(l.buffer))
 }
 
 // note counts delivered bytes. Once it is clear that the connection is not just a question and an answer, the
@@ -188,6 +188,7 @@ func (l *Loop) streamEnded(p *pair, i int) {
 	}
 	p.ends[i].state |= ended
 	f.done = true
+	p.active = l.now // from when on another limit may hold
 	switch {
 	case p.flows[1-i].done:
 		l.finish(p)

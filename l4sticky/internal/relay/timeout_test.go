@@ -1,0 +1,68 @@
+package relay
+
+import (
+	"net"
+	"runtime"
+	"testing"
+	"time"
+)
+
+// eachWay runs a test for the loop and the goroutine relay, with times of their own.
+func eachWay(t *testing.T, test func(t *testing.T, start func(*Options) *bench)) {
+	t.Run("tcp", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(options *Options) *bench {
+			return startRun(t, "tcp", "127.0.0.1:0", nil, options, func(c net.Conn) net.Conn { return c })
+		})
+	})
+	if runtime.GOOS == "linux" {
+		t.Run("loop", func(t *testing.T) {
+			t.Parallel()
+			test(t, func(options *Options) *bench { return startLoop(t, nil, options) })
+		})
+	}
+}
+
+// TestHalfCloseTimeoutBeginsAtTheEnd lets a client that has waited for long end its direction: its target still has
+// the whole time to answer.
+func TestHalfCloseTimeoutBeginsAtTheEnd(t *testing.T) {
+	t.Parallel()
+	const limit = 3 * time.Second
+	eachWay(t, func(t *testing.T, start func(*Options) *bench) {
+		b := start(&Options{HalfClose: limit})
+		send(t, b.client, "question")
+		expect(t, b.target, "question")
+		time.Sleep(limit + limit/10) // what is tested is time itself
+		halfClose(t, b.client)
+		expectEnd(t, b.target)
+		send(t, b.target, "answer")
+		expect(t, b.client, "answer")
+		began := time.Now()
+		b.wait(t)
+		if took := time.Since(began); took < limit/2 {
+			t.Errorf("the connection ended after %v, want %v of silence", took, limit)
+		}
+		expectEnd(t, b.client)
+	})
+}
+
+// TestIdleTimeout counts from the last byte, whichever way it went.
+func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
+	const limit = 2 * time.Second
+	eachWay(t, func(t *testing.T, start func(*Options) *bench) {
+		b := start(&Options{Idle: limit})
+		send(t, b.client, "x")
+		expect(t, b.target, "x")
+		time.Sleep(limit / 2) // what is tested is time itself
+		began := time.Now()
+		send(t, b.target, "y")
+		expect(t, b.client, "y")
+		expectEnd(t, b.client)
+		expectEnd(t, b.target)
+		if took := time.Since(began); took < limit {
+			t.Errorf("the connection ended after %v of silence, want %v", took, limit)
+		}
+		b.wait(t)
+	})
+}
