@@ -38,6 +38,9 @@ func (c *Conn) LocalAddr() net.Addr {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.real != nil {
+		return c.real.LocalAddr()
+	}
 	if c.local == nil && c.fd >= 0 {
 		local := sysLocal(c.fd)
 		c.local = &net.TCPAddr{IP: local.Addr().AsSlice(), Port: int(local.Port()), Zone: local.Addr().Zone()}
@@ -104,8 +107,10 @@ func (c *Conn) readAtOnce(bytes []byte) (n int, ok bool, err error) {
 	}
 	n, errno := sysRecv(c.fd, bytes)
 	switch {
-	case errno != 0:
+	case errno == unix.EAGAIN:
 		return 0, false, nil
+	case errno != 0: // which is told once
+		return 0, true, &net.OpError{Op: "read", Net: "tcp", Addr: c.RemoteAddr(), Err: os.NewSyscallError("recvfrom", errno)}
 	case n == 0:
 		return 0, true, io.EOF
 	}

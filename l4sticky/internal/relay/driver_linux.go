@@ -145,8 +145,12 @@ func (d *driver) drive(ln *Listener) {
 		d.mu.Unlock()
 		<-ln.wake
 		d.mu.Lock()
-		d.waiting = slices.DeleteFunc(d.waiting, func(other *Listener) bool { return other == ln })
+		i := slices.Index(d.waiting, ln) // one of its Accepts is as good as another
+		d.waiting = slices.Delete(d.waiting, i, i+1)
 		d.mu.Unlock()
+		if ln.closed.Load() || ln.queued.Load() > 1 {
+			ln.signal() // the next of its Accepts, if several wait
+		}
 		return
 	}
 	d.state.Store(driven)

@@ -204,7 +204,10 @@ func (l *Loop) nextAddress(p *pair, i int) {
 			f.err = os.NewSyscallError("connect", errno)
 			continue
 		}
-		if errno = l.tryFirstBytes(p, f); errno != 0 && errno != unix.EAGAIN {
+		if errno = l.tryFirstBytes(p, f); p.seek != s {
+			return
+		}
+		if errno != 0 && errno != unix.EAGAIN {
 			f.err = os.NewSyscallError("connect", errno)
 			continue
 		}
@@ -223,7 +226,7 @@ func (l *Loop) nextAddress(p *pair, i int) {
 
 // tryFirstBytes sends what the client has said already, which succeeds if the target is so near that it has
 // accepted by now: a wait, an event and a look at the outcome are saved then. It returns EAGAIN if that is not
-// known yet. Nothing may be sent to a target that would not be taken.
+// known yet. Nothing may be sent to a target that would not be taken. A client that has gone ends the search.
 func (l *Loop) tryFirstBytes(p *pair, f *flight) unix.Errno {
 	s, up, from := p.seek, &p.flows[up], &p.ends[client]
 	if len(s.flights) > 1 || s.spare != nil {
@@ -241,10 +244,14 @@ func (l *Loop) tryFirstBytes(p *pair, f *flight) unix.Errno {
 			return unix.EAGAIN
 		}
 		n, errno := sysRecv(from.fd, l.buffer[:])
-		if errno == unix.EAGAIN {
+		switch {
+		case errno == unix.EAGAIN:
 			from.state &^= readable
-		}
-		if errno != 0 || n == 0 {
+			return errno
+		case errno != 0: // which is told once
+			l.lose(p, ErrClientLeft)
+			return errno
+		case n == 0:
 			return unix.EAGAIN // it is read again when there is a target
 		}
 		if n < len(l.buffer) && from.state&(hungUp|broken) == 0 {
