@@ -54,7 +54,7 @@ func (w wakeup) Wake() {
 func (s *search) run() (net.Conn, Line, error) {
 	waiting := false
 	for {
-		if !waiting && s.mayDial() {
+		if s.mayDial() && !waiting {
 			d, step := s.route.Next(s.wake)
 			switch {
 			case step == Dialling:
@@ -94,11 +94,8 @@ func (s *search) mayDial() bool {
 		if time.Until(a.lateAt) <= 0 {
 			a.late, a.lateAt = true, time.Now().Add(askAgain)
 		}
-		if !a.late || !s.route.Late(a.dial) {
-			return false
-		}
 	}
-	return true
+	return !slices.ContainsFunc(s.flights, func(a *attempt) bool { return !a.late || !s.route.Late(a.dial) })
 }
 
 // untilLate returns how long it is until the next dial is late.

@@ -56,7 +56,7 @@ func (l *Loop) advance(p *pair) {
 		if l.overdue(p); p.seek != s {
 			return
 		}
-		if s.waiting || !l.mayDial(p) {
+		if !l.mayDial(p) || s.waiting {
 			l.timers.set(p, s.due())
 			return
 		}

@@ -12,11 +12,11 @@ import (
 )
 
 // A finder brings a client to a target: a loop, or the goroutine in Connect.
-type finder func(t *testing.T, down net.Conn, route *fakeRoute, options *Options)
+type finder func(t *testing.T, down net.Conn, route Route, options *Options)
 
 func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	t.Run("goroutine", func(t *testing.T) {
-		test(t, func(_ *testing.T, down net.Conn, route *fakeRoute, options *Options) {
+		test(t, func(_ *testing.T, down net.Conn, route Route, options *Options) {
 			go func() {
 				defer down.Close()
 				up, line := Connect(route, options, func(ctx context.Context, target Target) (net.Conn, error) {
@@ -36,7 +36,7 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("loop", func(t *testing.T) {
-			test(t, func(t *testing.T, down net.Conn, route *fakeRoute, options *Options) {
+			test(t, func(t *testing.T, down net.Conn, route Route, options *Options) {
 				if taken, err := Go(down, nil, route, options); !taken || err != nil {
 					t.Fatalf("taken %v, %v", taken, err)
 				}

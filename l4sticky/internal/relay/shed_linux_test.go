@@ -1,0 +1,100 @@
+package relay
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"sync"
+	"testing"
+)
+
+// do has a function run by the loop, and waits for it.
+func do(l *Loop, function func()) {
+	done := make(chan struct{})
+	l.post(func() {
+		defer close(done)
+		function()
+	})
+	<-done
+}
+
+// converse sends bytes in messages of all sizes, each when the one before has arrived.
+func converse(t *testing.T, from io.Writer, to io.Reader, size int) {
+	sent, got := make([]byte, size), make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(sent)
+	for done := 0; done < size; {
+		n := min(size-done, 1+rand.IntN(1<<rand.IntN(21)))
+		written := make(chan error, 1)
+		go func() {
+			_, err := from.Write(sent[done : done+n])
+			written <- err
+		}()
+		if _, err := io.ReadFull(to, got[done:done+n]); err != nil {
+			t.Error(err)
+			return
+		}
+		if err := <-written; err != nil {
+			t.Error(err)
+			return
+		}
+		done += n
+	}
+	if !bytes.Equal(got, sent) {
+		t.Error("what arrived is not what was sent")
+	}
+}
+
+// TestShed moves pairs that are at work to another loop, time and again, in whatever state they are.
+func TestShed(t *testing.T) {
+	home, err := mainLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := newLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const pairs, size = 16, 4 << 20
+	before := home.pairs.Load()
+	var carried sync.WaitGroup
+	var benches []*bench
+	for range pairs {
+		b := startLoop(t, nil, new(Options))
+		benches = append(benches, b)
+		carried.Go(func() { converse(t, b.client, b.target, size) })
+		carried.Go(func() { converse(t, b.target, b.client, size) })
+	}
+	stop := make(chan struct{})
+	var moving sync.WaitGroup
+	moving.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			do(home, func() { home.load.to, home.load.phase = other, home.load.phase+1 })
+			do(other, func() { other.load.to, other.load.phase = home, other.load.phase+1 })
+		}
+	})
+	carried.Wait()
+	close(stop)
+	moving.Wait()
+	do(home, func() { home.load.to = nil })
+	do(other, func() {
+		if other.load.to = nil; len(other.slots) == 0 {
+			t.Error("no pair was moved")
+		}
+	})
+	for _, b := range benches {
+		_ = b.client.Close()
+		expectEnd(t, b.target)
+		_ = b.target.Close()
+		if r := b.wait(t); r != (Result{ToTarget: size, ToClient: size}) {
+			t.Errorf("result %+v", r)
+		}
+	}
+	if left := home.pairs.Load() - before + other.pairs.Load(); left != 0 {
+		t.Errorf("%d pairs are left", left)
+	}
+}
