@@ -172,3 +172,18 @@ func TestProbeFindsTargetAlive(t *testing.T) {
 		t.Error("a target that accepted the probe is not active")
 	}
 }
+
+// TestProbeForWantOfDescriptors verifies a suspect that cannot be dialled: nothing is known of it then, and it must not
+// be avoided for ever.
+func TestProbeForWantOfDescriptors(t *testing.T) {
+	h, home, _ := newBalancer(t, listen(t), listen(t))
+	h.dialer.net.ControlContext = func(context.Context, string, string, syscall.RawConn) error { return syscall.EMFILE }
+	home.Late(visitor, time.Minute)
+	if !home.Late(visitor.Next(), time.Minute) || !home.BeginProbe(nil) {
+		t.Fatal("the target is not suspect, or somebody probes it")
+	}
+	h.dialer.probe(home)
+	if home.Suspect() || !home.Active() {
+		t.Errorf("suspect %v, active %v; want a target like any other", home.Suspect(), home.Active())
+	}
+}

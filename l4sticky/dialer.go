@@ -73,6 +73,8 @@ func (d *dialer) probe(m *target.Member) {
 		d.accepts(m)
 	case !isBlameless(err):
 		d.fails(m, err)
+	default:
+		m.Accepted() // nothing is known, and nobody else would probe a suspect: dials that are late raise the doubt anew
 	}
 }
 
