@@ -131,7 +131,7 @@ func listen(t testing.TB) net.Listener {
 }
 
 // connected returns the two ends of a connection.
-func connected(t *testing.T, network, address string) (dialled, accepted net.Conn) {
+func connected(t testing.TB, network, address string) (dialled, accepted net.Conn) {
 	t.Helper()
 	ln, err := net.Listen(network, address)
 	if err != nil {
