@@ -15,11 +15,14 @@ import (
 
 // Bytes that a matcher has read before the handler runs reach the target first.
 func TestBehindMatcher(t *testing.T) {
-	t.Parallel()
+	eachNetwork(t, behindMatcher)
+}
+
+func behindMatcher(t *testing.T, network string) {
 	const early = 1000 // more than a matcher asks for, less than a first segment
 	listen := freeAddr(t)
 	target := startTarget(t, "a", digester)
-	startCaddy(t, "{\nlayer4 {\n"+listen+" {\n@any regexp ^.* 100\nroute @any {\nsticky_proxy "+target.addr+"\n}\n}\n}\n}\n")
+	startCaddy(t, "{\nlayer4 {\n"+network+listen+" {\n@any regexp ^.* 100\nroute @any {\nsticky_proxy "+target.addr+"\n}\n}\n}\n}\n")
 	conn := dialFrom(t, "127.0.0.2", listen)
 	sent := noise(1, miB)
 	for _, size := range []int64{10, early, miB} {
@@ -37,9 +40,12 @@ func TestBehindMatcher(t *testing.T) {
 // Behind TLS the client's connection is a wrapped one. It is known by the same address and both ways
 // work to their ends, which TLS has for each direction too.
 func TestBehindTLS(t *testing.T) {
-	t.Parallel()
+	eachNetwork(t, behindTLS)
+}
+
+func behindTLS(t *testing.T, network string) {
 	plain, secure, targets := freeAddr(t), freeAddr(t), greeters(t, 3)
-	config, trust := tlsConfig(t, plain, secure, targets)
+	config, trust := tlsConfig(t, network, plain, secure, targets)
 	startCaddy(t, config)
 
 	for i, ip := range clientIPs(20) {
@@ -71,14 +77,17 @@ func TestBehindTLS(t *testing.T) {
 // Behind a handler that wraps the connection in something of its own, a client that is still sending gets the
 // whole answer of a target that has ended.
 func TestBehindThrottle(t *testing.T) {
-	t.Parallel()
+	eachNetwork(t, behindThrottle)
+}
+
+func behindThrottle(t *testing.T, network string) {
 	listen := freeAddr(t)
 	target := startTarget(t, "a", func(conn *net.TCPConn) {
 		_, _ = io.CopyN(conn, noise(1, miB), miB)
 		_ = conn.CloseWrite()
 		_, _ = io.Copy(io.Discard, conn)
 	})
-	startCaddy(t, caddyfile(server{listen, "throttle {\nread_bytes_per_second 1e9\nread_burst_size 1000000\n}\n" + sticky("", target)}))
+	startCaddy(t, caddyfile(server{network + listen, "throttle {\nread_bytes_per_second 1e9\nread_burst_size 1000000\n}\n" + sticky("", target)}))
 	conn := dialFrom(t, "127.0.0.2", listen)
 	go func() {
 		for chunk := make([]byte, kiB); ; time.Sleep(time.Millisecond) {
@@ -114,7 +123,7 @@ func TestDatagramsAreRefused(t *testing.T) {
 
 // tlsConfig returns a config with a server for plain TCP and one for TLS, and what a client needs to
 // trust it. The certificate is the one that httptest has.
-func tlsConfig(t testing.TB, plain, secure string, targets []*target) (string, *tls.Config) {
+func tlsConfig(t testing.TB, network, plain, secure string, targets []*target) (string, *tls.Config) {
 	t.Helper()
 	lender := httptest.NewTLSServer(nil)
 	defer lender.Close()
@@ -134,8 +143,8 @@ func tlsConfig(t testing.TB, plain, secure string, targets []*target) (string, *
 	}
 	config, err := json.Marshal(object{"apps": object{
 		"layer4": object{"servers": object{
-			"plain":  serve(plain, balancer),
-			"secure": serve(secure, object{"handler": "tls"}, balancer),
+			"plain":  serve(network+plain, balancer),
+			"secure": serve(network+secure, object{"handler": "tls"}, balancer),
 		}},
 		"tls": object{"certificates": object{"load_pem": []object{{
 			"certificate": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate.Certificate[0]})),

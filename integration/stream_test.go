@@ -67,13 +67,16 @@ func TestEarlyBytes(t *testing.T) {
 
 // A greeting needs no byte of the client, and none after a failover.
 func TestServerSpeaksFirst(t *testing.T) {
-	t.Parallel()
+	eachNetwork(t, serverSpeaksFirst)
+}
+
+func serverSpeaksFirst(t *testing.T, network string) {
 	direct, failing := freeAddr(t), freeAddr(t)
 	targets := greeters(t, 2)
 	targets[0].kill()
 	startCaddy(t, caddyfile(
-		server{direct, sticky("pool direct", targets[1])},
-		server{failing, sticky("pool failing\ndeactivation_duration 1ms\n"+backups(targets[1]), targets[0])},
+		server{network + direct, sticky("pool direct", targets[1])},
+		server{network + failing, sticky("pool failing\ndeactivation_duration 1ms\n"+backups(targets[1]), targets[0])},
 	))
 	for _, listen := range []string{direct, failing} {
 		for _, ip := range clientIPs(10) {
