@@ -39,7 +39,17 @@ type Script struct {
 	// {env.HOME} are replaced. Must be given.
 	Path string `json:"path,omitempty"`
 
+	// A text that is another one when the script is, or a file that it requires by a relative path. Caddy takes no
+	// notice of a config that is the same as the one before, so the config adapters put it in: a reload then reads
+	// the changed script. It is not looked at. Default: none.
+	Version string `json:"version,omitempty"`
+
 	script *script.Script
+}
+
+// NewScript returns the middleware for the script at path, with its version.
+func NewScript(path string) *Script {
+	return &Script{Path: path, Version: script.Fingerprint(path)}
 }
 
 // unlimited leaves the time for a decision to the matcher.
@@ -122,7 +132,7 @@ func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if !d.NextArg() {
 		return d.Err("script: the path of a script must be given, such as ./balancer.js")
 	}
-	s.Path = besideFile(d.File(), d.Val())
+	*s = *NewScript(besideFile(d.File(), d.Val()))
 	if d.NextArg() {
 		return d.Errf("script: '%s': only one path may be given", d.Val())
 	}

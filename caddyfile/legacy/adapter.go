@@ -92,11 +92,8 @@ func (c *config) caddy() *caddy.Config {
 		caddyconfig.JSONModuleObject(&c.handler, "handler", c.handler.CaddyModule().ID.Name(), &c.warnings),
 	}}
 	if c.controller != "" {
-		script := struct {
-			Path string `json:"path"`
-		}{c.controller}
 		matcher := middleware.Matcher{ChainRaw: []json.RawMessage{
-			caddyconfig.JSONModuleObject(script, "middleware", "script", &c.warnings),
+			caddyconfig.JSONModuleObject(middleware.NewScript(c.controller), "middleware", "script", &c.warnings),
 		}}
 		route.MatcherSetsRaw = []caddy.ModuleMap{{matcher.CaddyModule().ID.Name(): caddyconfig.JSON(&matcher, &c.warnings)}}
 	}

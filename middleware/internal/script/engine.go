@@ -41,6 +41,7 @@ type engine struct {
 
 	// What follows belongs to the event loop.
 	stretches   uint64
+	charged     float64   // bytes that big allocations have taken in this stretch
 	working     *decision // whom the current stretch is for
 	timers      timers
 	ticks       []tick

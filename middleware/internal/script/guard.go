@@ -44,10 +44,10 @@ func (e *engine) guard() {
 
 	text := e.global("String").Get("prototype").ToObject(e.vm)
 	e.wrap(text, "repeat", func(call goja.FunctionCall) {
-		e.checkSize(float64(lengthOf(call.This)) * call.Argument(0).ToFloat())
+		e.charge(float64(lengthOf(call.This)) * call.Argument(0).ToFloat())
 	})
 	for _, name := range []string{"padStart", "padEnd"} {
-		e.wrap(text, name, func(call goja.FunctionCall) { e.checkSize(call.Argument(0).ToFloat()) })
+		e.wrap(text, name, func(call goja.FunctionCall) { e.charge(call.Argument(0).ToFloat()) })
 	}
 	for _, name := range []string{"replace", "replaceAll"} {
 		e.wrap(text, name, func(call goja.FunctionCall) {
@@ -69,7 +69,7 @@ func (e *engine) guardConstructors() {
 	}
 	wrap, _ := goja.AssertFunction(guard)
 	check := e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
-		e.checkSize(call.Argument(0).ToFloat())
+		e.charge(call.Argument(0).ToFloat())
 		return goja.Undefined()
 	})
 	for _, name := range append([]string{"ArrayBuffer"}, typedArrays...) {
@@ -139,6 +139,18 @@ func (e *engine) throwRange(format string, args ...any) {
 func (e *engine) checkSize(bytes float64) {
 	if limit := e.script.options.MemoryLimit; bytes > float64(limit) {
 		e.throwRange("%.0f bytes are more than the script's memory limit of %d", bytes, limit)
+	}
+}
+
+// charge is checkSize for what is allocated at once. In one stretch that may be four times as much in all, since
+// the watchdog, which looks now and then, can be late for it.
+func (e *engine) charge(bytes float64) {
+	e.checkSize(bytes)
+	if bytes > 0 {
+		e.charged += bytes
+	}
+	if e.charged > 4*float64(e.script.options.MemoryLimit) {
+		e.throwRange("%.0f bytes at once are more than four times the script's memory limit", e.charged)
 	}
 }
 

@@ -145,6 +145,42 @@ func TestPath(t *testing.T) {
 	}
 }
 
+// A fingerprint changes with each file that a script requires by a relative path, however it is written.
+func TestFingerprint(t *testing.T) {
+	folder := t.TempDir()
+	files := []string{"balancer.js", "a.js", "b/index.js", "list.json", "c.js", "d.js"}
+	write(t, filepath.Join(folder, "balancer.js"), "const a = require('./a'), fs = require('fs'); require( \"./b\" )")
+	write(t, filepath.Join(folder, "a.js"), "require('./balancer'); require('./list.json'); import('./c.js')")
+	write(t, filepath.Join(folder, "b", "index.js"), "import d from '../d.js'; require('./nowhere')")
+	write(t, filepath.Join(folder, "list.json"), "[]")
+	write(t, filepath.Join(folder, "c.js"), "")
+	write(t, filepath.Join(folder, "d.js"), "")
+	path := filepath.Join(folder, "balancer.js")
+	last := Fingerprint(path)
+	if last == "" || Fingerprint(path) != last {
+		t.Fatalf("%q is no fingerprint", last)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(filepath.Join(folder, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, filepath.Join(folder, name), string(text)+" ")
+		if now := Fingerprint(path); now == last {
+			t.Errorf("%s has changed and the fingerprint has not", name)
+		} else {
+			last = now
+		}
+	}
+	write(t, filepath.Join(folder, "other.js"), "")
+	if Fingerprint(path) != last {
+		t.Error("a file that is not required changes the fingerprint")
+	}
+	if got := Fingerprint(filepath.Join(folder, "none.js")); got != "" {
+		t.Errorf("%q for no file", got)
+	}
+}
+
 // ES2020, with what goja does not parse itself, and what is younger.
 func TestSyntax(t *testing.T) {
 	b := load(t, Options{}, `

@@ -178,7 +178,7 @@ func (e *engine) bufferBinding() map[string]any {
 	return map[string]any{
 		"buffer": e.nodeBuffer,
 		"checkSize": func(call goja.FunctionCall) goja.Value {
-			e.checkSize(call.Argument(0).ToFloat())
+			e.charge(call.Argument(0).ToFloat())
 			return goja.Undefined()
 		},
 		"narrowBytes": func(text string) any {

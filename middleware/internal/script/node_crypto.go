@@ -39,7 +39,7 @@ func (e *engine) cryptoBinding() map[string]any {
 			if !(size >= 0) {
 				e.throwRange("The value of \"size\" is out of range.")
 			}
-			e.checkSize(size)
+			e.charge(size)
 			bytes := make([]byte, int(size))
 			_, _ = rand.Read(bytes) // never fails
 			return e.vm.NewArrayBuffer(bytes)

@@ -18,7 +18,7 @@ const condemned = math.MaxUint64
 func (e *engine) stretch(d *decision, f func()) (alive bool) {
 	e.stretches++
 	running := e.stretches<<1 | 1
-	e.working = d
+	e.working, e.charged = d, 0
 	e.owner.Store(d)
 	if old := e.state.Load(); old == condemned || !e.state.CompareAndSwap(old, running) {
 		return false
@@ -82,7 +82,7 @@ func (e *engine) uncaught(err error) {
 		return
 	}
 	if d != nil && e.script.settle(d, reason) {
-		e.script.log.error("the script failed", "client", d.client.Remote.String(), "error", reason.Error(), "stack", stackOf(err))
+		e.script.log.error("the script failed", "client", nodeAddress(d.client.Remote.Addr()), "error", reason.Error(), "stack", stackOf(err))
 		defer e.closeSocket(d)
 	} else {
 		e.script.log.error("the script failed", "error", reason.Error(), "stack", stackOf(err))

@@ -51,7 +51,7 @@ func (s *Script) watch() {
 				return
 			}
 			ticker.Reset(watchEvery)
-			idle = 0
+			idle, w.last = 0, 0
 		}
 		select {
 		case now := <-ticker.C:
@@ -70,7 +70,8 @@ type watchdog struct {
 	engine  *engine
 	running uint64
 	since   time.Time
-	heap    int64
+	heap    int64 // when the stretch began
+	last    int64 // the heap's size at the last look
 }
 
 // inspect looks at the script and reports whether there was something to see.
@@ -87,11 +88,16 @@ func (w *watchdog) inspect(s *Script, now time.Time) bool {
 	}
 	running := e.state.Load()
 	if running == condemned || running&1 == 0 {
-		w.engine = nil
+		w.engine, w.last = nil, heapSize()
 		return more
 	}
 	if w.engine != e || w.running != running {
-		*w = watchdog{engine: e, running: running, since: now, heap: heapSize()}
+		size := heapSize()
+		before := size
+		if w.last > 0 {
+			before = min(w.last, size) // it may have taken much since it began
+		}
+		*w = watchdog{engine: e, running: running, since: now, heap: before, last: size}
 		return true
 	}
 	limit := s.options.RunLimit

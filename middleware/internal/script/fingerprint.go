@@ -1,0 +1,39 @@
+package script
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
+	"regexp"
+)
+
+// required finds what a file requires by a relative path that stands in it.
+var required = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'\n]+)["']\s*\)|\bfrom\s*["'](\.{1,2}/[^"'\n]+)["']`)
+
+// Fingerprint returns a short text that changes with the script at path and with the files that it requires by a
+// relative path. It is empty if there is no such script.
+func Fingerprint(path string) string {
+	path, err := real(path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	seen := map[string]bool{path: true}
+	for files := []string{path}; len(files) > 0; files = files[1:] {
+		text, err := os.ReadFile(files[0])
+		if err != nil {
+			continue
+		}
+		one := sha256.Sum256(text)
+		sum.Write(one[:])
+		for _, match := range required.FindAllStringSubmatch(string(text), -1) {
+			found, err := resolve(filepath.Dir(files[0]), match[1]+match[2])
+			if err == nil && !seen[found] {
+				seen[found] = true
+				files = append(files, found)
+			}
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
