@@ -31,6 +31,11 @@ func TestReadme(t *testing.T) {
 	if len(snippets) < 10 {
 		t.Fatalf("only %d snippets found", len(snippets))
 	}
+	source, err := os.ReadFile("../middleware/middleware.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	besideScript(t, snippets)
 	for _, snippet := range snippets {
 		language, text := snippet[1], snippet[2]
 		switch {
@@ -41,10 +46,11 @@ func TestReadme(t *testing.T) {
 				}
 			}
 		case language == "go":
-			source, err := os.ReadFile("../middleware/middleware.go")
-			if err != nil || !strings.Contains(string(source), "\t"+strings.Replace(text, "middleware.", "", 1)) {
-				t.Errorf("%v: not the interface: %s", err, text)
+			if !strings.Contains(string(source), "\t"+strings.Replace(text, "middleware.", "", 1)) {
+				t.Errorf("not the interface: %s", text)
 			}
+		case language == "js":
+			// The configs that name it load it.
 		case strings.Contains(text, "remote_ip_list"), strings.Contains(text, "privileges"):
 			// The first would hang, as the README says, and the second depends on who runs the test. TestAddressListInFile
 			// and package privileges load them.
@@ -60,6 +66,28 @@ func TestReadme(t *testing.T) {
 		default:
 			t.Errorf("a snippet in %s is not checked", language)
 		}
+	}
+}
+
+// besideScript goes where the README's script is, with the list that it reads.
+func besideScript(t *testing.T, snippets [][]string) {
+	t.Helper()
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("blocked.txt", []byte("::ffff:192.0.2.1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	scripts := 0
+	for _, snippet := range snippets {
+		if snippet[1] != "js" {
+			continue
+		}
+		scripts++
+		if err := os.WriteFile("balancer.js", []byte(snippet[2]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if scripts != 1 {
+		t.Fatalf("%d scripts in the README, want the one that its configs name", scripts)
 	}
 }
 

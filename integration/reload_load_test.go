@@ -106,7 +106,7 @@ func visitors(t testing.TB, n int, listen string) (stop func() int) {
 	for i := range n {
 		wg.Go(func() {
 			for turn := 0; !stopped.Load(); turn++ {
-				if err := visit(ips[50*i+turn%50], listen); err == nil {
+				if err := askAgain(ips[50*i+turn%50], listen); err == nil {
 					served.Add(1)
 				} else if lost.Add(1) <= 5 {
 					t.Errorf("a client was lost after %d were served: %v", served.Load(), err)
@@ -124,7 +124,8 @@ func visitors(t testing.TB, n int, listen string) (stop func() int) {
 	}
 }
 
-func visit(ip, listen string) error {
+// askAgain is a client that gets its greeting and an echo.
+func askAgain(ip, listen string) error {
 	conn, err := tryDial(ip, listen)
 	if err != nil {
 		return err

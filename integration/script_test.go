@@ -1,0 +1,411 @@
+package integration
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// The same scripts run on LoadBalancer.js and on ours, side by side: every behaviour of its middlewares,
+// and where it misbehaves, what we do instead.
+
+// What a client can see of a decision.
+const (
+	served = "a\n"    // the target's greeting
+	twice  = "a\na\n" // two of them, of two connections to the target
+	closed = "closed" // an orderly end, without a byte
+	hangs  = "hangs"  // neither a byte nor an end
+)
+
+// visit is a client and what becomes of it.
+type visit struct{ ip, legacy, ours string }
+
+// both is a visit that ends in the same way on both.
+func both(ip, end string) visit { return visit{ip, end, end} }
+
+type comparison struct {
+	script string
+	visits []visit
+	// together has all clients come at the same time.
+	together bool
+	// reasons are those of the clients that both block, in the order of the visits.
+	reasons []string
+	// log is what our log must say besides.
+	log []string
+}
+
+var comparisons = []comparison{
+	{
+		script: "answers.js",
+		visits: []visit{
+			both("127.0.0.1", served), both("127.0.0.2", served), both("127.0.0.3", served), both("127.0.0.4", served), both("127.0.0.5", served),
+			both("127.0.0.6", closed), both("127.0.0.7", closed), both("127.0.0.8", closed), both("127.0.0.9", closed), both("127.0.0.10", closed),
+		},
+		reasons: []string{"text", "an error", "[object Object]", "true", "1"},
+	},
+	{
+		script: "chain.js",
+		visits: []visit{both("127.0.0.2", closed), both("127.0.0.3", closed), both("127.0.0.4", served), both("127.0.0.2", closed)},
+		reasons: []string{
+			"third blocks number 101 after first second third",
+			"fourth blocks after first second third first second third fourth",
+			"third blocks number 104 after first second third first second third fourth first second third fourth first second third",
+		},
+	},
+	{
+		script:   "later.js",
+		together: true,
+		visits:   []visit{both("127.0.0.2", closed), both("127.0.0.3", served), both("127.0.0.4", served)},
+		reasons:  []string{"two of three are enough"},
+	},
+	{
+		script: "faults.js",
+		visits: []visit{
+			{"127.0.0.2", hangs, closed}, // a client that hangs for ever is closed here
+			{"127.0.0.3", hangs, closed},
+			{"127.0.0.4", twice, served}, // and one that was let in twice is served once
+			both("127.0.0.5", closed),
+			{"127.0.0.6", hangs, closed},
+			both("127.0.0.7", served),
+		},
+		reasons: []string{"blocked first"},
+		log:     []string{"thrown at once", "thrown later", "no decision in time"},
+	},
+	{
+		script: "socket.js",
+		visits: []visit{both("127.0.0.2", closed)},
+		reasons: []string{`{"remoteAddress":"::ffff:127.0.0.2","remoteFamily":"IPv6","remotePort":"number","localAddress":"::ffff:127.0.0.1",` +
+			`"localPort":"number","own":{"kept":true},"isSocket":true,"isEmitter":true,"methods":[],"destroyed":false,"bare":false}`},
+		log: []string{"closed ::ffff:127.0.0.2"},
+	},
+	{
+		script: "node.js",
+		visits: []visit{both("127.0.0.2", closed)},
+		reasons: []string{"2 42 node.js scripts b 38 false true 6 true true x:7 {\"a\":1} { a: [ 'b' ] } string 1 z a=b&a=c " +
+			"11f6ad8ec52a2984abaafd7c3b516503785c2072 w47ciBXISJ9kc4l49EAI+FljRVRfC6po72/PXFPlcYk= c3a9 127.0.0.1 ready string true function 2 nullish  18446744073709551616"},
+	},
+	{
+		script: "packages.js",
+		visits: []visit{
+			both("127.0.0.2", closed), both("127.0.0.3", closed), both("127.0.0.4", served), both("127.0.0.200", closed), both("127.0.1.7", closed),
+		},
+		reasons: []string{
+			"127.0.0.2 is in range; private 2001:db8:0:0:0:0:0:1", "127.0.0.3 is in range; private 2001:db8:0:0:0:0:0:1",
+			"127.0.0.200 is in range; private 2001:db8:0:0:0:0:0:1", "127.0.1.7 matches",
+		},
+	},
+	{
+		script:  "balancer.js",
+		visits:  []visit{both("127.0.0.2", closed), {"127.0.0.3", hangs, closed}},
+		reasons: []string{"connection true function function function function function function function function"},
+		log:     []string{"noticed connection true", "failed to be noticed", "balancer.js:16:13: to be noticed"},
+	},
+}
+
+func TestScriptsSideBySide(t *testing.T) {
+	t.Parallel()
+	for _, c := range comparisons {
+		t.Run(strings.TrimSuffix(c.script, ".js"), func(t *testing.T) {
+			t.Parallel()
+			script, err := filepath.Abs(filepath.Join("node", "scripts", c.script))
+			if err != nil {
+				t.Fatal(err)
+			}
+			legacyTarget, ourTarget := startTarget(t, "a", greet("a")), startTarget(t, "a", greet("a"))
+			legacy := startLegacy(t, script, legacyTarget)
+			ours, listen := startScripted(t, script, ourTarget)
+
+			var wait sync.WaitGroup
+			for _, v := range c.visits {
+				wait.Go(func() {
+					mustEndLike(t, "LoadBalancer.js", v.ip, legacy.addr, v.legacy)
+					mustEndLike(t, "ours", v.ip, listen, v.ours)
+				})
+				if !c.together {
+					wait.Wait()
+				}
+			}
+			wait.Wait()
+			if got := legacy.notices(t, len(c.reasons)); !slices.Equal(got, c.reasons) {
+				t.Errorf("LoadBalancer.js noticed\n%q\nwant\n%q", got, c.reasons)
+			}
+			if got := reasonsOf(ours.Log(), c.reasons); !slices.Equal(got, c.reasons) {
+				t.Errorf("our reasons are\n%q\nwant\n%q", got, c.reasons)
+			}
+			for _, want := range c.log {
+				await(t, "our log says "+want, func() bool { return strings.Contains(ours.Log(), want) })
+			}
+			mustDial(t, "LoadBalancer.js", legacyTarget, c.visits, func(v visit) string { return v.legacy })
+			mustDial(t, "ours", ourTarget, c.visits, func(v visit) string { return v.ours })
+		})
+	}
+}
+
+// Clients who are blocked after they sent a byte leave a socket behind in LoadBalancer.js, and nothing here.
+func TestBlockedBySide(t *testing.T) {
+	t.Parallel()
+	const clients = 50
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	text := "exports.run = (b) => b.addMiddleware('connection', (socket, next) => setTimeout(next, 20, 'no'));"
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	target := startTarget(t, "a", greet("a"))
+	legacy := startLegacy(t, script, target)
+	ours, listen := startScripted(t, script, target)
+	before := ours.descriptors(t)["socket"]
+	legacyBefore := openFiles(t, legacy.cmd.Process.Pid)
+	for range clients {
+		for _, addr := range []string{legacy.addr, listen} {
+			conn := dialFrom(t, "127.0.0.2", addr)
+			if _, err := io.WriteString(conn, "x"); err != nil {
+				t.Fatal(err)
+			}
+			mustEnd(t, conn)
+			conn.Close()
+		}
+	}
+	await(t, "ours holds no socket more", func() bool { return ours.descriptors(t)["socket"] <= before })
+	if n := openFiles(t, legacy.cmd.Process.Pid) - legacyBefore; n < clients {
+		t.Errorf("LoadBalancer.js holds %d sockets of %d blocked clients; the comparison has lost its point", n, clients)
+	}
+}
+
+func openFiles(t testing.TB, pid int) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// What a script does to one client spares the others, the process, and the connections that are open.
+func TestScriptFaults(t *testing.T) {
+	t.Parallel()
+	listen, target := freeAddr(t), greeters(t, 1)[0]
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	text := `exports.run = (b) => b.addMiddleware('connection', (socket, next) => {
+		switch (socket.remoteAddress) {
+			case '::ffff:127.0.0.2': for (;;) {}
+			case '::ffff:127.0.0.3': return (function again() { again(); })();
+			case '::ffff:127.0.0.4': { let s = 'xy'; for (;;) s += s; }
+			case '::ffff:127.0.0.5': return next(/^(\w+\s?)*(?=$)\1$/.test('x'.repeat(32) + '!'));
+			case '::ffff:127.0.0.6': return void Promise.reject(new Error('nobody cares'));
+			case '::ffff:127.0.0.7': return next('x'.repeat(2 ** 31));
+		}
+		setTimeout(next, 5);
+	});`
+	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	caddy := startCaddy(t, guarded(listen, "script "+script, target))
+	open, _ := hold(t, "127.0.0.100", listen)
+	each(12, func(i int) {
+		if i < 6 {
+			mustEnd(t, dialFrom(t, fmt.Sprintf("127.0.0.%d", 2+i), listen))
+		} else {
+			who(t, fmt.Sprintf("127.0.0.%d", 100+i), listen)
+		}
+	})
+	mustEcho(t, open)
+	who(t, "127.0.0.200", listen)
+	for _, want := range []string{"computed for 1s without a pause", "too much recursion", "the script took ", "nobody cares", "memory limit", "starts anew"} {
+		if !strings.Contains(caddy.Log(), want) {
+			t.Errorf("the log does not say %q", want)
+		}
+	}
+}
+
+// A script that does not load keeps Caddy from starting, and a reload from changing anything.
+func TestBrokenScript(t *testing.T) {
+	t.Parallel()
+	listen, target := freeAddr(t), greeters(t, 1)[0]
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	rewrite := func(text string) {
+		if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := guarded(listen, "script "+script, target)
+	rewrite("exports.run = (b) => b.addMiddleware('connection', (socket, next) => next(socket.remoteAddress.endsWith('.2') && 'no'));")
+	caddy := startCaddy(t, config)
+	mustEnd(t, dialFrom(t, "127.0.0.2", listen))
+	who(t, "127.0.0.3", listen)
+
+	rewrite("exports.run = (b) => {\n  b.nothing();\n};")
+	if err := caddy.load(config); err == nil || !strings.Contains(err.Error(), script+":2:12: TypeError: Object has no member 'nothing'") {
+		t.Errorf("got %v", err)
+	}
+	mustEnd(t, dialFrom(t, "127.0.0.2", listen))
+	who(t, "127.0.0.3", listen)
+	path, adapter := writeConfig(t, config)
+	output, err := caddyCommand(t, "run", "--config", path, "--adapter", adapter).CombinedOutput()
+	if err == nil || !strings.Contains(string(output), script+":2:12: TypeError") {
+		t.Errorf("got %v and %s", err, output)
+	}
+
+	rewrite("exports.run = (b) => b.addMiddleware('connection', (socket, next) => next(socket.remoteAddress.endsWith('.3') && 'no'));")
+	caddy.reload(t, config)
+	who(t, "127.0.0.2", listen)
+	mustEnd(t, dialFrom(t, "127.0.0.3", listen))
+}
+
+// startScripted runs ours with a config.json that names the script.
+func startScripted(t testing.TB, script string, target *target) (caddy *balancerProcess, listen string) {
+	t.Helper()
+	port := freePort(t)
+	config := filepath.Join(t.TempDir(), "config.json")
+	text := fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": %q, "targets": [{"host": "127.0.0.1", "port": %d}]}`,
+		port, script, portOf(target.addr))
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return startWith(t, config, "loadbalancer"), fmt.Sprintf("127.0.0.1:%d", port)
+}
+
+// mustEndLike visits an address and fails unless it ends like that.
+func mustEndLike(t testing.TB, whose, ip, addr, want string) {
+	t.Helper()
+	conn := dialFrom(t, ip, addr)
+	limit := patience
+	if want == hangs {
+		limit = 500 * time.Millisecond
+	}
+	_ = conn.SetReadDeadline(time.Now().Add(limit))
+	got := make([]byte, 100)
+	n, err := conn.Read(got)
+	if n > 0 { // whatever comes beside the greeting comes soon
+		_ = conn.SetReadDeadline(time.Now().Add(300 * time.Millisecond))
+		var more int
+		more, err = io.ReadFull(conn, got[n:])
+		n += more
+	}
+	end := string(got[:n])
+	switch {
+	case n == 0 && errors.Is(err, io.EOF):
+		end = closed
+	case n == 0 && errors.Is(err, os.ErrDeadlineExceeded):
+		end = hangs
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+		end += err.Error()
+	}
+	if end != want {
+		t.Errorf("%s: %s: got %q, want %q", whose, ip, end, want)
+	}
+}
+
+// mustDial fails unless the target got the connections of those who were served and no other.
+func mustDial(t testing.TB, whose string, target *target, visits []visit, end func(visit) string) {
+	t.Helper()
+	var want int64
+	for _, v := range visits {
+		want += int64(strings.Count(end(v), served))
+	}
+	if got := target.accepted.Load(); got != want {
+		t.Errorf("%s: %d dials, want %d", whose, got, want)
+	}
+}
+
+var reasonInLog = regexp.MustCompile(`"reason":("(?:[^"\\]|\\.)*")`)
+
+// reasonsOf returns those reasons in a log that are wanted, in their order.
+func reasonsOf(log string, wanted []string) (reasons []string) {
+	for _, match := range reasonInLog.FindAllStringSubmatch(log, -1) {
+		var reason string
+		if json.Unmarshal([]byte(match[1]), &reason) == nil && slices.Contains(wanted, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+// legacyProcess is a LoadBalancer.js.
+type legacyProcess struct {
+	addr   string
+	cmd    *exec.Cmd
+	mu     sync.Mutex
+	output bytes.Buffer
+}
+
+// startLegacy runs LoadBalancer.js with a script until the test ends.
+func startLegacy(t testing.TB, script string, target *target) *legacyProcess {
+	t.Helper()
+	port := freePort(t)
+	p := &legacyProcess{addr: fmt.Sprintf("127.0.0.1:%d", port)}
+	p.cmd = exec.Command("node", filepath.Join("node", "loadbalancer.js"), fmt.Sprint(port), fmt.Sprint(portOf(target.addr)), script)
+	var stderr bytes.Buffer
+	p.cmd.Stderr = &stderr
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	lines := bufio.NewReader(stdout)
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-done
+		_ = p.cmd.Wait()
+		if t.Failed() {
+			t.Logf("LoadBalancer.js said:\n%s%s", p.said(), &stderr)
+		}
+	})
+	first, _ := lines.ReadString('\n')
+	go func() {
+		defer close(done)
+		p.listen(lines)
+	}()
+	if first != "listening\n" {
+		t.Fatalf("LoadBalancer.js said %q (npm ci in integration/node installs it)", first)
+	}
+	return p
+}
+
+func (p *legacyProcess) listen(lines *bufio.Reader) {
+	for {
+		line, err := lines.ReadString('\n')
+		p.mu.Lock()
+		p.output.WriteString(line)
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (p *legacyProcess) said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.output.String()
+}
+
+// notices awaits as many reasons of blocks.
+func (p *legacyProcess) notices(t testing.TB, count int) (reasons []string) {
+	t.Helper()
+	await(t, fmt.Sprintf("%d notices of LoadBalancer.js", count), func() bool {
+		reasons = nil
+		for line := range strings.Lines(p.said()) {
+			var said struct{ Notice string }
+			if json.Unmarshal([]byte(line), &said) == nil && said.Notice != "" {
+				reasons = append(reasons, said.Notice)
+			}
+		}
+		return len(reasons) >= count
+	})
+	return reasons
+}
