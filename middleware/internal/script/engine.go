@@ -82,7 +82,7 @@ func newEngine(s *Script) *engine {
 // start runs the script and returns when its run function is done, or the promise that this returned.
 func (e *engine) start() error {
 	go e.loop()
-	limit := time.NewTimer(2 * freeRuns * e.script.options.RunLimit)
+	limit := time.NewTimer(loadRuns * e.script.options.RunLimit * 5 / 4)
 	defer limit.Stop()
 	select {
 	case err := <-e.loaded:

@@ -133,6 +133,8 @@ func TestRefused(t *testing.T) {
 		`new Uint8Array(1e11);`:                                         "RangeError: 100000000000 bytes",
 		`new Float64Array(1e9);`:                                        "RangeError: 8000000000 bytes",
 		`const all = []; for (;;) all.push(new ArrayBuffer(2 ** 27));`:  "RangeError: 1207959552 bytes at once are more than four times the script's memory limit",
+		`'x'.repeat(1e8).split('');`:                                    "RangeError: 1600000000 bytes",
+		`Array.from('x'.repeat(1e8));`:                                  "RangeError: 1600000000 bytes",
 		`Buffer.alloc(1e11);`:                                           "RangeError: 100000000000 bytes",
 		`require('crypto').randomBytes(1e11);`:                          "RangeError: 100000000000 bytes",
 		`require('fs').readFileSync('/dev/zero');`:                      "EFBIG: file too large, open '/dev/zero'",

@@ -56,6 +56,11 @@ func (e *engine) guard() {
 			}
 		})
 	}
+	e.wrap(text, "split", func(call goja.FunctionCall) {
+		if separator := call.Argument(0); goja.IsString(separator) && lengthOf(separator) == 0 {
+			e.charge(float64(lengthOf(call.This)) * elementSize)
+		}
+	})
 	e.wrap(e.global("JSON"), "parse", func(call goja.FunctionCall) { e.checkJSON(call.Argument(0).String()) })
 	e.guardConstructors()
 	e.guardGenerators()
@@ -156,7 +161,9 @@ func (e *engine) charge(bytes float64) {
 
 // checkLength throws if an array, or what is used like one, is longer than an array may be.
 func (e *engine) checkLength(v goja.Value) {
-	if object, ok := v.(*goja.Object); ok {
+	if text, ok := v.(goja.String); ok {
+		e.checkSize(float64(text.Length()) * elementSize)
+	} else if object, ok := v.(*goja.Object); ok {
 		if n := nilSafe(object.Get("length")); goja.IsNumber(n) {
 			e.checkSize(n.ToFloat() * elementSize)
 		}

@@ -51,10 +51,10 @@ type Options struct {
 	Timeout time.Duration
 	// RunLimit is how long the script may compute without a pause on behalf of one client, by default 1
 	// second. Work that is nobody's, such as timers set when the script was loaded, may take five times that,
-	// and so may loading.
+	// and loading twenty times.
 	RunLimit time.Duration
-	// MemoryLimit is by how many bytes the heap may grow while the script computes without a pause, and the
-	// most that one call may allocate. The default is 256 MiB.
+	// MemoryLimit is by how many bytes the heap may grow while the script computes without a pause on behalf of one
+	// client, and the most that one call may allocate. The default is 256 MiB. Other work may take four times that.
 	MemoryLimit int64
 	// Targets is what the script may ask about targets.
 	Targets Targets

@@ -15,8 +15,11 @@ const (
 	watchEvery = 10 * time.Millisecond
 	// patience is how long a stopped event loop may take to end before it is left behind.
 	patience = 250 * time.Millisecond
-	// freeRuns says how many times RunLimit work that is nobody's may take.
-	freeRuns = 5
+	// freeRuns and freeMemory say how many times RunLimit and MemoryLimit work may take that is nobody's, such as
+	// reading a list anew; loadRuns is that of loading, for which nobody waits.
+	freeRuns   = 5
+	freeMemory = 4
+	loadRuns   = 20
 	// maxStuck is how many event loops may be left behind before the script is not started anew any more, so
 	// that a script cannot take all processors.
 	maxStuck = 4
@@ -25,7 +28,7 @@ const (
 func init() {
 	// A backtracking regular expression cannot be interrupted. When it times out, goja takes it as no match,
 	// which could let a client in: by then the stretch it belongs to must have been condemned, so the timeout is
-	// longer than the longest stretch with the default RunLimit.
+	// longer than the longest stretch with the default RunLimit, but for loading.
 	regexp2.DefaultMatchTimeout = (freeRuns + 1) * time.Second
 }
 
@@ -100,16 +103,27 @@ func (w *watchdog) inspect(s *Script, now time.Time) bool {
 		*w = watchdog{engine: e, running: running, since: now, heap: before, last: size}
 		return true
 	}
-	limit := s.options.RunLimit
-	if e.owner.Load() == nil {
-		limit *= freeRuns
-	}
+	limit, most := s.limits(e)
 	if now.Sub(w.since) >= limit {
 		e.condemn(running, fmt.Errorf("the script computed for %v without a pause", limit))
-	} else if grown := w.grown(s.options.MemoryLimit); grown > s.options.MemoryLimit {
+	} else if grown := w.grown(most); grown > most {
 		e.condemn(running, fmt.Errorf("the script took %d MiB of memory without a pause", grown>>20))
 	}
 	return true
+}
+
+// limits returns how long the stretch that runs may take, and by how much the heap may grow meanwhile.
+func (s *Script) limits(e *engine) (time.Duration, int64) {
+	s.mu.Lock()
+	ready := e.ready
+	s.mu.Unlock()
+	switch {
+	case !ready:
+		return s.options.RunLimit * loadRuns, s.options.MemoryLimit * freeMemory
+	case e.owner.Load() == nil:
+		return s.options.RunLimit * freeRuns, s.options.MemoryLimit * freeMemory
+	}
+	return s.options.RunLimit, s.options.MemoryLimit
 }
 
 // grown returns by how much the heap has grown since the stretch was first seen. Garbage does not count
