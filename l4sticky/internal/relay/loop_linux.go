@@ -1,18 +1,13 @@
 package relay
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
-
-var errPanic = errors.New("internal error")
 
 // A Loop carries many connections with one thread, by the events of their sockets (epoll(7), edge-triggered). A pair
 // of sockets stays with its loop, and nobody else touches it.
@@ -189,8 +184,8 @@ func (l *Loop) wait() int {
 func (l *Loop) work() (finished bool) {
 	defer l.contain()
 	l.inbox.Lock()
-	l.functions, l.inbox.functions = append(l.functions, l.inbox.functions...), l.inbox.functions[:0]
-	l.arrivals, l.inbox.arrivals = append(l.arrivals, l.inbox.arrivals...), l.inbox.arrivals[:0]
+	l.functions, l.inbox.functions = append(l.functions, l.inbox.functions...), emptied(l.inbox.functions)
+	l.arrivals, l.inbox.arrivals = append(l.arrivals, l.inbox.arrivals...), emptied(l.inbox.arrivals)
 	l.inbox.Unlock()
 
 	for len(l.arrivals) > 0 {
@@ -224,65 +219,10 @@ func (l *Loop) work() (finished bool) {
 	return true
 }
 
-// handle works off events, and returns how many.
-func (l *Loop) handle(events []unix.EpollEvent) (done int) {
-	defer l.contain()
-	for i := range events {
-		done = i + 1
-		l.event(&events[i])
-	}
-	return done
-}
-
-func (l *Loop) event(e *unix.EpollEvent) {
-	number, whose := uint32(e.Fd)>>2, e.Fd&3
-	switch whose {
-	case ofInbox:
-		var count [8]byte
-		_, _ = unix.Read(int(l.wake), count[:])
-		return
-	case ofDoor:
-		l.current = nil
-		l.doors[number].accept(l)
-		return
-	}
-	p := l.slots[number]
-	if p == nil {
-		return
-	}
-	l.current = p
-	life := uint32(e.Pad)
-	switch {
-	case whose == ofTarget && p.seek != nil:
-		l.flightEvent(p, life, e.Events)
-	case p.ends[whose].life != life:
-		// The event is of a socket that is closed.
-	case p.seek != nil:
-		p.ends[client].note(e.Events)
-		if e.Events&unix.EPOLLERR != 0 {
-			l.lose(p, ErrClientLeft)
-		}
-	default:
-		p.ends[whose].note(e.Events)
-		l.pump(p)
-		l.shed(p)
-	}
-}
-
-// note keeps in mind what an event says.
-func (e *end) note(events uint32) {
-	if events&(unix.EPOLLIN|unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR) != 0 && e.state&ended == 0 {
-		e.state |= readable
-	}
-	if events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
-		e.state |= hungUp
-	}
-	if events&unix.EPOLLERR != 0 {
-		e.state |= broken
-	}
-	if events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		e.state &^= blocked
-	}
+// emptied returns the memory of a list, which keeps nothing alive any more.
+func emptied[T any](list []T) []T {
+	clear(list)
+	return list[:0]
 }
 
 // open takes in what comes to the loop.
@@ -321,37 +261,6 @@ func (l *Loop) abandon(p *pair, errno unix.Errno) {
 	}
 }
 
-// register tells the kernel which events of an end are of interest.
-func (l *Loop) register(operation int, p *pair, i int) unix.Errno {
-	e := &p.ends[i]
-	events := uint32(unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff)
-	if e.state&armed != 0 {
-		events |= unix.EPOLLOUT
-	}
-	return sysControl(l.epoll, operation, e.fd, &unix.EpollEvent{Events: events, Fd: int32(p.slot<<2) | int32(i), Pad: int32(e.life)})
-}
-
-// registerFlight does the same for the socket of a dial.
-func (l *Loop) registerFlight(p *pair, f *flight) unix.Errno {
-	events := uint32(unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLET&0xffffffff)
-	return sysControl(l.epoll, unix.EPOLL_CTL_ADD, f.fd, &unix.EpollEvent{Events: events, Fd: int32(p.slot<<2) | ofTarget, Pad: int32(f.life)})
-}
-
-func (l *Loop) newLife() uint32 {
-	l.life++
-	return l.life
-}
-
-func (l *Loop) newSlot() uint32 {
-	if n := len(l.free); n > 0 {
-		slot := l.free[n-1]
-		l.free = l.free[:n-1]
-		return slot
-	}
-	l.slots = append(l.slots, nil)
-	return uint32(len(l.slots) - 1)
-}
-
 // drop forgets a pair, whose sockets are closed.
 func (l *Loop) drop(p *pair) {
 	l.detach(p)
@@ -371,40 +280,4 @@ func (l *Loop) detach(p *pair) {
 	l.slots[p.slot] = nil
 	l.free = append(l.free, p.slot)
 	l.pairs.Add(-1)
-}
-
-// contain keeps the loop alive when something panics, and ends the pair at fault.
-func (l *Loop) contain() {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	report("panic in a connection", fmt.Errorf("%v\n%s", cause, debug.Stack()))
-	p := l.current
-	if p == nil || p.state&dead != 0 {
-		return
-	}
-	p.state |= dead
-	for _, e := range p.ends {
-		if e.fd >= 0 {
-			sysClose(e.fd)
-		}
-	}
-	route, line, flights := Route(nil), p.line, []flight(nil)
-	if p.seek != nil {
-		route, flights = p.seek.route, p.seek.all()
-	}
-	l.drop(p)
-	defer func() { _ = recover() }() // what has failed may fail again
-	for _, f := range flights {
-		if f.fd >= 0 {
-			sysClose(f.fd)
-		}
-		route.Dropped(f.dial)
-	}
-	if line != nil {
-		line.Done(Result{ClientErr: errPanic})
-	} else if route != nil {
-		route.Lost(errPanic)
-	}
 }

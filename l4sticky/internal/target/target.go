@@ -95,11 +95,19 @@ func (t *Target) Activate() bool {
 // Claim counts one more connection, unless the target has limit of them; 0 is no limit. Release takes
 // it back.
 func (t *Target) Claim(limit int) bool {
-	if t.conns.Add(1) > int64(limit) && limit > 0 {
-		t.conns.Add(-1)
-		return false
+	if limit == 0 {
+		t.conns.Add(1)
+		return true
 	}
-	return true
+	for {
+		n := t.conns.Load()
+		if n >= int64(limit) {
+			return false
+		}
+		if t.conns.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
 }
 
 // Release takes back one Claim.
