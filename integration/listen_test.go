@@ -35,7 +35,7 @@ func freePorts(t testing.TB, n int) int {
 // A seamless address may be whatever a plain one may be, and a client is the same client on all of them.
 func TestSeamlessAddresses(t *testing.T) {
 	t.Parallel()
-	plain, first, targets, ips := freeAddr(t), freePorts(t, 3), greeters(t, 3), clientIPs(20)
+	targets, ips := greeters(t, 3), clientIPs(20)
 	for _, form := range []struct {
 		name, address string // from FIRST to LAST are three free ports
 		v4, v6        []int  // which of them serve
@@ -55,9 +55,11 @@ func TestSeamlessAddresses(t *testing.T) {
 		{name: "several", address: "seamless/127.0.0.1:FIRST seamless/[::1]:FIRST", v4: []int{0}, v6: []int{0}},
 	} {
 		t.Run(form.name, func(t *testing.T) {
+			t.Parallel()
 			if !hasIPv6() && len(form.v6) > 0 {
 				t.Skip("this machine has no IPv6")
 			}
+			plain, first := freeAddr(t), freePorts(t, 3)
 			address := strings.NewReplacer("FIRST", strconv.Itoa(first), "LAST", strconv.Itoa(first+2)).Replace(form.address)
 			handler := sticky("", targets...)
 			startCaddy(t, caddyfile(server{plain, handler}, server{address, handler}))
