@@ -12,6 +12,14 @@ import (
 // After thousands of connections that end in every way at random moments, the balancer holds what it
 // held before. Not parallel, so that nothing else slows it beyond the deadline.
 func TestNothingLeaks(t *testing.T) {
+	for name, network := range networks {
+		for way, front := range ways {
+			t.Run(name+" "+way, func(t *testing.T) { nothingLeaks(t, network, front) })
+		}
+	}
+}
+
+func nothingLeaks(t *testing.T, network, front string) {
 	listen := freeAddr(t)
 	var targets []*target
 	for i := range 3 {
@@ -19,7 +27,10 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	// One is dead, so that dials fail now and then.
 	targets[2].kill()
-	caddy := startCaddy(t, balance(listen, "session_expiry 100ms\ndeactivation_duration 50ms", targets...))
+	config := func(options string, targets ...*target) string {
+		return caddyfile(server{network + listen, front + sticky(options, targets...)})
+	}
+	caddy := startCaddy(t, config("session_expiry 100ms\ndeactivation_duration 50ms", targets...))
 
 	churn(listen, 300)
 	settle(t, targets)
@@ -33,7 +44,7 @@ func TestNothingLeaks(t *testing.T) {
 
 	// Nor is a connection counted that is not there: a target with room for one takes one.
 	limits := upstream(targets[0].addr, "max_connections 1") + upstream(targets[1].addr, "max_connections 1")
-	caddy.reload(t, balance(listen, limits, targets[2]))
+	caddy.reload(t, config(limits, targets[2]))
 	for _, target := range targets[:2] {
 		accepted := target.accepted.Load()
 		await(t, "a connection to target "+target.name, func() bool {
