@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -95,7 +96,7 @@ func FuzzClient(f *testing.F) {
 		f.Add(text, []byte(nil), "", 1, 1)
 	}
 	f.Fuzz(func(t *testing.T, text string, ip []byte, zone string, v4, v6 int) {
-		options := Options{ClientPrefix: &ClientPrefix{IPv4: v4, IPv6: v6}}
+		options := Options{ClientPrefix: &parse.ClientPrefix{IPv4: v4, IPv6: v6}}
 		if options.setDefaults() != nil {
 			return
 		}

@@ -132,7 +132,7 @@ func (h *Handler) setDefaults() error {
 	if err := h.Options.setDefaults(); err != nil {
 		return err
 	}
-	if err := defaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
+	if err := parse.DefaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
 		return err
 	}
 	for _, d := range []struct {
@@ -143,12 +143,12 @@ func (h *Handler) setDefaults() error {
 		{&h.HalfCloseTimeout, "half_close_timeout"},
 		{&h.GracePeriod, "grace_period"},
 	} {
-		if err := defaultDuration(d.option, d.name, 0); err != nil {
+		if err := parse.DefaultDuration(d.option, d.name, 0); err != nil {
 			return err
 		}
 	}
 	if h.failover = h.FailoverDelay >= 0; h.failover {
-		if err := defaultDuration(&h.FailoverDelay, "failover_delay", defaultFailoverDelay); err != nil {
+		if err := parse.DefaultDuration(&h.FailoverDelay, "failover_delay", defaultFailoverDelay); err != nil {
 			return err
 		}
 	}

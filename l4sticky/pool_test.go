@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -188,7 +189,7 @@ func TestProxyUpstreamIsKnownByItsAddress(t *testing.T) {
 }
 
 func TestClientPrefix(t *testing.T) {
-	v := &variant{settings: settings{options: Options{ClientPrefix: &ClientPrefix{IPv4: 24, IPv6: 64}}}}
+	v := &variant{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 24, IPv6: 64}}}}
 	for remote, want := range map[string]string{
 		"192.0.2.77":           "192.0.2.0",
 		"::ffff:192.0.2.77":    "192.0.2.0",
@@ -199,7 +200,7 @@ func TestClientPrefix(t *testing.T) {
 			t.Errorf("%s is the client %v, want %s", remote, got, want)
 		}
 	}
-	whole := &variant{settings: settings{options: Options{ClientPrefix: &ClientPrefix{IPv4: 32, IPv6: 128}}}}
+	whole := &variant{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 32, IPv6: 128}}}}
 	if got := whole.client(&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got.String() != "fe80::1%eth0" {
 		t.Errorf("a link-local client is %v, want it with its zone", got)
 	}
