@@ -79,7 +79,9 @@ func (e *engine) block(d *decision, reason goja.Value) {
 		return
 	}
 	e.emitNotice(reason)
-	e.post(nil, func() { e.closeSocket(d) })
+	if c := d.chain.Load(); c != nil && hasListeners(c.socket) {
+		e.post(nil, func() { e.closeSocket(d) })
+	}
 }
 
 // allow lets a client in, and remembers to tell the script when it leaves if the script wants to know.

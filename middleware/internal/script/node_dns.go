@@ -3,7 +3,9 @@ package script
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -69,8 +71,8 @@ func (e *engine) recordValue(one any) goja.Value {
 	switch v := one.(type) {
 	case record:
 		object := e.vm.NewObject()
-		for key, value := range v {
-			_ = object.Set(key, value)
+		for _, key := range slices.Sorted(maps.Keys(v)) { // as in Node, and always the same
+			_ = object.Set(key, v[key])
 		}
 		return object
 	case []string:

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -140,7 +142,8 @@ func (s *Script) transport(q question) *http.Transport {
 func (e *engine) headValue(response *http.Response) goja.Value {
 	head, headers := e.vm.NewObject(), e.vm.NewObject()
 	raw := []any{}
-	for key, values := range response.Header {
+	for _, key := range slices.Sorted(maps.Keys(response.Header)) { // their order on the wire is not known
+		values := response.Header[key]
 		name := strings.ToLower(key)
 		for _, value := range values {
 			raw = append(raw, key, value)

@@ -28,16 +28,12 @@ func architecture() string {
 
 // processBinding is what a script may know of the process. It is told the version of Node whose ways it finds.
 func (e *engine) processBinding() map[string]any {
-	environment := make(map[string]any)
-	for _, pair := range os.Environ() {
-		if key, value, ok := strings.Cut(pair, "="); ok {
-			environment[key] = value
-		}
-	}
 	arguments := e.vm.NewArray("node", e.script.path)
 	env := e.vm.NewObject() // of JavaScript: what a script sets stays its own
-	for key, value := range environment {
-		_ = env.Set(key, value)
+	for _, pair := range os.Environ() {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			_ = env.Set(key, value)
+		}
 	}
 	versions := e.vm.NewObject()
 	_ = versions.Set("node", "20.0.0")

@@ -135,7 +135,8 @@ func newScript(path string, o Options) *Script {
 // nil if the client may come in, else an error with the reason. It returns at the latest when ctx ends or
 // the Timeout of the options is over.
 func (s *Script) Decide(ctx context.Context, c Client) error {
-	d := &decision{client: c, since: time.Now(), answer: make(chan error, 1)}
+	d := &decision{client: c, since: time.Now(), answer: answerChannels.Get().(chan error)}
+	defer answerChannels.Put(d.answer) // empty again: there is one answer, and it is taken
 	if err := s.submit(d); err != nil {
 		return err
 	}
@@ -147,6 +148,8 @@ func (s *Script) Decide(ctx context.Context, c Client) error {
 		return <-d.answer
 	}
 }
+
+var answerChannels = sync.Pool{New: func() any { return make(chan error, 1) }}
 
 // Retire closes the script when nobody has waited for a decision for a while. New clients are decided about
 // until then. It returns at once.

@@ -134,7 +134,9 @@ func stackOf(err error) string {
 // reason turns what a script gave as a reason into text: the message of an error, else what String makes of
 // it.
 func (e *engine) reason(v goja.Value) (text string) {
-	if exception := e.vm.Try(func() {
+	if s, ok := v.(goja.String); ok {
+		text = s.String()
+	} else if exception := e.vm.Try(func() {
 		if object, ok := v.(*goja.Object); ok && object.ClassName() == "Error" {
 			text = object.Get("message").String()
 		} else if symbol, ok := v.(*goja.Symbol); ok {
