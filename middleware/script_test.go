@@ -50,6 +50,16 @@ func TestScript(t *testing.T) {
 	}
 }
 
+// awaitSaid waits until a script has printed a word.
+func awaitSaid(t testing.TB, word string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); observedLogs.FilterMessage(word).Len() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the script did not say %q", word)
+		}
+	}
+}
+
 // The matcher's timeout is the script's.
 func TestScriptTimeout(t *testing.T) {
 	match := strings.Replace(scriptMatcher(scriptFile(t, "")), "]}}", `], "timeout": "50ms"}}`, 1)
@@ -92,11 +102,7 @@ func TestScriptReloadWhileWaiting(t *testing.T) {
 	t.Cleanup(stop(t))
 	observedLogs.TakeAll()
 	conn := dial(t, address)
-	for deadline := time.Now().Add(patience); observedLogs.FilterMessage("asked").Len() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the script was not asked")
-		}
-	}
+	awaitSaid(t, "asked")
 	run(t, file, route(scriptMatcher(path), "two"))
 	if answer, err := io.ReadAll(conn); string(answer) != "one" || err != nil {
 		t.Errorf("got %q and %v", answer, err)
@@ -108,36 +114,20 @@ func TestScriptSeesTheEnd(t *testing.T) {
 	path := scriptFile(t, `
 		if (globalThis.open) return next('one at a time');
 		globalThis.open = socket;
+		console.log('came');
 		socket.on('close', () => { globalThis.open = null; console.log('left'); });
 		next();`)
 	address := serve(t, strings.Replace(route(scriptMatcher(path), "in "), `"word"`, `"listen": true, "word"`, 1))
 	conn := dial(t, address)
-	if _, err := io.WriteString(conn, "12"); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(patience); ; {
-		other, err := ask(t, address, "") // the first may be decided about after this one
-		if err != nil {
-			t.Fatal(err)
-		}
-		if other == "" {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal("nobody was kept out")
-		}
-	}
-	if _, err := io.WriteString(conn, "345"); err != nil {
+	awaitSaid(t, "came")
+	must(t, address, "", "")
+	if _, err := io.WriteString(conn, "12345"); err != nil {
 		t.Fatal(err)
 	}
 	if answer, err := io.ReadAll(conn); string(answer) != "in 12345" || err != nil {
 		t.Errorf("got %q and %v", answer, err)
 	}
-	for deadline := time.Now().Add(patience); observedLogs.FilterMessage("left").Len() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the script was not told")
-		}
-	}
+	awaitSaid(t, "left")
 	must(t, address, "hello", "in hello")
 }
 
