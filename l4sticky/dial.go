@@ -22,7 +22,8 @@ type attempt struct {
 	session *clientSession
 	client  netip.Addr
 	remote  net.Addr
-	header  int // bytes of the PROXY header
+	header  int    // bytes of the PROXY header
+	over    func() // to be called when the connection is over, if not nil
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -208,12 +209,15 @@ func (a *attempt) Lost(err error) {
 	}
 	a.dialer.sessions.Release(a.session)
 	a.dialer.leave()
+	if a.over != nil {
+		a.over()
+	}
 }
 
 // line returns the connection to a target, which is the end of the search.
 func (a *attempt) line(m *target.Member) relay.Line {
 	defer a.free()
-	return &line{a.Handler, a.session, m, a.header}
+	return &line{a.Handler, a.session, m, a.header, a.over}
 }
 
 // attempts keeps the memory of searches, most of which are over within microseconds.

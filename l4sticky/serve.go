@@ -34,6 +34,9 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		return nil
 	}
 	a.header = len(header)
+	if guest, ok := cx.GetVar(handoverVar).(interface{ TakeOver() (end func()) }); ok {
+		a.over = guest.TakeOver()
+	}
 	if h.plain {
 		taken, err := relay.Go(down, first, a, &h.times)
 		if err != nil {
@@ -45,6 +48,10 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	return h.carry(down, first, a)
 }
+
+// handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
+// taken over here: layer4 closes what it has of it long before.
+const handoverVar = "sticky.handover"
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
 func (h *Handler) attempt(remote net.Addr) *attempt {
@@ -94,6 +101,7 @@ type line struct {
 	session  *clientSession
 	upstream *target.Member
 	header   int
+	over     func() // to be called at the end, if not nil
 }
 
 // TargetFailed makes sure of a target whose connection broke.
@@ -114,6 +122,9 @@ func (l *line) Done(r relay.Result) {
 	}
 	d.sessions.Release(l.session)
 	d.leave()
+	if l.over != nil {
+		l.over()
+	}
 }
 
 // refused logs why a connection is closed unserved, at most once a second.

@@ -3,6 +3,7 @@ package middleware
 import (
 	"net"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -20,13 +21,46 @@ type guestList struct {
 	following map[*guest]func()
 }
 
-// guest is a socket that is closed when its connection is over.
-type guest struct{ socket syscall.RawConn }
+// guest is a socket that is closed when its connection is over, unless a handler has taken that over.
+type guest struct {
+	socket   syscall.RawConn
+	handover *handover
+}
+
+// over reports whether the connection is.
+func (g *guest) over() bool {
+	switch g.handover.state.Load() {
+	case handedOver:
+		return false
+	case done:
+		return true
+	}
+	return g.socket.Control(func(uintptr) {}) != nil
+}
+
+// handoverVar is the connection's variable that a handler looks for which keeps a connection longer than it handles
+// it.
+const handoverVar = "sticky.handover"
+
+// A handover tells what has become of a connection that a handler has taken over.
+type handover struct{ state atomic.Int32 }
+
+const (
+	handedOver = 1 + iota
+	done
+)
+
+// TakeOver is called by the handler before layer4 closes what is left of the connection. The function that it
+// returns is to be called when the connection is over.
+func (h *handover) TakeOver() (end func()) {
+	h.state.Store(handedOver)
+	return func() { h.state.Store(done) }
+}
 
 // follow has f called, in a goroutine that it must not hold up, when a connection is over. The function that
 // it returns takes that back.
-func (l *guestList) follow(conn net.Conn, f func()) (stop func()) {
-	g := &guest{socketOf(conn)}
+func (l *guestList) follow(conn net.Conn, h *handover, f func()) (stop func()) {
+	g := &guest{socketOf(conn), h}
 	if g.socket == nil {
 		return func() {} // its end cannot be seen
 	}
@@ -63,7 +97,7 @@ func (l *guestList) ended() (ended []func(), more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for g, f := range l.following {
-		if g.socket.Control(func(uintptr) {}) != nil {
+		if g.over() {
 			ended = append(ended, f)
 			delete(l.following, g)
 		}

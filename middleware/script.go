@@ -113,7 +113,12 @@ func onEnd(client *Client) func(f func()) func() {
 	if !ok {
 		return nil
 	}
-	return func(f func()) func() { return guests.follow(cx.Conn, f) }
+	h, known := cx.GetVar(handoverVar).(*handover)
+	if !known {
+		h = new(handover)
+		cx.SetVar(handoverVar, h)
+	}
+	return func(f func()) func() { return guests.follow(cx.Conn, h, f) }
 }
 
 // Cleanup closes the script as soon as nobody waits for it any more.
