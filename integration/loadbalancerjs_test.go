@@ -21,11 +21,15 @@ type legacyProcess struct {
 }
 
 // startLegacy runs LoadBalancer.js with a script until the test ends.
-func startLegacy(t testing.TB, script string, target *target) *legacyProcess {
+func startLegacy(t testing.TB, script string, targets ...*target) *legacyProcess {
 	t.Helper()
 	port := freePort(t)
 	p := &legacyProcess{addr: fmt.Sprintf("127.0.0.1:%d", port)}
-	p.cmd = exec.Command("node", filepath.Join("node", "loadbalancer.js"), fmt.Sprint(port), fmt.Sprint(portOf(target.addr)), script)
+	args := []string{filepath.Join("node", "loadbalancer.js"), fmt.Sprint(port), script}
+	for _, target := range targets {
+		args = append(args, fmt.Sprint(portOf(target.addr)))
+	}
+	p.cmd = exec.Command("node", args...)
 	var stderr bytes.Buffer
 	p.cmd.Stderr = &stderr
 	stdout, err := p.cmd.StdoutPipe()

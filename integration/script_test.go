@@ -151,12 +151,15 @@ func TestScriptsSideBySide(t *testing.T) {
 }
 
 // startScripted runs ours with a config.json that names the script.
-func startScripted(t testing.TB, script string, target *target) (caddy *balancerProcess, listen string) {
+func startScripted(t testing.TB, script string, targets ...*target) (caddy *balancerProcess, listen string) {
 	t.Helper()
 	port := freePort(t)
 	config := filepath.Join(t.TempDir(), "config.json")
-	text := fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": %q, "targets": [{"host": "127.0.0.1", "port": %d}]}`,
-		port, script, portOf(target.addr))
+	var list []string
+	for _, target := range targets {
+		list = append(list, fmt.Sprintf(`{"host": "127.0.0.1", "port": %d}`, portOf(target.addr)))
+	}
+	text := fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": %q, "targets": [%s]}`, port, script, strings.Join(list, ", "))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -29,12 +29,7 @@ func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
 
 // fails deactivates a target, because of an error if one is known.
 func (d *dialer) fails(m *target.Member, err error) {
-	if m.Deactivate(d.deactivation) {
-		d.logger.Warn("upstream deactivated",
-			zap.Stringer("upstream", m.Config.Address),
-			zap.Duration("duration", d.deactivation),
-			zap.Error(err))
-	}
+	d.deactivate(m, d.logger, err)
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.

@@ -4,6 +4,8 @@ import (
 	"net"
 	"net/netip"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -74,4 +76,14 @@ func (v *variant) move(s *clientSession, m *target.Member) {
 	v.sessions.Settle(s,
 		func(t *target.Target) bool { return t == m.Target },
 		func() *target.Target { return m.Target })
+}
+
+// deactivate keeps new connections away from the target for a while, and has the log tell why.
+func (v *variant) deactivate(m *target.Member, logger *zap.Logger, reason error) {
+	if m.Deactivate(v.deactivation) {
+		logger.Warn("upstream deactivated",
+			zap.Stringer("upstream", m.Config.Address),
+			zap.Duration("duration", v.deactivation),
+			zap.Error(reason))
+	}
 }

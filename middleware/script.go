@@ -44,6 +44,10 @@ type Script struct {
 	// the changed script. It is not looked at. Default: none.
 	Version string `json:"version,omitempty"`
 
+	// The pool of `sticky_proxy` or `sticky_ip` whose targets are meant by the script's balancer.isTargetActive and
+	// balancer.deactivateTarget. Default: `default`.
+	Pool string `json:"pool,omitempty"`
+
 	script *script.Script
 }
 
@@ -78,7 +82,11 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
-	if s.script, err = script.Load(path, script.Options{Logger: ctx.Slogger(), Timeout: unlimited}); err != nil {
+	if s.Pool == "" {
+		s.Pool = defaultPool
+	}
+	o := script.Options{Logger: ctx.Slogger(), Timeout: unlimited, Targets: targetsOf(s.Pool)}
+	if s.script, err = script.Load(path, o); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
 	return nil
@@ -131,7 +139,9 @@ func (s *Script) Cleanup() error {
 
 // UnmarshalCaddyfile sets up the Script from Caddyfile tokens. Syntax:
 //
-//	script <path>
+//	script <path> {
+//		pool <name>
+//	}
 func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the middleware's name
 	if !d.NextArg() {
@@ -141,7 +151,7 @@ func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("script: '%s': only one path may be given", d.Val())
 	}
-	return parse.NoBlock(d, "script")
+	return parse.Block(d, "script", parse.Options{"pool": parse.String(&s.Pool)})
 }
 
 // besideFile makes a path that is relative to a config file's folder one that holds everywhere, as the config

@@ -1,13 +1,13 @@
 // LoadBalancer.js itself, without its command line and its workers: one balancer that says what it notices.
-// Usage: node loadbalancer.js PORT TARGETPORT SCRIPT
+// Usage: node loadbalancer.js PORT SCRIPT TARGETPORT...
 'use strict';
 
 const LoadBalancer = require('loadbalancer/loadbalancer.js');
 
-const [port, targetPort, script] = process.argv.slice(2);
+const [port, script, ...targetPorts] = process.argv.slice(2);
 const balancer = new LoadBalancer({
   sourcePort: Number(port),
-  targets: [{ host: '127.0.0.1', port: Number(targetPort) }],
+  targets: targetPorts.map((targetPort) => ({ host: '127.0.0.1', port: Number(targetPort) })),
   stickiness: true,
   balancerControllerPath: script,
 });

@@ -3,6 +3,9 @@ package script
 import (
 	"errors"
 	"fmt"
+	"math"
+	"net"
+	"strconv"
 
 	"github.com/dop251/goja"
 )
@@ -23,55 +26,55 @@ func (e *engine) addMiddleware(call goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
-// targetOf reads (host, port) or throws.
-func (e *engine) targetOf(host, port goja.Value) Target {
-	t := Target{Host: host.String(), Port: int(port.ToInteger())}
-	if t.Host == "" || t.Port < 1 || t.Port > 65535 {
-		panic(e.vm.NewTypeError("balancer: %s:%s is no target", host.String(), port.String()))
+// addressOf reads (host, port), or throws.
+func (e *engine) addressOf(call goja.FunctionCall) string {
+	host, port := call.Argument(0).String(), call.Argument(1)
+	if n := port.ToInteger(); host == "" || n < 1 || n > math.MaxUint16 {
+		panic(e.vm.NewTypeError("balancer: %s:%s is no target", host, port.String()))
 	}
-	return t
+	return net.JoinHostPort(host, strconv.FormatInt(port.ToInteger(), 10))
 }
 
-// must throws an error.
-func (e *engine) must(what string, err error) {
+var (
+	errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
+	errLoading   = errors.New("not available while the script is loaded: the targets are not known yet")
+	errFixed     = errors.New("not available here: the targets are those of the config; change them there and reload it")
+)
+
+// targets returns who knows the targets, or has the function of the balancer throw.
+func (e *engine) targets(function string) Targets {
+	targets := e.script.options.Targets
+	if targets == nil {
+		e.must(function, errNoTargets)
+	}
+	if !e.isReady() {
+		e.must(function, errLoading)
+	}
+	return targets
+}
+
+// must throws an error of a function of the balancer.
+func (e *engine) must(function string, err error) {
 	if err != nil {
-		panic(e.vm.NewGoError(fmt.Errorf("balancer.%s: %w", what, err)))
+		panic(e.vm.NewGoError(fmt.Errorf("balancer.%s: %w", function, err)))
 	}
 }
-
-var errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
 
 func (e *engine) isTargetActive(call goja.FunctionCall) goja.Value {
-	f := e.script.options.Targets.IsActive
-	if f == nil {
-		e.must("isTargetActive", errNoTargets)
-	}
-	active, err := f(e.targetOf(call.Argument(0), call.Argument(1)))
-	e.must("isTargetActive", err)
+	const function = "isTargetActive"
+	active, err := e.targets(function).IsActive(e.addressOf(call))
+	e.must(function, err)
 	return e.vm.ToValue(active)
 }
 
 func (e *engine) deactivateTarget(call goja.FunctionCall) goja.Value {
-	f := e.script.options.Targets.Deactivate
-	if f == nil {
-		e.must("deactivateTarget", errNoTargets)
-	}
-	e.must("deactivateTarget", f(e.targetOf(call.Argument(0), call.Argument(1))))
+	const function = "deactivateTarget"
+	e.must(function, e.targets(function).Deactivate(e.addressOf(call)))
 	return goja.Undefined()
 }
 
-func (e *engine) setTargets(call goja.FunctionCall) goja.Value {
-	f := e.script.options.Targets.Set
-	if f == nil {
-		e.must("setTargets", errNoTargets)
-	}
-	var targets []Target
-	e.vm.ForOf(call.Argument(0), func(v goja.Value) bool {
-		o := v.ToObject(e.vm)
-		targets = append(targets, e.targetOf(nilSafe(o.Get("host")), nilSafe(o.Get("port"))))
-		return true
-	})
-	e.must("setTargets", f(targets))
+func (e *engine) setTargets(goja.FunctionCall) goja.Value {
+	e.must("setTargets", errFixed)
 	return goja.Undefined()
 }
 

@@ -138,6 +138,13 @@ func (e *engine) forgetGuests() {
 	}
 }
 
+// isReady reports whether the script is loaded.
+func (e *engine) isReady() bool {
+	e.script.mu.Lock()
+	defer e.script.mu.Unlock()
+	return e.ready
+}
+
 func (e *engine) perform(t task) bool {
 	if t.run != nil {
 		return e.stretch(t.decision, t.run)

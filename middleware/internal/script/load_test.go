@@ -34,6 +34,7 @@ func TestLoadErrors(t *testing.T) {
 		"run never done":    {map[string]string{"balancer.js": "exports.run = () => new Promise(() => {})"}, "DIR/balancer.js: run did not finish in time"},
 		"addMiddleware":     {map[string]string{"balancer.js": "exports.run = (b) => b.addMiddleware('x', () => {})"}, "TypeError: balancer.addMiddleware: there is no middleware type \"x\""},
 		"setTargets":        {map[string]string{"balancer.js": "exports.run = (b) => b.setTargets([])"}, "balancer.setTargets: not available here"},
+		"isTargetActive":    {map[string]string{"balancer.js": "exports.run = (b) => b.isTargetActive('a', 1)"}, "balancer.isTargetActive: not available while the script is loaded"},
 		"write":             {map[string]string{"balancer.js": "require('fs').writeFileSync('x', '')"}, "fs.writeFile: scripts can read files only"},
 		"listen":            {map[string]string{"balancer.js": "require('net').createServer()"}, "net.createServer: scripts cannot make connections or servers of their own"},
 		"exit":              {map[string]string{"balancer.js": "process.exit(1)"}, "process.exit: not available here"},
@@ -41,7 +42,7 @@ func TestLoadErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			b, err := tryLoad(t, Options{RunLimit: 50 * time.Millisecond}, c.files)
+			b, err := tryLoad(t, Options{RunLimit: 50 * time.Millisecond, Targets: fakeTargets("")}, c.files)
 			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.path))
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)

@@ -28,18 +28,13 @@ type Client struct {
 	OnEnd func(f func()) (stop func())
 }
 
-// Target is the address of a target as scripts name it.
-type Target struct {
-	Host string `json:"host"`
-	Port int    `json:"port"`
-}
-
-// Targets is what a script may ask of the balancer about its targets. A function that is nil
-// makes the script's call throw an error that says so.
-type Targets struct {
-	IsActive   func(Target) (bool, error)
-	Deactivate func(Target) error
-	Set        func([]Target) error
+// Targets is what a script may ask of the balancer about its targets, which are given as `host:port`. Both functions
+// are called by the script's event loop. An error is thrown in the script.
+type Targets interface {
+	// IsActive reports whether a target gets new connections.
+	IsActive(address string) (bool, error)
+	// Deactivate has a target get none for a while.
+	Deactivate(address string) error
 }
 
 // Options are the settings of a script. The zero value is usable.
@@ -56,7 +51,7 @@ type Options struct {
 	// MemoryLimit is by how many bytes the heap may grow while the script computes without a pause on behalf of one
 	// client, and the most that one call may allocate. The default is 256 MiB. Other work may take four times that.
 	MemoryLimit int64
-	// Targets is what the script may ask about targets.
+	// Targets is asked about targets once the script is loaded. If it is nil, the script's calls throw an error that says so.
 	Targets Targets
 }
 

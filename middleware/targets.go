@@ -1,0 +1,37 @@
+package middleware
+
+import (
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/middleware/internal/script"
+)
+
+// defaultPool is the pool of handlers that name none.
+const defaultPool = "default"
+
+// pools is what the module sticky.targets does, which a build of Caddy need not have.
+type pools interface {
+	IsActive(pool, address string) (bool, error)
+	Deactivate(pool, address string) error
+}
+
+// poolTargets are the targets of one pool.
+type poolTargets struct {
+	pools pools
+	name  string
+}
+
+// targetsOf returns the targets of a pool, or nil if there is nobody who knows them.
+func targetsOf(name string) script.Targets {
+	module, err := caddy.GetModule("sticky.targets")
+	if err != nil {
+		return nil
+	}
+	return &poolTargets{module.New().(pools), name}
+}
+
+func (t *poolTargets) IsActive(address string) (bool, error) {
+	return t.pools.IsActive(t.name, address)
+}
+
+func (t *poolTargets) Deactivate(address string) error { return t.pools.Deactivate(t.name, address) }
