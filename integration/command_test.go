@@ -18,14 +18,8 @@ func TestLegacyCommand(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	admin := "unix/" + adminSocket(t)
-	loadbalancer := func(args ...string) (string, error) {
-		cmd := caddyCommand(t, append([]string{"loadbalancer"}, args...)...)
-		cmd.Dir = home
-		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "CADDY_ADMIN="+admin)
-		output, err := cmd.CombinedOutput()
-		return string(output), err
-	}
+	caddy := commandLine(t, home, "unix/"+adminSocket(t))
+	loadbalancer := func(args ...string) (string, error) { return caddy(append([]string{"loadbalancer"}, args...)...) }
 
 	output, err := loadbalancer("start")
 	if err != nil {
@@ -57,5 +51,17 @@ func TestLegacyCommand(t *testing.T) {
 	}
 	if output, err = loadbalancer("start", "--config", "nowhere.json"); err == nil || !strings.Contains(output, "nowhere.json") {
 		t.Errorf("a missing config: %v: %q", err, output)
+	}
+}
+
+// commandLine returns a function that runs caddy in a folder, where it also keeps its files, with an admin address.
+func commandLine(t *testing.T, folder, admin string) func(args ...string) (output string, err error) {
+	return func(args ...string) (string, error) {
+		t.Helper()
+		cmd := caddyCommand(t, args...)
+		cmd.Dir = folder
+		cmd.Env = append(cmd.Env, "HOME="+folder, "XDG_CONFIG_HOME="+folder, "XDG_DATA_HOME="+folder, "CADDY_ADMIN="+admin)
+		output, err := cmd.CombinedOutput()
+		return string(output), err
 	}
 }

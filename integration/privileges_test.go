@@ -99,7 +99,7 @@ func mustHaveDropped(t *testing.T, pid int, to *user.User) {
 func TestDowngradeToUser(t *testing.T) {
 	to, port, target := nobody(t), lowPort(t), greeters(t, 1)[0]
 	admin := freeAddr(t)
-	path := legacyConfig(t, port, `, "downgradeToUser": "nobody"`, target)
+	path := legacyConfig(t, port, fmt.Sprintf(`, "downgradeToUser": %s`, to.Uid), target)
 	p := launch(t, "CADDY_ADMIN="+admin, "loadbalancer", "run", "--config", path)
 	p.admin = http.DefaultClient
 	t.Cleanup(func() { p.end(t) })
@@ -172,45 +172,4 @@ func (p *balancerProcess) mustLoad(t *testing.T, admin string, config map[string
 		t.Fatalf("reloading: %s: %s", response.Status, text)
 	}
 	t.Fatalf("reloading: %s", failure)
-}
-
-// In the background it is the same, and the old commands know it.
-func TestDowngradeInBackground(t *testing.T) {
-	to, port, target, home := nobody(t), lowPort(t), greeters(t, 1)[0], t.TempDir()
-	path := legacyConfig(t, port, fmt.Sprintf(`, "downgradeToUser": %s`, to.Uid), target)
-	admin := freeAddr(t)
-	loadbalancer := func(args ...string) string {
-		t.Helper()
-		cmd := caddyCommand(t, append([]string{"loadbalancer"}, args...)...)
-		cmd.Dir = home
-		cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home, "CADDY_ADMIN="+admin)
-		output, err := cmd.CombinedOutput()
-		if err != nil {
-			log, _ := os.ReadFile(filepath.Join(home, "loadbalancer.out"))
-			t.Fatalf("%v: %v: %s\n%s", args, err, output, log)
-		}
-		return string(output)
-	}
-	t.Cleanup(func() { loadbalancer("stop") })
-	started := regexp.MustCompile(`PID: (\d+)\n`).FindStringSubmatch(loadbalancer("start", "--config", path))
-	if started == nil {
-		t.Fatal("no PID")
-	}
-	pid, err := strconv.Atoi(started[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	who(t, "127.0.0.2", fmt.Sprintf("127.0.0.1:%d", port))
-	mustHaveDropped(t, pid, to)
-	if list := loadbalancer("list"); !strings.Contains(list, "PID: "+started[1]) {
-		t.Errorf("listed %q", list)
-	}
-	loadbalancer("stop")
-	if list := loadbalancer("list"); list != "" {
-		t.Errorf("listed %q after stop", list)
-	}
-	// What nobody has waited for yet has no command line any more.
-	if command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); err == nil && len(command) > 0 {
-		t.Error("it still runs")
-	}
 }
