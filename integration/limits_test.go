@@ -1,6 +1,9 @@
 package integration
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 // A client has as many connections as it may have, whatever others have, and gets the next when one ends.
 func TestMaxConnectionsPerClient(t *testing.T) {
@@ -13,6 +16,10 @@ func TestMaxConnectionsPerClient(t *testing.T) {
 		mustClose(t, dialFrom(t, ips[0], listen))
 	}
 	hold(t, ips[1], listen)
+	const line = `"reason":"max_connections_per_client, which is 2"`
+	if got := strings.Count(caddy.Log(), line); got != 3 {
+		t.Errorf("the log has %d times %s, want 3", got, line)
+	}
 	if got := caddy.metric(t, `caddy_sticky_proxy_blocked_total{limit="max_connections_per_client",pool="default"}`); got != "3" {
 		t.Errorf("%q connections are counted as blocked, want 3", got)
 	}

@@ -12,9 +12,10 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
-	"golang.org/x/time/rate"
+	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -81,9 +82,9 @@ type Handler struct {
 
 	dialer    *dialer
 	times     relay.Options
-	failover  bool           // whether a dial that is late has another beside it
-	plain     bool           // all upstreams are TCP
-	refusals  rate.Sometimes // bounds the log lines that strangers can cause
+	failover  bool             // whether a dial that is late has another beside it
+	plain     bool             // all upstreams are TCP
+	refusals  loglimit.Limiter // of the log lines that strangers can cause
 	ppVersion byte
 }
 
@@ -103,7 +104,9 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options and joins the pool.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.refusals = rate.Sometimes{Interval: time.Second}
+	h.refusals.LeftOut = func(lines int) {
+		ctx.Logger().Warn("closed more connections, left out of the log", zap.Int("left_out", lines))
+	}
 	if err := h.setDefaults(); err != nil {
 		return err
 	}

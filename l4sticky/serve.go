@@ -31,6 +31,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	first := append(header, early...)
 	a := h.attempt(remote)
 	if a == nil {
+		relay.Dismiss(down)
 		return nil
 	}
 	a.header = len(header)
@@ -57,13 +58,13 @@ const handoverVar = "sticky.handover"
 func (h *Handler) attempt(remote net.Addr) *attempt {
 	v := h.dialer.variant
 	if open := v.enter(); h.MaxConnections > 0 && open > int64(h.MaxConnections) {
-		h.over(remote, "max_connections")
+		h.over(remote, "max_connections", h.MaxConnections)
 		return nil
 	}
 	client := v.client(remote)
 	session, allowed := v.acquire(client, h.MaxConnectionsPerClient)
 	if !allowed {
-		h.over(remote, "max_connections_per_client")
+		h.over(remote, "max_connections_per_client", h.MaxConnectionsPerClient)
 		return nil
 	}
 	a := attempts.Get().(*attempt)
@@ -73,17 +74,20 @@ func (h *Handler) attempt(remote net.Addr) *attempt {
 	return a
 }
 
-// over ends a connection that is over a limit.
-func (h *Handler) over(remote net.Addr, limit string) {
+// over keeps out a connection that is over a limit.
+func (h *Handler) over(remote net.Addr, option string, limit int) {
 	h.dialer.leave()
-	blocked.WithLabelValues(h.dialer.name, limit).Inc()
-	h.refused(remote, fmt.Errorf("%s is reached", limit))
+	blocked.WithLabelValues(h.dialer.name, option).Inc()
+	if h.refusals.Admit() {
+		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
+	}
 }
 
 // carry relays a connection while it waits.
 func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
 	up, line := relay.Connect(a, &h.times, h.dialTarget)
 	if line == nil {
+		relay.Dismiss(down)
 		return nil
 	}
 	defer up.Close()
@@ -127,11 +131,11 @@ func (l *line) Done(r relay.Result) {
 	}
 }
 
-// refused logs why a connection is closed unserved, at most once a second.
+// refused logs why a connection is closed unserved.
 func (h *Handler) refused(remote net.Addr, err error) {
-	h.refusals.Do(func() {
+	if h.refusals.Admit() {
 		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
-	})
+	}
 }
 
 // proxyHeader returns the PROXY protocol header for the connection, or nothing if none is wanted.

@@ -92,7 +92,7 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 		}
 		m.chain = append(m.chain, link{middleware, module.(caddy.Module).CaddyModule().ID.Name()})
 	}
-	m.logger = &blockLogger{logger: ctx.Logger()}
+	m.logger = newBlockLogger(ctx.Logger())
 	return registerMetrics(ctx.GetMetricsRegistry(), blocked)
 }
 

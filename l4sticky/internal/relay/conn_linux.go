@@ -198,6 +198,17 @@ func (c *Conn) Close() error {
 	return nil
 }
 
+// dismiss is Dismiss for a connection that is not Go's yet, and reports whether it was one.
+func (c *Conn) dismiss() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fd < 0 {
+		return false
+	}
+	dismiss(c.fd)
+	return true
+}
+
 // take hands the descriptor over.
 func (c *Conn) take() (int32, error) {
 	c.mu.Lock()

@@ -34,6 +34,23 @@ func TestLocalAddressStays(t *testing.T) {
 	}
 }
 
+// TestDismiss ends connections in order whose clients have sent something.
+func TestDismiss(t *testing.T) {
+	for name, used := range map[string]bool{"light": false, "real": true} {
+		t.Run(name, func(t *testing.T) {
+			client, conn := accepted(t, "127.0.0.1:0")
+			if used {
+				send(t, conn, "x")
+				expect(t, client, "x")
+			}
+			send(t, client, "early")
+			Dismiss(conn)
+			_ = conn.Close()
+			expectEnd(t, client)
+		})
+	}
+}
+
 // TestFirstReadTellsReset reads from a client that has reset, and not ended its stream.
 func TestFirstReadTellsReset(t *testing.T) {
 	client, conn := accepted(t, "127.0.0.1:0")

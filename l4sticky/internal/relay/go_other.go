@@ -10,6 +10,9 @@ import (
 // Go carries a client to the target that its route finds. On this system it carries none, and reports false.
 func Go(net.Conn, []byte, Route, *Options) (bool, error) { return false, nil }
 
+// Dismiss gives a client that is not served an orderly end, as far as this system can.
+func Dismiss(conn net.Conn) { closeWrite(conn) }
+
 // IsSocket reports whether a connection is a plain one of the system.
 func IsSocket(conn net.Conn) bool { return isNetSocket(conn) }
 

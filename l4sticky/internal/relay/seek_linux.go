@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"errors"
 	"os"
 	"slices"
 
@@ -189,6 +190,9 @@ func (s *seek) all() []flight {
 func (l *Loop) lose(p *pair, err error) {
 	l.giveUp(p)
 	route := p.seek.route
+	if !errors.Is(err, ErrClientLeft) {
+		dismiss(p.ends[client].fd)
+	}
 	sysClose(p.ends[client].fd)
 	l.drop(p)
 	route.Lost(err)

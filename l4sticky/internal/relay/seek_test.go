@@ -27,10 +27,12 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 					}
 					return dialer.DialContext(ctx, "tcp", addrs[0].String())
 				})
-				if line != nil {
-					Run(down, up, nil, line, options)
-					_ = up.Close()
+				if line == nil {
+					Dismiss(down)
+					return
 				}
+				Run(down, up, nil, line, options)
+				_ = up.Close()
 			}()
 		})
 	})
@@ -91,9 +93,11 @@ func TestRefusedMeansTheNext(t *testing.T) {
 	})
 }
 
+// TestNobodyAccepts ends in order, though the client has sent something.
 func TestNobodyAccepts(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
 		client, down, route, _ := seekers(t, refusing(t), refusing(t))
+		send(t, client, "early")
 		find(t, down, route, patient())
 		expectEnd(t, client)
 		if err := <-route.lost; err != nil {

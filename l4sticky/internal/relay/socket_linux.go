@@ -49,6 +49,35 @@ func unacknowledged(conn net.Conn) (bytes int) {
 	return bytes
 }
 
+// maxDiscarded bounds what is read from a client that is not served.
+const maxDiscarded = 1 << 20
+
+// Dismiss gives a client that is not served an orderly end. It comes before its connection is closed, which would be
+// a reset if the client has sent something.
+func Dismiss(conn net.Conn) {
+	if c, ok := conn.(*Conn); ok && c.dismiss() {
+		return
+	}
+	closeWrite(conn)
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { dismiss(int32(fd)) })
+	}
+}
+
+// dismiss ends the direction to the client before anything else can, and throws away what came from there.
+func dismiss(fd int32) {
+	sysShutdown(fd)
+	buffer := largeBuffers.Get().(*[largeSize]byte)
+	defer largeBuffers.Put(buffer)
+	for discarded := 0; discarded < maxDiscarded; {
+		n, errno := sysRecv(fd, buffer[:])
+		if n <= 0 || errno != 0 {
+			return
+		}
+		discarded += n
+	}
+}
+
 // socketBelow returns the socket of a plain connection, or of one that tells what is below it.
 func socketBelow(conn net.Conn) syscall.RawConn {
 	if c, ok := conn.(interface{ Socket() net.Conn }); ok {
