@@ -74,22 +74,33 @@ func newAuthority(url, socket string, timeout, ttl time.Duration, size int) (*au
 // about returns why a client is refused, or nothing if it may come in. It doesn't wait longer than the context
 // allows; others may still wait for the same answer.
 func (a *authority) about(ctx context.Context, q question) (refusal string, err error) {
-	if refusal, known := a.recall(q); known {
-		return refusal, nil
-	}
-	result := a.pending.DoChan(q.Client+" "+q.Local, func() (any, error) {
-		if refusal, known := a.recall(q); known { // the answer came in this very moment
+	for {
+		if refusal, known := a.recall(q); known {
 			return refusal, nil
 		}
-		return a.ask(q)
-	})
-	select {
-	case r := <-result:
-		refusal, _ = r.Val.(string)
-		return refusal, r.Err
-	case <-ctx.Done():
-		return "", ctx.Err()
+		result := a.pending.DoChan(q.Client, func() (any, error) {
+			refusal, known := a.recall(q)
+			if known { // the answer came in this very moment
+				return outcome{q, refusal}, nil
+			}
+			refusal, err := a.ask(q)
+			return outcome{q, refusal}, err
+		})
+		select {
+		case r := <-result:
+			if o, ok := r.Val.(outcome); !ok || o.question == q {
+				return o.refusal, r.Err
+			} // else the question was about another local address, and it is this one's turn
+		case <-ctx.Done():
+			return "", ctx.Err()
+		}
 	}
+}
+
+// An outcome is what came of a question.
+type outcome struct {
+	question question
+	refusal  string
 }
 
 func (a *authority) recall(q question) (refusal string, known bool) {

@@ -209,6 +209,35 @@ func TestOneQuestionAtATime(t *testing.T) {
 	}
 }
 
+// A client at two local addresses is two questions, one after the other.
+func TestOneQuestionForEachAddress(t *testing.T) {
+	entered := make(chan struct{}, 1)
+	s := startService(t, "tcp", "127.0.0.1:0", func(http.ResponseWriter, *http.Request) {
+		select {
+		case entered <- struct{}{}:
+			<-time.After(200 * time.Millisecond) // in which the other question must not come
+			<-entered
+		default:
+			t.Error("two questions about one client at the same time")
+		}
+	})
+	a := provision(t, &Authorize{URL: s.URL, Timeout: caddy.Duration(time.Minute)})
+	results := make(chan error)
+	for n := range 20 {
+		client := testClient("203.0.113.1")
+		client.local = &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443 + n%2}
+		go func() { results <- a.Decide(t.Context(), client) }()
+	}
+	for range 20 {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	if n := s.asked.Load(); n != 2 {
+		t.Errorf("%d questions about two addresses", n)
+	}
+}
+
 func eventually(t *testing.T, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); !condition(); time.Sleep(time.Millisecond) {
