@@ -14,7 +14,11 @@ var required = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'
 // Fingerprint returns a short text that changes with the script at path and with the files that it requires by a
 // relative path. It is empty if there is no such script.
 func Fingerprint(path string) string {
-	path, err := real(path)
+	found := asFileOrFolder(path)
+	if found == "" {
+		return ""
+	}
+	path, err := real(found)
 	if err != nil {
 		return ""
 	}

@@ -147,6 +147,29 @@ func TestPath(t *testing.T) {
 }
 
 // A fingerprint changes with each file that a script requires by a relative path, however it is written.
+// A script is found as by require.
+func TestPathOfScript(t *testing.T) {
+	const text = "module.exports.run = (b) => b.addMiddleware('connection', (socket, next) => next(__filename));"
+	b, err := tryLoad(t, Options{}, map[string]string{"balancer.js": text, "control/index.js": text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Dir(b.path)
+	for path, want := range map[string]string{"balancer": b.path, "control": filepath.Join(folder, "control", "index.js")} {
+		s, err := Load(filepath.Join(folder, path), Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(s.Close)
+		if err := s.Decide(t.Context(), client("192.0.2.1")); err == nil || err.Error() != want {
+			t.Errorf("%s is %v, want %s", path, err, want)
+		}
+		if got := Fingerprint(filepath.Join(folder, path)); got == "" || got != Fingerprint(want) {
+			t.Errorf("the fingerprint of %s is %q", path, got)
+		}
+	}
+}
+
 func TestFingerprint(t *testing.T) {
 	folder := t.TempDir()
 	files := []string{"balancer.js", "a.js", "b/index.js", "list.json", "c.js", "d.js"}

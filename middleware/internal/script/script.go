@@ -78,12 +78,15 @@ type Script struct {
 
 var errStopped = errors.New("script stopped")
 
-// Load reads the script at path, runs it, and calls its module.exports.run. An error names the file and
-// the line at fault. The script runs until it is closed.
+// Load reads the script at path, which is found as by require, runs it, and calls its module.exports.run. An error
+// names the file and the line at fault. The script runs until it is closed.
 func Load(path string, o Options) (*Script, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("script %s: %w", path, err)
+	}
+	if found := asFileOrFolder(absolute); found != "" {
+		absolute = found
 	}
 	if target, err := real(absolute); err == nil {
 		absolute = target // else reading it tells what is wrong
