@@ -1,11 +1,12 @@
 package script
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"github.com/dop251/goja"
 )
@@ -163,12 +164,17 @@ func (m *modules) source(path string, compiled bool) *source {
 }
 
 func (m *modules) json(path string) goja.Value {
+	text := bytes.TrimPrefix(m.source(path, false).text, []byte("\ufeff"))
+	var fault *json.SyntaxError
+	if err := json.Unmarshal(text, new(json.RawMessage)); errors.As(err, &fault) {
+		before := text[:max(0, min(int(fault.Offset)-1, len(text)))]
+		line := 1 + bytes.Count(before, []byte("\n"))
+		column := len(before) - bytes.LastIndexByte(before, '\n')
+		panic(m.engine.makeError("SyntaxError", fmt.Sprintf("%s:%d:%d: %v", path, line, column, err)))
+	}
 	parse, _ := goja.AssertFunction(m.engine.global("JSON").Get("parse"))
-	value, err := parse(goja.Undefined(), m.engine.vm.ToValue(strings.TrimPrefix(string(m.source(path, false).text), "\ufeff")))
-	var exception *goja.Exception
-	if errors.As(err, &exception) {
-		panic(m.engine.makeError("SyntaxError", path+": "+m.engine.reason(exception.Value())))
-	} else if err != nil {
+	value, err := parse(goja.Undefined(), m.engine.vm.ToValue(string(text)))
+	if err != nil {
 		panic(err)
 	}
 	return value

@@ -2,8 +2,8 @@ package script
 
 import (
 	"errors"
-	"fmt"
 	"regexp"
+	"strconv"
 
 	"github.com/dop251/goja"
 )
@@ -55,7 +55,9 @@ var frame = regexp.MustCompile(`(?m)((?:/|[A-Za-z]:\\).*):(\d+):(\d+)\(\d+\)\)?$
 func placeIn(stack string) string {
 	for _, match := range frame.FindAllStringSubmatch(stack, -1) {
 		if isUserFile(match[1]) {
-			return fmt.Sprintf("%s:%s:%s: ", match[1], match[2], match[3])
+			line, _ := strconv.Atoi(match[2])
+			column, _ := strconv.Atoi(match[3])
+			return placeAt(match[1], line, column)
 		}
 	}
 	return ""

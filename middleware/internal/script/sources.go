@@ -69,7 +69,15 @@ type syntaxError struct {
 }
 
 func (s *syntaxError) Error() string {
-	return fmt.Sprintf("%s:%d:%d: SyntaxError: %s", s.path, s.line, s.column, s.message)
+	return placeAt(s.path, s.line, s.column) + "SyntaxError: " + s.message
+}
+
+// placeAt names a place in a file, of which goja counts the columns with the head that compile gives it.
+func placeAt(path string, line, column int) string {
+	if line == 1 && column > len(wrapperHead) {
+		column -= len(wrapperHead)
+	}
+	return fmt.Sprintf("%s:%d:%d: ", path, line, column)
 }
 
 // compile makes a program of a module's text; running it gives the function that Node would wrap it in.
@@ -81,7 +89,7 @@ func compile(path, text string) (*goja.Program, error) {
 	if strings.HasPrefix(text, "#!") {
 		text = "//" + text
 	}
-	program, err := parse(path, text, parser.WithDisableSourceMaps)
+	program, err := parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
 	if err == nil {
 		return program, nil
 	}
@@ -98,14 +106,14 @@ func compile(path, text string) (*goja.Program, error) {
 }
 
 func parse(path, text string, option parser.Option) (*goja.Program, error) {
-	ast, err := goja.Parse(path, wrapperHead+text+wrapperTail, option)
+	ast, err := goja.Parse(path, text, option)
 	if err != nil {
 		return nil, err
 	}
 	return goja.CompileAST(ast, false)
 }
 
-// rewrite puts a module into words that goja knows.
+// rewrite puts a module into words that goja knows, and its wrapper around it, of which the source map knows.
 func rewrite(path, text string) (string, error) {
 	result := api.Transform(text, api.TransformOptions{
 		Sourcefile: path,
@@ -114,6 +122,8 @@ func rewrite(path, text string) (string, error) {
 		Platform:   api.PlatformNode,
 		Target:     api.ES2020,
 		Sourcemap:  api.SourceMapInline,
+		Banner:     wrapperHead,
+		Footer:     wrapperTail,
 		Supported: map[string]bool{
 			"async-generator": false,
 			"for-await":       false,

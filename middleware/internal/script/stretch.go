@@ -109,7 +109,7 @@ func placeOf(stack []goja.StackFrame) string {
 	for _, frame := range stack {
 		if name := frame.SrcName(); isUserFile(name) {
 			p := frame.Position()
-			return fmt.Sprintf("%s:%d:%d: ", p.Filename, p.Line, p.Column)
+			return placeAt(p.Filename, p.Line, p.Column)
 		}
 	}
 	return ""
