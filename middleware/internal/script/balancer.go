@@ -90,7 +90,7 @@ func (e *engine) emitNotice(reason goja.Value) { e.emit("notice", reason) }
 func (e *engine) emitError(thrown goja.Value)  { e.emit("error", thrown) }
 
 func (e *engine) emit(event string, value goja.Value) {
-	if e.balancer == nil || !hasListeners(e.balancer) || e.emitting {
+	if e.balancer == nil || !hasListeners(e.balancer) || e.emitting || e.state.Load() == condemned {
 		return
 	}
 	if emit, ok := goja.AssertFunction(e.balancer.Get("_notify")); ok {

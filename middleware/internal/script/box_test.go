@@ -126,6 +126,13 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
+// clear forgets what was logged.
+func (j *journal) clear() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text.Reset()
+}
+
 // await waits until something is logged.
 func (j *journal) await(t testing.TB, what string) {
 	t.Helper()

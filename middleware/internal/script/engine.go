@@ -16,6 +16,15 @@ import (
 // unwinding them costs the square of their number, which this keeps well below RunLimit.
 const maxCallDepth = 2000
 
+// maxFiles and maxNetwork are how much background work goes on at a time.
+const (
+	maxFiles   = 64
+	maxNetwork = 2000
+)
+
+// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
+const prepareLimit = 5 * time.Second
+
 // engine is one run of a script: a JavaScript runtime and the goroutine that owns it. goja_nodejs has an
 // event loop as well; this one is for what that cannot tell: which client a failing callback belongs
 // to, and that it failed at all.
@@ -26,7 +35,10 @@ type engine struct {
 	cancel context.CancelFunc
 	ended  chan struct{}  // closed when the event loop is over
 	jobs   sync.WaitGroup // background work
-	slots  chan struct{}  // bounds the background work that goes on at a time
+
+	// What bounds the background work that goes on at a time: a service that doesn't answer must not keep the script
+	// from its files.
+	files, network chan struct{}
 
 	loaded   chan error // gets the outcome of loading
 	loadOnce sync.Once
@@ -50,6 +62,8 @@ type engine struct {
 	guests      map[*chain]func() // clients who were let in and are listened to; stops waiting for their end
 	modules     *modules
 	socketProto *goja.Object
+	ran         bool // run has returned, and its promise is fulfilled
+	preparing   int  // background work of loading that goes on
 	local       localEnd
 	balancer    *goja.Object
 	nodeBuffer  goja.Value
@@ -70,7 +84,8 @@ func newEngine(s *Script) *engine {
 		ctx:        ctx,
 		cancel:     cancel,
 		ended:      make(chan struct{}),
-		slots:      make(chan struct{}, 64),
+		files:      make(chan struct{}, maxFiles),
+		network:    make(chan struct{}, maxNetwork),
 		loaded:     make(chan error, 1),
 		wake:       make(chan struct{}, 1),
 		vm:         goja.New(),
@@ -92,6 +107,20 @@ func (e *engine) start() error {
 	}
 }
 
+// hasRun is called when run is done, and its promise fulfilled. What the script has begun to read meanwhile, such as a
+// list of who is blocked, comes first: without it, somebody could come in who must not.
+func (e *engine) hasRun() {
+	e.ran = true
+	e.prepared()
+	time.AfterFunc(prepareLimit, func() { e.finishLoading(nil) })
+}
+
+func (e *engine) prepared() {
+	if e.ran && e.preparing == 0 {
+		e.finishLoading(nil)
+	}
+}
+
 // finishLoading tells start the outcome; only the first one counts.
 func (e *engine) finishLoading(err error) {
 	e.loadOnce.Do(func() { e.loaded <- err })
@@ -100,7 +129,6 @@ func (e *engine) finishLoading(err error) {
 // loop is the event loop.
 func (e *engine) loop() {
 	defer close(e.ended)
-	defer e.jobs.Wait()
 	defer e.cancel()
 	defer e.forgetGuests()
 	if !e.stretch(nil, e.load) {
@@ -182,20 +210,34 @@ func (e *engine) post(d *decision, run func()) {
 	e.lockedEnqueue(task{decision: d, run: run})
 }
 
-// background does work outside of the event loop and has the event loop run what it returns, for the client
-// for whom the work was started. The work must return when its context ends.
-func (e *engine) background(work func(context.Context) func()) {
+// background does work outside of the event loop, with a slot of its kind, and has the event loop run what it returns,
+// for the client for whom the work was started. The work must return when its context ends.
+func (e *engine) background(slots chan struct{}, work func(context.Context) func()) {
 	d := e.owner.Load()
+	preparing := !e.isReady()
+	if preparing {
+		e.preparing++
+	}
 	e.jobs.Go(func() {
 		select {
-		case e.slots <- struct{}{}:
-			defer func() { <-e.slots }()
+		case slots <- struct{}{}:
+			defer func() { <-slots }()
 		case <-e.ctx.Done():
 			return
 		}
-		if done := e.guardedWork(work); done != nil && e.ctx.Err() == nil {
-			e.post(d, done)
+		done := e.guardedWork(work)
+		if e.ctx.Err() != nil || done == nil && !preparing {
+			return
 		}
+		e.post(d, func() {
+			if done != nil {
+				done()
+			}
+			if preparing {
+				e.preparing--
+				e.prepared()
+			}
+		})
 	})
 }
 
@@ -208,15 +250,21 @@ func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
 	return work(e.ctx)
 }
 
-// shut ends the engine and waits for it. An engine that does not end, because a built-in function
-// does not return, is left behind.
+// shut ends the engine and waits for it. An engine that does not end, because a built-in function or its work in
+// the background does not return, is left behind.
 func (e *engine) shut(reason error) {
 	e.state.Store(math.MaxUint64) // no restart any more
 	e.cancel()
 	e.vm.Interrupt(reason)
 	e.finishLoading(reason)
+	over := make(chan struct{})
+	go func() {
+		<-e.ended
+		e.jobs.Wait()
+		close(over)
+	}()
 	select {
-	case <-e.ended:
+	case <-over:
 	case <-time.After(patience):
 	}
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -221,4 +222,110 @@ func TestRestartFails(t *testing.T) {
 	b.want("192.0.2.66", "the script computed for 50ms without a pause")
 	b.want("192.0.2.1", "the script is down: FILE:3:51: broken")
 	b.log.await(t, "all clients are blocked")
+}
+
+// Nobody is decided about before the script has what it has begun to read, neither at first nor when it starts anew.
+func TestPreparedFirst(t *testing.T) {
+	for name, script := range map[string]string{
+		"a list": `
+			let blocked = new Set();
+			read((list) => blocked = new Set(list));
+			module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+				while (socket.remoteAddress === '::ffff:192.0.2.66');
+				next(blocked.has(socket.remoteAddress) && 'on the list');
+			});`,
+		"the middleware": `
+			module.exports.run = async (balancer) => read((list) => balancer.addMiddleware('connection', (socket, next) => {
+				while (socket.remoteAddress === '::ffff:192.0.2.66');
+				next(list.includes(socket.remoteAddress) && 'on the list');
+			}));`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := tryLoad(t, Options{RunLimit: 100 * time.Millisecond}, map[string]string{"list.json": `["::ffff:192.0.2.7"]`, "balancer.js": `
+				const fs = require('fs');
+				const read = (use) => fs.stat(__dirname, () => fs.readFile(__dirname + '/list.json', (error, text) => use(JSON.parse(text))));` + script})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range 3 {
+				b.want("192.0.2.7", "on the list")
+				stopped := make(chan string)
+				go func() { stopped <- b.ask("192.0.2.66") }()
+				b.log.await(t, "starts anew")
+				b.log.clear()
+				b.want("192.0.2.7", "on the list")
+				if got, want := <-stopped, "the script computed for 100ms without a pause"; got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}
+
+// What never comes holds a script up for a while only.
+func TestPreparedAtLast(t *testing.T) {
+	address, _ := silentService(t)
+	began := time.Now()
+	b := load(t, Options{}, `
+		require('http').get('http://`+address+`/').on('error', () => {});
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => next());`)
+	if took := time.Since(began); took < prepareLimit {
+		t.Errorf("loaded after %v", took)
+	}
+	b.want("192.0.2.1", "")
+}
+
+// What a stretch has left to be run ends with it.
+func TestNothingRunsAfterAStop(t *testing.T) {
+	for _, fault := range []string{
+		`process.nextTick(() => { for (;;); }); process.nextTick(() => { for (;;); });`,
+		`balancer.on('error', () => { for (;;); }); Promise.reject(1); Promise.reject(2);`,
+	} {
+		b := load(t, Options{RunLimit: 50 * time.Millisecond}, `
+			module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+				if (socket.remoteAddress !== '::ffff:192.0.2.66') return next();
+				`+fault+`
+			});`)
+		for range maxStuck + 2 {
+			b.ask("192.0.2.66")
+		}
+		b.want("192.0.2.1", "")
+		if strings.Contains(b.log.String(), "hangs in built-in functions") {
+			t.Errorf("%s: what was stopped did not end", fault)
+		}
+	}
+}
+
+// Services that don't answer keep nobody from reading files.
+func TestFilesBesideNetwork(t *testing.T) {
+	address, asked := silentService(t)
+	b := guilty(t, Options{}, `
+		for (let i = 0; i < 100; i++) require('http').get('http://`+address+`/').on('error', () => {});
+		require('fs').readFile(__filename, (error, text) => next(error || text.length > 0 && 'read'));`)
+	b.want("192.0.2.66", "read")
+	for range 100 {
+		<-asked
+	}
+}
+
+// silentService accepts connections, tells of each, and says nothing.
+func silentService(t *testing.T) (address string, asked <-chan struct{}) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { listener.Close() })
+	accepted := make(chan struct{}, 1000)
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+			accepted <- struct{}{}
+		}
+	}()
+	return listener.Addr().String(), accepted
 }

@@ -58,11 +58,11 @@ func (e *engine) run(exports goja.Value) {
 		panic(err)
 	}
 	if _, ok := result.Export().(*goja.Promise); !ok {
-		e.finishLoading(nil)
+		e.hasRun()
 		return
 	}
 	then, _ := goja.AssertFunction(result.ToObject(e.vm).Get("then"))
-	fulfilled := func(goja.FunctionCall) goja.Value { e.finishLoading(nil); return goja.Undefined() }
+	fulfilled := func(goja.FunctionCall) goja.Value { e.hasRun(); return goja.Undefined() }
 	rejected := func(call goja.FunctionCall) goja.Value {
 		e.finishLoading(e.loadError(e.rejected(call.Argument(0))))
 		return goja.Undefined()

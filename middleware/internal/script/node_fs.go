@@ -29,7 +29,7 @@ func (e *engine) fsBinding() map[string]any {
 		"async": func(call goja.FunctionCall) goja.Value {
 			callback, _ := goja.AssertFunction(call.Argument(0))
 			operation, path := call.Argument(1).String(), call.Argument(2).String()
-			e.background(func(context.Context) func() {
+			e.background(e.files, func(context.Context) func() {
 				value, err := e.file(operation, path)
 				return func() {
 					if err != nil {

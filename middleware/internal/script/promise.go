@@ -42,7 +42,7 @@ func (e *engine) reportRejections() {
 func (e *engine) rejected(value goja.Value) error {
 	r := &rejection{value: value}
 	if object, ok := value.(*goja.Object); ok {
-		e.vm.Try(func() { r.stack = object.Get("stack").String() })
+		e.vm.Try(func() { r.stack = nilSafe(object.Get("stack")).String() })
 	}
 	r.text = placeIn(r.stack) + e.nameOf(value) + e.reason(value)
 	return r

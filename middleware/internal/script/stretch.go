@@ -56,8 +56,12 @@ func (e *engine) condemn(running uint64, cause error) {
 	e.script.replace(e, cause)
 }
 
-// call calls a function of the script from Go and reports what it throws.
+// call calls a function of the script from Go and reports what it throws. After a stretch was condemned it does
+// nothing: goja forgets an interruption as soon as the call is over that it ended.
 func (e *engine) call(f goja.Callable, this goja.Value, args ...goja.Value) goja.Value {
+	if e.state.Load() == condemned {
+		return nil
+	}
 	value, err := f(this, args...)
 	if err != nil {
 		e.uncaught(err)
@@ -138,7 +142,7 @@ func (e *engine) reason(v goja.Value) (text string) {
 		text = s.String()
 	} else if exception := e.vm.Try(func() {
 		if object, ok := v.(*goja.Object); ok && object.ClassName() == "Error" {
-			text = object.Get("message").String()
+			text = nilSafe(object.Get("message")).String()
 		} else if symbol, ok := v.(*goja.Symbol); ok {
 			text = "Symbol(" + symbol.String() + ")"
 		} else {
@@ -158,7 +162,7 @@ func (e *engine) reason(v goja.Value) (text string) {
 func (e *engine) nameOf(v goja.Value) (name string) {
 	e.vm.Try(func() {
 		if object, ok := v.(*goja.Object); ok && object.ClassName() == "Error" {
-			if n := object.Get("name").String(); n != "Error" {
+			if n := nilSafe(object.Get("name")).String(); n != "Error" {
 				name = n + ": "
 			}
 		}
