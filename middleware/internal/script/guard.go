@@ -2,6 +2,8 @@ package script
 
 import (
 	"fmt"
+	"reflect"
+	"strconv"
 
 	"github.com/dop251/goja"
 )
@@ -12,9 +14,8 @@ import (
 // directly, at no cost but that of the check.
 
 const (
-	elementSize = 16    // of an array, in bytes
-	maxNesting  = 500   // of built-in functions that recurse through JavaScript without goja counting it
-	maxJSON     = 10000 // nesting of JSON text
+	elementSize = 16  // of an array, in bytes
+	maxNesting  = 500 // of built-in functions that recurse through JavaScript without goja counting it
 )
 
 type native = func(goja.FunctionCall) goja.Value
@@ -37,10 +38,23 @@ func (e *engine) guard() {
 	for _, name := range arrayMethods {
 		e.wrap(array, name, func(call goja.FunctionCall) { e.checkLength(call.This) })
 	}
+	e.wrap(array, "concat", func(call goja.FunctionCall) { e.checkSum(call.Arguments) })
+	e.wrap(array, "flat", func(call goja.FunctionCall) { e.checkSize(elementSize * e.contents(call.This, 1)) })
 	for _, name := range []string{"join", "toLocaleString"} {
 		e.wrapNesting(array, name, e.checkJoin)
 	}
 	e.wrap(e.global("Array"), "from", func(call goja.FunctionCall) { e.checkLength(call.Argument(0)) })
+
+	e.wrap(e.global("Function").Get("prototype").ToObject(e.vm), "apply", func(call goja.FunctionCall) { e.checkLength(call.Argument(1)) })
+	e.wrap(e.global("Reflect"), "apply", func(call goja.FunctionCall) { e.checkLength(call.Argument(2)) })
+	e.wrap(e.global("Reflect"), "construct", func(call goja.FunctionCall) { e.checkLength(call.Argument(1)) })
+	for _, name := range []string{"keys", "values", "entries", "getOwnPropertyNames", "getOwnPropertyDescriptors"} {
+		e.wrap(e.global("Object"), name, e.checkKeys)
+	}
+	e.wrap(e.global("Reflect"), "ownKeys", e.checkKeys)
+	for _, name := range []string{"asIntN", "asUintN"} {
+		e.wrap(e.global("BigInt"), name, func(call goja.FunctionCall) { e.checkSize(call.Argument(0).ToFloat() / 8) })
+	}
 
 	text := e.global("String").Get("prototype").ToObject(e.vm)
 	e.wrap(text, "repeat", func(call goja.FunctionCall) {
@@ -50,29 +64,36 @@ func (e *engine) guard() {
 		e.wrap(text, name, func(call goja.FunctionCall) { e.charge(call.Argument(0).ToFloat()) })
 	}
 	for _, name := range []string{"replace", "replaceAll"} {
-		e.wrap(text, name, func(call goja.FunctionCall) {
-			if goja.IsString(call.Argument(1)) {
-				e.checkSize(float64(lengthOf(call.This)) * float64(lengthOf(call.Argument(1))) / 256)
-			}
-		})
+		e.wrapReplace(text, name)
 	}
+	e.wrap(e.global("String"), "raw", func(call goja.FunctionCall) {
+		if strings, ok := call.Argument(0).(*goja.Object); ok {
+			e.checkLength(strings.Get("raw"))
+		}
+	})
 	e.wrap(text, "split", func(call goja.FunctionCall) {
 		if separator := call.Argument(0); goja.IsString(separator) && lengthOf(separator) == 0 {
 			e.charge(float64(lengthOf(call.This)) * elementSize)
 		}
 	})
-	e.wrap(e.global("JSON"), "parse", func(call goja.FunctionCall) { e.checkJSON(call.Argument(0).String()) })
+	json := e.global("JSON")
+	e.wrap(json, "parse", func(call goja.FunctionCall) {
+		if deeperThan(call.Argument(0).String(), `"`, maxDepth) {
+			e.throwRange("JSON text is nested more than %d deep", maxDepth)
+		}
+	})
+	e.wrap(json, "stringify", func(call goja.FunctionCall) {
+		e.checkSize(e.contents(call.Argument(0), 2))
+		e.checkSize(elementSize * float64(e.length(call.Argument(1))))
+	})
 	e.guardConstructors()
 	e.guardGenerators()
+	e.guardCode()
 }
 
 // guardConstructors bounds what takes its size as an argument.
 func (e *engine) guardConstructors() {
-	guard, err := e.vm.RunScript("node:internal/guard", shim("guard"))
-	if err != nil {
-		panic(err)
-	}
-	wrap, _ := goja.AssertFunction(guard)
+	wrap := e.shimmed("guard")
 	check := e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
 		e.charge(call.Argument(0).ToFloat())
 		return goja.Undefined()
@@ -82,6 +103,16 @@ func (e *engine) guardConstructors() {
 			panic(err)
 		}
 	}
+}
+
+// shimmed runs a file of this package's own that is a function.
+func (e *engine) shimmed(file string) goja.Callable {
+	value, err := e.vm.RunScript("node:internal/"+file, shim(file))
+	if err != nil {
+		panic(err)
+	}
+	f, _ := goja.AssertFunction(value)
+	return f
 }
 
 // guardGenerators bounds generators that delegate to generators, which is recursion in Go.
@@ -170,47 +201,60 @@ func (e *engine) checkLength(v goja.Value) {
 	}
 }
 
-// checkJoin throws if an array is too long, or if it holds long strings so often that together they are.
+// checkKeys throws if a typed array has too many elements to list them. The length of other objects may be a getter.
+func (e *engine) checkKeys(call goja.FunctionCall) {
+	if object, ok := call.Argument(0).(*goja.Object); ok && object.ExportType().Kind() == reflect.Slice {
+		e.checkLength(object)
+	}
+}
+
+// checkJoin throws if an array is too long, or if what it holds is when it is put together.
 func (e *engine) checkJoin(call goja.FunctionCall) {
 	e.checkLength(call.This)
-	object, ok := call.This.(*goja.Object)
-	if !ok {
-		return
-	}
-	n := nilSafe(object.Get("length")).ToInteger()
-	separator := call.Argument(0)
-	total := 0.0
-	if goja.IsString(separator) {
-		total = float64(n) * float64(lengthOf(separator))
-	}
-	// Lists of short strings are common and long; looking at a few of them tells.
-	step := max(1, n/64)
-	for i := int64(0); i < n; i += step {
-		if v := object.Get(fmt.Sprint(i)); v != nil && goja.IsString(v) {
-			total += float64(step) * float64(lengthOf(v))
-		}
+	total := e.contents(call.This, 2)
+	if separator := call.Argument(0); goja.IsString(separator) {
+		total += float64(e.length(call.This)) * float64(lengthOf(separator))
 	}
 	e.checkSize(total)
 }
 
-// checkJSON throws if JSON text is nested so deeply that parsing it would take too much Go stack.
-func (e *engine) checkJSON(text string) {
-	depth, quoted := 0, false
-	for i := 0; i < len(text); i++ {
-		switch c := text[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '[' || c == '{':
-			if depth++; depth > maxJSON {
-				e.throwRange("JSON text is nested more than %d deep", maxJSON)
-			}
-		case c == ']' || c == '}':
-			depth--
-		}
+// checkSum throws if arrays are too long together.
+func (e *engine) checkSum(values []goja.Value) {
+	total := 0.0
+	for _, v := range values {
+		total += elementSize * float64(e.length(v))
 	}
+	e.checkSize(total)
+}
+
+// contents estimates how many characters and elements an array has, with arrays in it down to a depth. Lists of short
+// strings are common and long; looking at a few of them tells.
+func (e *engine) contents(v goja.Value, depth int) float64 {
+	if text, ok := v.(goja.String); ok {
+		return float64(text.Length())
+	}
+	n := e.length(v)
+	if n == 0 {
+		return 1
+	}
+	if depth == 0 {
+		return float64(n)
+	}
+	object, total := v.(*goja.Object), 0.0
+	step := max(1, n/64)
+	for i := int64(0); i < n; i += step {
+		total += float64(min(step, n-i)) * e.contents(object.Get(strconv.FormatInt(i, 10)), depth-1)
+	}
+	return total
+}
+
+// length returns the length of an array. What is no array has none, so that its getters are left alone.
+func (e *engine) length(v goja.Value) int64 {
+	object, ok := v.(*goja.Object)
+	if !ok || object.ClassName() != "Array" {
+		return 0
+	}
+	return nilSafe(object.Get("length")).ToInteger()
 }
 
 func lengthOf(v goja.Value) int {

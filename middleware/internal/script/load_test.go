@@ -40,6 +40,7 @@ func TestLoadErrors(t *testing.T) {
 		"addMiddleware":     {map[string]string{"balancer.js": "exports.run = (b) => b.addMiddleware('x', () => {})"}, "TypeError: balancer.addMiddleware: there is no middleware type \"x\""},
 		"setTargets":        {map[string]string{"balancer.js": "exports.run = (b) => b.setTargets([])"}, "balancer.setTargets: not available here"},
 		"isTargetActive":    {map[string]string{"balancer.js": "exports.run = (b) => b.isTargetActive('a', 1)"}, "balancer.isTargetActive: not available while the script is loaded"},
+		"nested":            {map[string]string{"balancer.js": "require('./a')", "a.js": "x = " + strings.Repeat("(", 1e6)}, "DIR/a.js:1:1: SyntaxError: the code is nested more than 10000 deep"},
 		"write":             {map[string]string{"balancer.js": "require('fs').writeFileSync('x', '')"}, "fs.writeFile: scripts can read files only"},
 		"listen":            {map[string]string{"balancer.js": "require('net').createServer()"}, "net.createServer: scripts cannot make connections or servers of their own"},
 		"exit":              {map[string]string{"balancer.js": "process.exit(1)"}, "process.exit: not available here"},

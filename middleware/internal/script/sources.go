@@ -89,6 +89,9 @@ func compile(path, text string) (*goja.Program, error) {
 	if strings.HasPrefix(text, "#!") {
 		text = "//" + text
 	}
+	if deeperThan(text, quotes, maxDepth) {
+		return nil, &syntaxError{path, 1, 1, fmt.Sprintf("the code is nested more than %d deep", maxDepth)}
+	}
 	program, err := parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
 	if err == nil {
 		return program, nil
