@@ -141,6 +141,8 @@ func (a *Authorize) Decide(ctx context.Context, client *Client) error {
 	return nil
 }
 
+func (*Authorize) punctual() {}
+
 // Cleanup lets go of the connections to the service. Questions that are pending have theirs still.
 func (a *Authorize) Cleanup() error {
 	if a.authority != nil {
@@ -180,4 +182,5 @@ var (
 	_ caddy.CleanerUpper    = (*Authorize)(nil)
 	_ caddyfile.Unmarshaler = (*Authorize)(nil)
 	_ Middleware            = (*Authorize)(nil)
+	_ punctual              = (*Authorize)(nil)
 )

@@ -37,78 +37,108 @@ type verdict struct {
 	stack      string // where the middleware panicked
 }
 
+// A punctual middleware returns as soon as the context ends, so there is no need to ask it in a goroutine of its own.
+type punctual interface{ punctual() }
+
 // decide asks the chain about a connection.
 func (m *Matcher) decide(cx *layer4.Connection, remote net.Addr) verdict {
 	client := &Client{remote: remote, local: cx.LocalAddr(), vars: cx}
 	defer client.decided()
-	cancellable, cancel := context.WithCancelCause(context.Background())
-	defer cancel(nil)
-	ctx := bounded{cancellable, time.Now().Add(time.Duration(m.Timeout))}
+	ctx := look(cx, time.Duration(m.Timeout))
+	defer ctx.end()
 
-	verdicts := make(chan verdict, 1)
 	asked := new(atomic.Int64) // the index of the link
-	go m.ask(ctx, client, asked, verdicts)
-	v, cause := await(ctx, verdicts, cx)
-	if cause != nil {
-		if errors.Is(cause, errLate) {
-			cause = fmt.Errorf("%w, which is %v", errLate, time.Duration(m.Timeout))
-		}
-		cancel(cause)
-		v = verdict{middleware: m.chain[asked.Load()].name, reason: cause.Error(), cause: cause}
+	var v verdict
+	if m.punctual {
+		v = m.ask(ctx, client, asked)
+	} else {
+		v = m.askApart(ctx, client, asked)
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return verdict{middleware: m.chain[asked.Load()].name, reason: cause.Error(), cause: cause}
 	}
 	return v
 }
 
-// bounded is a context with a deadline that await keeps. A context's own timer would cost more than all the rest.
-type bounded struct {
+// A lookout is a context that ends when the client leaves or the time is over. Its own timer is all that it costs: a
+// context with a deadline would have another.
+type lookout struct {
 	context.Context
+	cancel   context.CancelCauseFunc
+	client   net.Conn
+	timeout  time.Duration
 	deadline time.Time
+	pause    time.Duration
+	timer    *time.Timer
 }
 
-func (b bounded) Deadline() (time.Time, bool) { return b.deadline, true }
+func look(client net.Conn, timeout time.Duration) *lookout {
+	l := &lookout{client: client, timeout: timeout, deadline: time.Now().Add(timeout), pause: firstLook}
+	l.Context, l.cancel = context.WithCancelCause(context.Background())
+	l.timer = time.AfterFunc(time.Hour, l.look)
+	l.timer.Reset(min(firstLook, timeout)) // not before look can see the timer
+	return l
+}
 
-// await returns the verdict, or why there is none. It looks after the client while it waits.
-func await(ctx bounded, verdicts <-chan verdict, client net.Conn) (verdict, error) {
-	pause := firstLook
-	next := time.NewTimer(min(pause, time.Until(ctx.deadline)))
-	defer next.Stop()
-	for {
-		select {
-		case v := <-verdicts:
-			return v, nil
-		case now := <-next.C:
-			if !now.Before(ctx.deadline) {
-				return verdict{}, errLate
-			}
-			if hasLeft(client) {
-				return verdict{}, errLeft
-			}
-			pause = min(2*pause, longestLook)
-			next.Reset(min(pause, ctx.deadline.Sub(now)))
-		}
+// Deadline returns when the time is over.
+func (l *lookout) Deadline() (time.Time, bool) { return l.deadline, true }
+
+func (l *lookout) look() {
+	switch left := time.Until(l.deadline); {
+	case left <= 0:
+		l.cancel(fmt.Errorf("%w, which is %v", errLate, l.timeout))
+	case hasLeft(l.client):
+		l.cancel(errLeft)
+	case l.Err() == nil:
+		l.pause = min(2*l.pause, longestLook)
+		l.timer.Reset(min(l.pause, left))
 	}
 }
 
-// ask goes through the chain. It is on its own: nobody waits for a middleware that takes too long.
-func (m *Matcher) ask(ctx context.Context, client *Client, asked *atomic.Int64, verdicts chan<- verdict) {
-	v := verdict{reason: errNoWord.Error()}
+// end ends the context. A look that is under way just then may lead to one more, which finds that.
+func (l *lookout) end() {
+	l.timer.Stop()
+	l.cancel(nil)
+}
+
+// askApart goes through the chain in another goroutine. Nobody waits for a middleware that takes too long.
+func (m *Matcher) askApart(ctx context.Context, client *Client, asked *atomic.Int64) (v verdict) {
+	verdicts := make(chan verdict, 1)
+	go func() {
+		v, returned := verdict{}, false
+		defer func() {
+			if !returned {
+				v = verdict{reason: errNoWord.Error(), middleware: m.chain[asked.Load()].name}
+			}
+			verdicts <- v
+		}()
+		v, returned = m.ask(ctx, client, asked), true
+	}()
+	select {
+	case v = <-verdicts:
+	case <-ctx.Done():
+	}
+	return v
+}
+
+// ask goes through the chain.
+func (m *Matcher) ask(ctx context.Context, client *Client, asked *atomic.Int64) (v verdict) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			v.reason, v.stack = fmt.Sprintf("panic: %v", fault), string(debug.Stack())
 		}
 		v.reason = v.reason[:min(len(v.reason), maxReason)]
-		verdicts <- v
 	}()
 	for i, link := range m.chain {
 		if ctx.Err() != nil {
-			return
+			return v
 		}
 		asked.Store(int64(i))
 		v.middleware = link.name
 		if err := link.Decide(ctx, client); err != nil {
 			v.reason = err.Error()
-			return
+			return v
 		}
 	}
-	v = verdict{allowed: true}
+	return verdict{allowed: true}
 }

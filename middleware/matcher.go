@@ -44,9 +44,10 @@ type Matcher struct {
 	// Whether a client that is kept out gets a reset (RST) instead of an orderly end (FIN). Default: false.
 	Reset bool `json:"reset,omitempty"`
 
-	chain  []link
-	key    string // of the variable that remembers the decision
-	logger *blockLogger
+	chain    []link
+	punctual bool   // all of the chain are
+	key      string // of the variable that remembers the decision
+	logger   *blockLogger
 }
 
 // A link is one middleware of a chain.
@@ -85,12 +86,16 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("chain: %w", err)
 	}
+	m.punctual = true
 	for _, module := range modules.([]any) {
 		middleware, ok := module.(Middleware)
 		if !ok {
 			return fmt.Errorf("chain: %T is no middleware", module)
 		}
 		m.chain = append(m.chain, link{middleware, module.(caddy.Module).CaddyModule().ID.Name()})
+		if _, is := middleware.(punctual); !is {
+			m.punctual = false
+		}
 	}
 	m.logger = newBlockLogger(ctx.Logger())
 	return registerMetrics(ctx.GetMetricsRegistry(), blocked)

@@ -129,6 +129,8 @@ func onEnd(client *Client) func(f func()) func() {
 	return func(f func()) func() { return guests.follow(cx.Conn, h, f) }
 }
 
+func (*Script) punctual() {}
+
 // Cleanup closes the script as soon as nobody waits for it any more.
 func (s *Script) Cleanup() error {
 	if s.script != nil {
@@ -176,4 +178,5 @@ var (
 	_ caddy.CleanerUpper    = (*Script)(nil)
 	_ caddyfile.Unmarshaler = (*Script)(nil)
 	_ Middleware            = (*Script)(nil)
+	_ punctual              = (*Script)(nil)
 )
