@@ -79,13 +79,21 @@ hidden('_closed', function () {
 });
 
 class SocketAddress {
-  constructor({ address, family = 'ipv4', port = 0, flowlabel = 0 } = {}) {
-    this.address = address === undefined ? (family === 'ipv6' ? '::' : '127.0.0.1') : address;
-    this.family = family;
-    this.port = port;
-    this.flowlabel = flowlabel;
+  constructor(options = {}) {
+    if (options === null || typeof options !== 'object') {
+      throw coded(new TypeError('The "options" argument must be of type object'), 'ERR_INVALID_ARG_TYPE');
+    }
+    const { family = 'ipv4', port = 0, flowlabel = 0 } = options;
+    const { address = /^ipv6$/i.test(family) ? '::' : '127.0.0.1' } = options;
+    binding.blockList().addAddress(address, family); // throws if it is none
+    if (!(port >= 0 && port < 65536)) {
+      throw coded(new RangeError('options.port should be >= 0 and < 65536.'), 'ERR_SOCKET_BAD_PORT');
+    }
+    Object.assign(this, { address, port: Number(port), family: family.toLowerCase(), flowlabel });
   }
 }
+
+const coded = (error, code) => Object.assign(error, { code });
 
 class BlockList {
   constructor() {
@@ -94,15 +102,9 @@ class BlockList {
 
   addAddress(address, family) { this._list.addAddress(...text(address, family)); }
 
-  addRange(start, end, family) {
-    const [from, kind] = text(start, family);
-    this._list.addRange(from, text(end, family)[0], kind);
-  }
+  addRange(start, end, family) { this._list.addRange(...text(start, family), ...text(end, family)); }
 
-  addSubnet(network, prefix, family) {
-    const [from, kind] = text(network, family);
-    this._list.addSubnet(from, prefix, kind);
-  }
+  addSubnet(network, prefix, family) { this._list.addSubnet(...text(network, family), prefix); }
 
   check(address, family) { return this._list.check(...text(address, family)); }
 
