@@ -85,6 +85,10 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if s.Pool == "" {
 		s.Pool = defaultPool
 	}
+	// Caddy provisions apps in any order, and the script must not run as a user whom that one refuses.
+	if _, err := ctx.AppIfConfigured("privileges"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
+		return err
+	}
 	o := script.Options{Logger: ctx.Slogger(), Timeout: unlimited, Targets: targetsOf(s.Pool)}
 	if s.script, err = script.Load(path, o); err != nil {
 		return fmt.Errorf("path: %w", err)

@@ -3,6 +3,7 @@ package legacy
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,6 +104,26 @@ func TestAdaptWithoutFile(t *testing.T) {
 		}
 		if len(warnings) != 1 || warnings[0].File != "" {
 			t.Errorf("options %v: got the warnings %v", options, warnings)
+		}
+	}
+}
+
+// Where the user is refused, the script has not run. Caddy looks at a config's apps in another order each time.
+func TestRefusedBeforeScript(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	if err := os.WriteFile(script, []byte("throw new Error('it has run');"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Appendf(nil, `{"sourcePort": 80, "downgradeToUser": "no-such-user", "balancerControllerPath": %q, "targets": [{"port": 8000}]}`, script)
+	adapted, _, err := adapter{}.Adapt(body, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 20 {
+		var config caddy.Config
+		strict(t, adapted, &config)
+		if err := caddy.Validate(&config); err == nil || !strings.Contains(err.Error(), "there is no user 'no-such-user'") {
+			t.Fatalf("got %v", err)
 		}
 	}
 }
