@@ -56,16 +56,28 @@ func (u *User) makeHome() (string, error) {
 		return u.Home, nil
 	}
 	home := filepath.Join(stateFolder, u.Name)
-	if err := os.MkdirAll(stateFolder, 0o755); err != nil {
-		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
+	err := makeSearchable(stateFolder)
+	if err == nil && !u.owns(home) {
+		if err = os.Mkdir(home, 0o700); err == nil || errors.Is(err, os.ErrExist) {
+			err = u.own(home)
+		}
 	}
-	if err := os.Mkdir(home, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
-	}
-	if err := u.own(home); err != nil {
+	if err != nil {
 		return "", fmt.Errorf("making a folder for '%s': %w", u.Name, err)
 	}
 	return home, nil
+}
+
+// makeSearchable makes a folder that every user may enter, whatever the umask is.
+func makeSearchable(folder string) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	info, err := os.Stat(folder)
+	if err != nil || info.Mode().Perm()&0o001 != 0 {
+		return err
+	}
+	return os.Chmod(folder, 0o755)
 }
 
 // tryFolders makes Caddy's folders and writes into them.
