@@ -71,6 +71,7 @@ func mustHaveDropped(t *testing.T, pid int, to *user.User) {
 	want := map[string]string{
 		"Uid": strings.Repeat(to.Uid+" ", 4), "Gid": strings.Repeat(to.Gid+" ", 4), "Groups": "",
 		"CapInh": "0000000000000000 ", "CapPrm": "0000000000000400 ", "CapEff": "0000000000000000 ", "CapAmb": "0000000000000000 ",
+		"CapBnd": "0000000000000400 ", "NoNewPrivs": "1",
 	}
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
 	if err != nil || len(threads) < 3 {

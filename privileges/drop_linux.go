@@ -3,19 +3,20 @@ package privileges
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
-const canDrop = true
-
 // Drop makes this process, with all its threads, the user's: it gets the user's UID and group, no supplementary
 // groups, and of root's capabilities only CAP_NET_BIND_SERVICE, permitted but not in effect. Caddy puts that into
-// effect for the moment in which it binds a low port.
+// effect for the moment in which it binds a low port. No program that it runs gets more.
 //
 // A process that is the user's already is left alone; one of another user than root is refused. After another
 // error the process may have lost some of its privileges, and must end.
@@ -23,7 +24,7 @@ func (u *User) Drop() error {
 	if u.IsCurrent() {
 		return nil
 	}
-	if os.Geteuid() != 0 {
+	if !u.mayDrop() {
 		return u.mustBeCurrent()
 	}
 	uid, gid, err := u.ids()
@@ -32,6 +33,9 @@ func (u *User) Drop() error {
 	}
 	kept, err := bindOnly()
 	if err != nil {
+		return err
+	}
+	if err := bound(); err != nil {
 		return err
 	}
 	// The group goes first, while the process may still change it. Capabilities outlast the change of the
@@ -49,10 +53,62 @@ func (u *User) Drop() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("making /proc/self readable: %w", err)
 	}
-	if os.Getuid() != uid || os.Geteuid() != uid || os.Getgid() != gid || os.Getegid() != gid {
-		return errors.New("the process still has another user or group")
+	return u.mustBeCurrent()
+}
+
+// mayDrop reports whether this process is root's, or the user's with the right to change what is root's about it.
+func (u *User) mayDrop() bool {
+	euid := os.Geteuid()
+	return euid == 0 || strconv.Itoa(euid) == u.uid && permitted(cap.SETUID) && permitted(cap.SETGID)
+}
+
+// leftOver names what a process with the user's effective UID has beyond what the user has.
+func (u *User) leftOver() (left []string, err error) {
+	real, effective, saved := unix.Getresuid()
+	for _, uid := range slices.Compact([]int{real, saved}) {
+		if uid != effective {
+			left = append(left, fmt.Sprintf("UID %d", uid))
+		}
 	}
-	return nil
+	groups, err := unix.Getgroups()
+	if err != nil {
+		return nil, err
+	}
+	gid, egid, sgid := unix.Getresgid()
+	if u.gid != "0" && slices.Contains(append(groups, gid, egid, sgid), 0) {
+		left = append(left, "root's group")
+	}
+	for c := range cap.MaxBits() {
+		if c != cap.NET_BIND_SERVICE && permitted(c) {
+			left = append(left, c.String())
+		}
+	}
+	// Without a mapping every user has the UID of nobody.
+	switch mapped, err := isMapped(effective); {
+	case err != nil:
+		return nil, err
+	case !mapped:
+		left = append(left, "a UID that the user namespace has no mapping for")
+	}
+	return left, nil
+}
+
+// isMapped reports whether a UID is that of a user in this user namespace.
+func isMapped(uid int) (bool, error) {
+	text, err := os.ReadFile("/proc/self/uid_map")
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil // there is no /proc to tell
+	}
+	for line := range strings.Lines(string(text)) {
+		var first, outside, count int
+		if _, err := fmt.Sscan(line, &first, &outside, &count); err != nil {
+			return false, err
+		}
+		if first <= uid && uid < first+count {
+			return true, nil
+		}
+	}
+	return false, err
 }
 
 // owns reports whether a folder is the user's.
@@ -84,15 +140,37 @@ func (u *User) ids() (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
+// permitted reports whether this process has a capability, or may put it into effect.
+func permitted(c cap.Value) bool {
+	has, err := cap.GetProc().GetFlag(cap.Permitted, c)
+	return err == nil && has
+}
+
 // bindOnly returns a set with the capability to bind low ports, if the process has that.
 func bindOnly() (*cap.Set, error) {
 	kept := cap.NewSet()
-	has, err := cap.GetProc().GetFlag(cap.Permitted, cap.NET_BIND_SERVICE)
-	if err != nil {
-		return nil, fmt.Errorf("looking at the process's capabilities: %w", err)
-	}
-	if err := kept.SetFlag(cap.Permitted, has, cap.NET_BIND_SERVICE); err != nil {
+	if err := kept.SetFlag(cap.Permitted, permitted(cap.NET_BIND_SERVICE), cap.NET_BIND_SERVICE); err != nil {
 		return nil, fmt.Errorf("choosing capabilities: %w", err)
 	}
 	return kept, nil
+}
+
+// bound keeps this process from getting capabilities by running a program that has them.
+func bound() error {
+	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("giving up new privileges: %w", err)
+	}
+	if !permitted(cap.SETPCAP) {
+		return nil
+	}
+	limits := cap.NewIAB()
+	for c := range cap.MaxBits() {
+		if err := limits.SetVector(cap.Bound, c != cap.NET_BIND_SERVICE, c); err != nil {
+			return fmt.Errorf("choosing capabilities: %w", err)
+		}
+	}
+	if err := limits.SetProc(); err != nil {
+		return fmt.Errorf("bounding capabilities: %w", err)
+	}
+	return nil
 }

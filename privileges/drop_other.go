@@ -4,8 +4,6 @@ package privileges
 
 import "errors"
 
-const canDrop = false
-
 // Drop succeeds if this process runs as the user already.
 func (u *User) Drop() error {
 	if u.IsCurrent() {
@@ -13,6 +11,11 @@ func (u *User) Drop() error {
 	}
 	return errors.New("dropping privileges works on Linux only; run caddy as that user from the start")
 }
+
+func (u *User) mayDrop() bool { return false }
+
+// leftOver finds nothing where the effective UID is all that there is to look at.
+func (u *User) leftOver() ([]string, error) { return nil, nil }
 
 // What only Drop would make use of.
 

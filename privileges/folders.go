@@ -15,10 +15,10 @@ var stateFolder = "/var/lib/caddy-loadbalancer"
 
 // Become drops root's privileges as Drop does, and then gives Caddy folders for its data and its last config into
 // which the user may write: those that the environment names, or others in the user's home, or in a folder made for
-// a user who doesn't own one.
+// a user who doesn't own one. A process that has the user's effective UID already has the folders, too.
 func (u *User) Become() error {
-	if u.IsCurrent() {
-		return nil
+	if uid, err := currentUID(); err == nil && uid == u.uid {
+		return u.Drop()
 	}
 	home, err := u.makeHome()
 	if err != nil {

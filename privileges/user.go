@@ -5,6 +5,7 @@ import (
 	"os"
 	osuser "os/user"
 	"strconv"
+	"strings"
 )
 
 // howTo tells what to do instead, for a user.
@@ -36,15 +37,12 @@ func Lookup(nameOrUID string) (*User, error) {
 	return &User{Name: found.Username, Home: found.HomeDir, uid: found.Uid, gid: found.Gid}, nil
 }
 
-// IsCurrent reports whether this process runs as the user.
-func (u *User) IsCurrent() bool {
-	uid, err := currentUID()
-	return err == nil && uid == u.uid
-}
+// IsCurrent reports whether this process runs as the user, with nothing of root's left but the right to bind low ports.
+func (u *User) IsCurrent() bool { return u.mustBeCurrent() == nil }
 
 // MayBecome is an error unless Become is going to work, as far as that can be told.
 func (u *User) MayBecome() error {
-	if uid, err := currentUID(); err == nil && uid == "0" && canDrop {
+	if u.mayDrop() {
 		return nil
 	}
 	return u.mustBeCurrent()
@@ -55,12 +53,19 @@ func (u *User) mustBeCurrent() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("looking up who runs this process: %w", err)
-	case uid == u.uid:
-		return nil
 	case uid == "0":
 		return fmt.Errorf("caddy runs as root, and can't become '%s' any more: "+howTo, u.Name, u.Name)
+	case uid != u.uid:
+		return fmt.Errorf("caddy runs with UID %s, which can't become '%s': "+howTo, uid, u.Name, u.Name)
 	}
-	return fmt.Errorf("caddy runs with UID %s, which can't become '%s': "+howTo, uid, u.Name, u.Name)
+	left, err := u.leftOver()
+	switch {
+	case err != nil:
+		return fmt.Errorf("looking up what this process may do: %w", err)
+	case len(left) > 0:
+		return fmt.Errorf("caddy runs as '%s', but still with %s: "+howTo, u.Name, strings.Join(left, ", "), u.Name)
+	}
+	return nil
 }
 
 // currentUID doesn't ask package user where the system tells, since that remembers who the process was at first.
