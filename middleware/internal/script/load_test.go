@@ -211,6 +211,34 @@ func TestFingerprint(t *testing.T) {
 	}
 }
 
+// What has no end, or is too large, is not read for a fingerprint.
+func TestFingerprintOfEndlessFiles(t *testing.T) {
+	folder := t.TempDir()
+	path, large := filepath.Join(folder, "balancer.js"), filepath.Join(folder, "large.json")
+	write(t, path, "require('./endless/file'); require('./package'); require('./large.json')")
+	for _, sub := range []string{"endless", "package"} {
+		if err := os.Mkdir(filepath.Join(folder, sub), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, link := range []string{"endless/file", "package/package.json"} {
+		if err := os.Symlink("/dev/zero", filepath.Join(folder, link)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	small := Fingerprint(path)
+	write(t, large, "")
+	if err := os.Truncate(large, maxFile+1); err != nil {
+		t.Fatal(err)
+	}
+	if got := Fingerprint(path); small == "" || got != small {
+		t.Errorf("got %q and %q", small, got)
+	}
+	if got := Fingerprint("/dev/zero"); got == "" {
+		t.Error("an endless script has no fingerprint")
+	}
+}
+
 // ES2020, with what goja does not parse itself, and what is younger.
 func TestSyntax(t *testing.T) {
 	b := load(t, Options{}, `

@@ -82,7 +82,7 @@ type manifest struct {
 }
 
 func readManifest(folder string) (m manifest) {
-	text, err := os.ReadFile(filepath.Join(folder, "package.json"))
+	text, err := readFile(filepath.Join(folder, "package.json"))
 	if err == nil {
 		_ = json.Unmarshal(text, &m) // what makes no sense is as if it were not there
 	}
