@@ -184,7 +184,7 @@ func list(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	for i, one := range instances {
-		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s\n", i, one.PID, one.Config)
+		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s\n", i, one.PID, printable(one.Config))
 	}
 	return nil
 }

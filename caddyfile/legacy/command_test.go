@@ -19,16 +19,17 @@ import (
 
 func TestStartListStop(t *testing.T) {
 	b := newBox(t)
-	first, second := b.config("config.json", "one"), b.config("second.json", "two")
+	const odd = "\x1b[2Jsecond\n.json"
+	first, second := b.config("config.json", "one"), b.config(odd, "two")
 
 	b.expect(0, "", "list")
 	b.expect(0, "No loadbalancers are running\n", "stop")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start")
 	b.served(first, "one")
 	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: listen tcp :\d+: bind: address already in use\n`, "start")
-	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", "second.json")
+	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", odd)
 	b.served(second, "two")
-	b.expect(0, `Index: 0, PID: \d+, Config: /\S+/config.json\nIndex: 1, PID: \d+, Config: /\S+/second.json\n`, "list")
+	b.expect(0, `Index: 0, PID: \d+, Config: /\S+/config.json\nIndex: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json"\n`, "list")
 
 	b.expect(1, `Error: there is no loadbalancer with index 2: the last one has 1\n`, "stop", "2")
 	b.expect(1, `Error: "x" is not an index of the list, such as 0\n`, "stop", "x")

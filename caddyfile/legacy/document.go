@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -119,6 +120,14 @@ func show(value any) string {
 		return string(shown[:maxShown]) + "…"
 	}
 	return string(shown)
+}
+
+// printable returns a path as it is, or quoted if it has anything that would not show up as itself on one line.
+func printable(path string) string {
+	if strings.ContainsFunc(path, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return strconv.Quote(path)
+	}
+	return path
 }
 
 // refuse is the error for a value that is not what is allowed.
