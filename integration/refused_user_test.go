@@ -53,6 +53,20 @@ func TestDowngradeRefused(t *testing.T) {
 	}
 }
 
+// The script is looked at by the user who runs it, not by root.
+func TestDowngradeWithoutScript(t *testing.T) {
+	nobody(t)
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	if err := os.WriteFile(script, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := legacyConfig(t, freePort(t), fmt.Sprintf(`, "downgradeToUser": "nobody", "balancerControllerPath": %q`, script), greeters(t, 1)[0])
+	output, err := caddyCommand(t, "loadbalancer", "run", "--config", path).CombinedOutput()
+	if want := "balancerControllerPath: " + script + " can't be read: permission denied"; err == nil || !strings.Contains(string(output), want) {
+		t.Errorf("%v: the output does not say %q:\n%s", err, want, output)
+	}
+}
+
 // asNobody makes a command run as that user, with folders of its own and a copy of the config.
 func asNobody(t *testing.T, cmd *exec.Cmd, config string, uid int) {
 	t.Helper()

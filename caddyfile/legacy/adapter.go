@@ -39,15 +39,22 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 	if err != nil {
 		return nil, nil, err
 	}
-	result, err := json.Marshal(c.caddy())
-	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the adapted config: %w", err)
-	}
-	if prepare := beforeServing; prepare != nil {
-		beforeServing = nil
+	// The script is left to the user whom root has become.
+	prepare := beforeServing
+	if beforeServing = nil; prepare != nil {
 		if err := prepare(); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err := c.checkController(); err != nil {
+		if prepare != nil {
+			return nil, nil, fmt.Errorf("%s: %w", controllerName, err)
+		}
+		c.warn(controllerName, err.Error())
+	}
+	result, err := json.Marshal(c.caddy())
+	if err != nil {
+		return nil, nil, fmt.Errorf("encoding the adapted config: %w", err)
 	}
 	for i := range c.warnings {
 		c.warnings[i].File = file

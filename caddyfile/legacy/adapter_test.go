@@ -54,6 +54,9 @@ func TestAdapt(t *testing.T) {
 				t.Fatal(err)
 			} else {
 				result = bytes.ReplaceAll(result, []byte(here), []byte("FOLDER"))
+				for i, w := range warnings {
+					warnings[i].Message = strings.ReplaceAll(w.Message, here, "FOLDER")
+				}
 			}
 			var expected bytes.Buffer
 			if err := json.Compact(&expected, []byte(f.expected[0])); err != nil {

@@ -55,6 +55,12 @@ func TestStartErrors(t *testing.T) {
 	b.expect(1, `(?s)Usage:\n.*Available Commands:.*\nError: loadbalancer has no command "stopp": did you mean "stop"\?\n`, "stopp", "--config", "x")
 	b.expect(0, `(?s).*Usage:\n.*`)
 
+	b.write("script.json", fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": "none.js", "targets": [{"host": "localhost", "port": 8000}]}`,
+		portOf(t, freeAddress(t))))
+	const missing = `.*balancerControllerPath: /\S+/none.js can't be read: no such file or directory`
+	b.expect(1, failed+missing+`\n`, "start", "--config", "script.json")
+	b.expect(1, `(?s)`+missing+`.*`, "run", "--config", "script.json")
+
 	// An error of Caddy's own, after the config was read.
 	b.config("config.json", "")
 	b.admin = "nonsense:address:1"

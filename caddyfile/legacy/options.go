@@ -2,10 +2,13 @@ package legacy
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -24,6 +27,9 @@ const (
 	aHost       = "a host name, an IPv4 or an IPv6 address (alone: no port, brackets, blanks or placeholders)"
 )
 
+// controllerName is the option that names a script.
+const controllerName = "balancerControllerPath"
+
 // configOptions are all options of LoadBalancer.js.
 var configOptions = []option[*config]{
 	{name: "sourcePort", required: aPort, read: readSourcePort},
@@ -37,7 +43,7 @@ var configOptions = []option[*config]{
 	{name: "schedulingPolicy", read: obsolete(checkPolicy, "there is one process, whose work the Go runtime spreads over the cores")},
 	{name: "configDir", read: obsolete(anything, "it is always the folder that the config file is in")},
 	{name: "downgradeToUser", read: readUser},
-	{name: "balancerControllerPath", read: readController},
+	{name: controllerName, read: readController},
 }
 
 // aimed is a target while it is read.
@@ -105,6 +111,30 @@ func readController(c *config, path string, value any) error {
 	}
 	c.controller = script
 	return nil
+}
+
+// checkController sees whether the script is there. It need not be where the config is only adapted.
+func (c *config) checkController() error {
+	if c.controller == "" {
+		return nil
+	}
+	file, err := openFile(c.controller)
+	if err == nil {
+		return file.Close()
+	}
+	var cause *fs.PathError
+	if errors.As(err, &cause) {
+		err = cause.Err
+	}
+	return fmt.Errorf("%s can't be read: %w", printable(c.controller), err)
+}
+
+// openFile opens a file that can be read to its end, and again.
+func openFile(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
+	}
+	return os.Open(path)
 }
 
 // readUser takes a user's name or UID, who need not exist where the config is only adapted.
