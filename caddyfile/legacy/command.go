@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
 	"strconv"
 	"time"
 
@@ -93,20 +93,24 @@ func unknown(cmd *cobra.Command, args []string) error {
 // run serves until the process ends. It returns only if that fails.
 func run(cmd *cobra.Command, _ []string) error {
 	path, pingback := cmd.Flag("config").Value.String(), cmd.Flag("pingback").Value.String()
-	user, err := checkConfig(path)
+	c, user, err := checkConfig(path)
 	if err != nil {
 		return err
 	}
 	ownSocket := false
-	self, err := register(path)
+	self, earlier, err := register(path, c.sourcePort)
 	if err != nil {
 		caddy.Log().Warn("'list' and 'stop' will not know this loadbalancer", zap.Error(err))
 	} else {
 		caddy.OnExit(func(context.Context) { self.remove() })
 		defer self.remove()
-		if ownSocket, err = self.isLate(); err != nil {
-			return err
+		if err := self.mustHavePort(earlier); err != nil {
+			return fmt.Errorf("%s: sourcePort: %w", path, err)
 		}
+		ownSocket = isLate(earlier)
+	}
+	if err := c.portIsFree(); err != nil {
+		return err
 	}
 	beforeServing = func() error {
 		if err := become(user); err != nil || !ownSocket {
@@ -130,31 +134,42 @@ func run(cmd *cobra.Command, _ []string) error {
 	return caddyRun.RunE(caddyRun, nil)
 }
 
-// checkConfig reads the config, and sees that its user is one to run as and its port is free. Caddy itself would
-// share the port with another Caddy of the same user, since it opens its sockets with SO_REUSEPORT.
-func checkConfig(path string) (*privileges.User, error) {
-	body, err := os.ReadFile(path)
+// checkConfig reads the config, and sees that its user is one to run as.
+func checkConfig(path string) (*config, *privileges.User, error) {
+	file, err := openFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the config: %w", err)
+		return nil, nil, fmt.Errorf("reading the config: %w", err)
+	}
+	defer file.Close()
+	body, err := io.ReadAll(file)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the config: %w", err)
 	}
 	c, err := readConfig(body, path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	var user *privileges.User
-	if c.user != "" {
-		if user, err = privileges.Lookup(c.user); err == nil {
-			err = user.MayBecome()
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: downgradeToUser: %w", path, err)
-		}
+	if c.user == "" {
+		return c, nil, nil
 	}
+	user, err := privileges.Lookup(c.user)
+	if err == nil {
+		err = user.MayBecome()
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: downgradeToUser: %w", path, err)
+	}
+	return c, user, nil
+}
+
+// portIsFree is an error if somebody listens on the port. Caddy itself would share it with another Caddy of the same
+// user, since it opens its sockets with SO_REUSEPORT.
+func (c *config) portIsFree() error {
 	listener, err := net.Listen("tcp", c.listen())
 	if err != nil {
-		return nil, fmt.Errorf("%s: sourcePort: %w", path, err)
+		return fmt.Errorf("%s: sourcePort: %w", c.file, err)
 	}
-	return user, listener.Close()
+	return listener.Close()
 }
 
 // become makes this process the user's, if there is one.

@@ -3,7 +3,6 @@
 package legacy
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -12,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +26,7 @@ func TestStartListStop(t *testing.T) {
 	b.expect(0, "No loadbalancers are running\n", "stop")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start")
 	b.served(first, "one")
-	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: listen tcp :\d+: bind: address already in use\n`, "start")
+	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: \d+ is the port of the loadbalancer with PID \d+, which has just been started\n`, "start")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", odd)
 	b.served(second, "two")
 	b.expect(0, `Index: 0, PID: \d+, Config: /\S+/config.json\nIndex: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json"\n`, "list")
@@ -55,6 +55,8 @@ func TestStartErrors(t *testing.T) {
 	b.expect(1, `(?s)Usage:\n.*Available Commands:.*\nError: loadbalancer has no command "stopp": did you mean "stop"\?\n`, "stopp", "--config", "x")
 	b.expect(0, `(?s).*Usage:\n.*`)
 
+	b.expect(1, `Error: reading the config: open /dev/stdin: not a regular file\n`, "run", "--config", "/dev/stdin")
+	b.expect(1, failed+`reading the config: open /dev/fd/0: not a regular file\n`, "start", "--config", "/dev/fd/0")
 	b.write("script.json", fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": "none.js", "targets": [{"host": "localhost", "port": 8000}]}`,
 		portOf(t, freeAddress(t))))
 	const missing = `.*balancerControllerPath: /\S+/none.js can't be read: no such file or directory`
@@ -107,24 +109,50 @@ func TestStaleInstances(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	one := &instance{PID: pid, Start: startOf(pid)}
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	one := &instance{PID: pid}
 	for deadline := time.Now().Add(10 * time.Second); one.alive() && time.Now().Before(deadline); {
 		time.Sleep(stopInterval)
 	}
+	stale := []instance{{PID: 0}, {PID: -1}, {PID: 1 << 30}}
 	if runtime.GOOS == "linux" {
-		ours := instance{PID: os.Getpid(), Started: time.Now(), folder: instances}
-		data, err := json.Marshal(ours)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(ours.path(".json"), data, 0o600); err != nil {
+		stale = append(stale, instance{PID: os.Getpid()}, instance{PID: os.Getppid(), Start: startOf(os.Getpid())})
+	}
+	for _, one := range stale {
+		one.folder = instances
+		if err := one.write(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	b.expect(0, "", "list")
+	b.expect(0, "No loadbalancers are running\n", "stop")
+	b.nothingLeft()
+}
+
+// Of those that start on one port at the same moment one does.
+func TestOnePort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux has a lock for it")
+	}
+	b := newBox(t)
+	b.config("config.json", "")
+	const count = 4
+	var wait sync.WaitGroup
+	var started atomic.Int32
+	for range count {
+		wait.Go(func() {
+			if b.command("start").Run() == nil {
+				started.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if got := started.Load(); got != 1 {
+		t.Errorf("%d have started", got)
+	}
+	b.expect(0, `Index: 0, PID: \d+, Config: \S+\n`, "list")
+	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
 	b.nothingLeft()
 }
 
@@ -156,15 +184,22 @@ func TestAdminEndpoints(t *testing.T) {
 	b.nothingLeft()
 }
 
-// An instance that has become another user has its admin socket where that user may write.
-func TestAdminEndpointOfDowngraded(t *testing.T) {
+// folderOfNobody returns the folder of nobody, who has no home and whom root becomes.
+func folderOfNobody(t *testing.T) string {
+	t.Helper()
 	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
 		t.Skip("only root on Linux has privileges to drop")
 	}
-	const state = "/var/lib/caddy-loadbalancer/nobody"
-	if _, err := os.Stat(state); err != nil {
-		t.Cleanup(func() { os.RemoveAll(state) })
+	const folder = "/var/lib/caddy-loadbalancer/nobody"
+	if _, err := os.Stat(folder); err != nil {
+		t.Cleanup(func() { os.RemoveAll(folder) })
 	}
+	return folder
+}
+
+// An instance that has become another user has its admin socket where that user may write.
+func TestAdminEndpointOfDowngraded(t *testing.T) {
+	state := folderOfNobody(t)
 	b := newBox(t)
 	b.config("first.json", "")
 	address := b.config("second.json", "two")
@@ -189,4 +224,17 @@ func TestAdminEndpointOfDowngraded(t *testing.T) {
 	if left, err := os.ReadDir(instances); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v (%v)", left, err)
 	}
+}
+
+// What has become another user can't remove its own file; the next command does, and start does it for what failed.
+func TestDowngradedLeavesNothing(t *testing.T) {
+	folderOfNobody(t)
+	b := newBox(t)
+	b.write("config.json", fmt.Sprintf(`{"sourcePort": %d, "downgradeToUser": "nobody", "balancerControllerPath": "none.js", "targets": [{"port": 8000}]}`,
+		portOf(t, freeAddress(t))))
+	b.expect(1, `Error: the loadbalancer did not start: .*none.js can't be read: permission denied\n`, "start")
+	b.nothingLeft()
+	b.expect(1, `(?s).*none.js can't be read: permission denied.*`, "run")
+	b.expect(0, "", "list")
+	b.nothingLeft()
 }

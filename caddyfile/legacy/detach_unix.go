@@ -3,7 +3,7 @@
 package legacy
 
 import (
-	"errors"
+	"io/fs"
 	"os"
 	"syscall"
 )
@@ -13,11 +13,14 @@ func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setsid: true}
 }
 
-// exists tells whether there is a process with the PID, whoever owns it.
-func exists(pid int) bool {
-	err := syscall.Kill(pid, 0)
-	return err == nil || errors.Is(err, syscall.EPERM)
+// isOwned tells whether a file belongs to the user whom this process acts as.
+func isOwned(info fs.FileInfo) bool {
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int(stat.Uid) == os.Geteuid()
 }
+
+// exists tells whether there is a process of this user's with the PID.
+func exists(pid int) bool { return syscall.Kill(pid, 0) == nil }
 
 // terminate asks a process to end.
 func terminate(process *os.Process) error {

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"io/fs"
 	"os"
 	"syscall"
 
@@ -11,6 +12,9 @@ import (
 func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}
 }
+
+// isOwned leaves it to the system who may write where.
+func isOwned(fs.FileInfo) bool { return true }
 
 // exists tells whether there is a process with the PID.
 func exists(pid int) bool {

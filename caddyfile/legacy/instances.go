@@ -1,12 +1,10 @@
 package legacy
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,11 +16,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// instance is a running load balancer. Each has a file of its own in the folder of instances, which a
-// crash leaves behind.
+// instance is a running load balancer. Each has a file of its own in the folder of instances, which stays behind
+// when the process crashes, or may not write there any more.
 type instance struct {
 	PID     int       `json:"pid"`
+	Start   string    `json:"start"` // of the process, which may not be the only one that ever has the PID
 	Config  string    `json:"config"`
+	Port    int       `json:"port"`
+	Network string    `json:"network"`
 	Started time.Time `json:"started"`
 
 	folder string
@@ -33,47 +34,67 @@ type instance struct {
 const (
 	stopTimeout  = 30 * time.Second
 	stopInterval = 20 * time.Millisecond
+	// startTimeout is how long an instance may take until it listens.
+	startTimeout = time.Minute
 )
 
-// folder returns where the instances of this user are kept.
-func folder() (string, error) {
-	return filepath.Abs(filepath.Join(caddy.AppDataDir(), adapterName))
-}
-
-// register adds this process to the instances.
-func register(config string) (*instance, error) {
+// register adds this process to the instances, and returns those that were there before.
+func register(config string, port int) (self *instance, earlier []*instance, err error) {
 	dir, err := folder()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if config, err = filepath.Abs(config); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
+	defer lock(dir)()
+	pid := os.Getpid()
+	self = &instance{
+		PID: pid, Start: startOf(pid), Config: config, Port: port, Network: network(), Started: time.Now(), folder: dir,
 	}
-	self := &instance{PID: os.Getpid(), Config: config, Started: time.Now(), folder: dir}
-	data, err := json.Marshal(self)
+	if err := self.write(); err != nil {
+		return nil, nil, err
+	}
+	all, err := running()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	// Renamed into place, so that nobody reads half of it.
-	unfinished := self.path(".tmp")
-	if err := os.WriteFile(unfinished, data, 0o600); err != nil {
-		return nil, err
+	for _, one := range all {
+		if one.PID == pid {
+			break
+		}
+		earlier = append(earlier, one)
 	}
-	return self, os.Rename(unfinished, self.path(".json"))
+	return self, earlier, nil
 }
 
-// running returns the instances in the order in which they were started, and forgets those that are
-// gone.
+// write makes the instance's file. It is renamed into place, so that nobody reads half of it.
+func (i *instance) write() error {
+	data, err := json.Marshal(i)
+	if err != nil {
+		return err
+	}
+	unfinished := i.path(".tmp")
+	_ = os.Remove(unfinished) // of another process that had the PID
+	file, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return err
+	}
+	return os.Rename(unfinished, i.path(".json"))
+}
+
+// running returns the instances in the order in which they were started, and forgets those that are gone.
 func running() ([]*instance, error) {
 	dir, err := folder()
 	if err != nil {
 		return nil, err
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return nil, err
 	}
 	var instances []*instance
@@ -98,6 +119,17 @@ func running() ([]*instance, error) {
 	return instances, nil
 }
 
+// mustHavePort is an error if one of the earlier instances may be about to listen on this one's port. Two that looked
+// for themselves at the same moment would both find it free, and share it.
+func (i *instance) mustHavePort(earlier []*instance) error {
+	for _, one := range earlier {
+		if one.Port == i.Port && one.Network == i.Network && i.Started.Sub(one.Started) < startTimeout {
+			return fmt.Errorf("%d is the port of the loadbalancer with PID %d, which has just been started", i.Port, one.PID)
+		}
+	}
+	return nil
+}
+
 func (i *instance) path(extension string) string {
 	return filepath.Join(i.folder, strconv.Itoa(i.PID)+extension)
 }
@@ -107,25 +139,18 @@ func (i *instance) socket() string {
 	return filepath.Join(cmp.Or(i.socketFolder, i.folder), strconv.Itoa(i.PID)+".sock")
 }
 
-// isLate reports whether the default admin endpoint is taken, or about to be taken by an instance that was
-// started before. They would share it otherwise, and every request would go to any of them by chance.
-func (i *instance) isLate() (bool, error) {
+// isLate reports whether the default admin endpoint is taken, or about to be taken by an earlier instance. They would
+// share it otherwise, and every request would go to any of them by chance.
+func isLate(earlier []*instance) bool {
 	if _, chosen := os.LookupEnv("CADDY_ADMIN"); chosen {
-		return false, nil
+		return false
 	}
-	instances, err := running()
-	if err != nil {
-		return false, err
-	}
-	return (len(instances) > 0 && instances[0].PID != i.PID) || answers(caddy.DefaultAdminListen), nil
+	return len(earlier) > 0 || answers(caddy.DefaultAdminListen)
 }
 
 // ownAdmin gives this instance an admin endpoint of its own.
 func (i *instance) ownAdmin() (err error) {
 	if i.socketFolder, err = folder(); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(i.socketFolder, 0o700); err != nil {
 		return fmt.Errorf("making a folder for the admin endpoint: %w", err)
 	}
 	const longest = 103 // what every system takes as the name of a socket
@@ -146,19 +171,20 @@ func (i *instance) remove() {
 	_ = os.Remove(i.path(".json"))
 }
 
-// alive tells whether the instance still runs. Where the system tells what a process runs, another
-// process that got the same PID since is not mistaken for it.
+// alive tells whether the instance still runs. Where the system tells processes apart, another one that got the same
+// PID since is not mistaken for it.
 func (i *instance) alive() bool {
-	if command, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", i.PID)); err == nil {
-		return bytes.Contains(command, []byte("\x00"+commandName+"\x00"+runName+"\x00"))
+	if i.PID <= 0 || startOf(i.PID) != i.Start {
+		return false
 	}
-	return exists(i.PID)
+	return i.Start != "" || exists(i.PID)
 }
 
 // stop ends the instance and returns when it is gone.
 func (i *instance) stop() error {
 	process, err := os.FindProcess(i.PID)
-	if err == nil {
+	// Only what is found to be the instance after that is sure to be what gets the signal.
+	if err == nil && i.alive() {
 		err = terminate(process)
 	}
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {

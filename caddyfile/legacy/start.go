@@ -42,6 +42,7 @@ func start(cmd *cobra.Command, _ []string) error {
 		if message == "" {
 			message = fmt.Sprintf("%v; see %s", err, logName)
 		}
+		_, _ = running() // forgets the one that has ended
 		return fmt.Errorf("the loadbalancer did not start: %s", message)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Success: Started loadbalancer, PID: %d\n", pid)
