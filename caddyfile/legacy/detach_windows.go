@@ -13,8 +13,13 @@ func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}
 }
 
-// isOwned leaves it to the system who may write where.
+// It is left to the system who may write where.
+
 func isOwned(fs.FileInfo) bool { return true }
+
+func hasOneName(fs.FileInfo) bool { return true }
+
+const openItself = 0
 
 // exists tells whether there is a process with the PID.
 func exists(pid int) bool {

@@ -41,7 +41,7 @@ func lock(folder string) (unlock func()) {
 	return func() { _ = file.Close() }
 }
 
-// closeOnExec keeps descriptors that this process was given, or opens, from its children.
+// closeOnExec keeps the descriptors that this process was given from its children, but for the standard ones.
 func closeOnExec() {
 	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // older kernels don't have it
 }

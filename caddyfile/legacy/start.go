@@ -26,19 +26,24 @@ func start(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	output, err := os.OpenFile(logName, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o644)
+	output, err := openLog(os.O_CREATE | os.O_APPEND | os.O_WRONLY)
 	if err != nil {
-		return fmt.Errorf("opening the log: %w", err)
+		return err
 	}
 	defer output.Close()
-	size, err := output.Seek(0, io.SeekEnd)
+	log, err := openLog(os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	size, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return fmt.Errorf("opening the log: %w", err)
 	}
 
 	pid, err := startChild(path, output)
 	if err != nil {
-		message := lastError(io.NewSectionReader(output, size, maxOutput))
+		message := lastError(io.NewSectionReader(log, size, maxOutput))
 		if message == "" {
 			message = fmt.Sprintf("%v; see %s", err, logName)
 		}
@@ -47,6 +52,24 @@ func start(cmd *cobra.Command, _ []string) error {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Success: Started loadbalancer, PID: %d\n", pid)
 	return nil
+}
+
+// openLog opens the log in the working folder. Somebody else may write into that, too, who must not have root write
+// into another file instead.
+func openLog(flags int) (*os.File, error) {
+	file, err := os.OpenFile(logName, flags|openItself, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	info, err := file.Stat()
+	if err == nil && !(info.Mode().IsRegular() && isOwned(info) && hasOneName(info)) {
+		err = fmt.Errorf("%s is not a regular file with one name that belongs to the user who runs this; remove it", logName)
+	}
+	if err != nil {
+		_ = file.Close()
+		return nil, fmt.Errorf("opening the log: %w", err)
+	}
+	return file, nil
 }
 
 // startChild runs `caddy loadbalancer run` and returns when it serves. As `caddy start` does, it gives
@@ -67,6 +90,7 @@ func startChild(config string, output *os.File) (pid int, err error) {
 	child.SysProcAttr = detached()
 	child.Stdin = bytes.NewReader(secret)
 	child.Stdout, child.Stderr = output, output
+	closeOnExec()
 	if err := child.Start(); err != nil {
 		return 0, err
 	}
