@@ -62,6 +62,9 @@ func (u *User) mayDrop() bool {
 	return euid == 0 || strconv.Itoa(euid) == u.uid && permitted(cap.SETUID) && permitted(cap.SETGID)
 }
 
+// maxNamed is how many capabilities an error names.
+const maxNamed = 3
+
 // leftOver names what a process with the user's effective UID has beyond what the user has.
 func (u *User) leftOver() (left []string, err error) {
 	real, effective, saved := unix.Getresuid()
@@ -78,11 +81,16 @@ func (u *User) leftOver() (left []string, err error) {
 	if u.gid != "0" && slices.Contains(append(groups, gid, egid, sgid), 0) {
 		left = append(left, "root's group")
 	}
+	var capabilities []string
 	for c := range cap.MaxBits() {
 		if c != cap.NET_BIND_SERVICE && permitted(c) {
-			left = append(left, c.String())
+			capabilities = append(capabilities, c.String())
 		}
 	}
+	if len(capabilities) > maxNamed {
+		capabilities = append(capabilities[:maxNamed], "other capabilities")
+	}
+	left = append(left, capabilities...)
 	// Without a mapping every user has the UID of nobody.
 	switch mapped, err := isMapped(effective); {
 	case err != nil:
