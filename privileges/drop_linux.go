@@ -108,11 +108,11 @@ func isMapped(uid int) (bool, error) {
 		return true, nil // there is no /proc to tell
 	}
 	for line := range strings.Lines(string(text)) {
-		var first, outside, count int
+		var first, outside, count int64
 		if _, err := fmt.Sscan(line, &first, &outside, &count); err != nil {
 			return false, err
 		}
-		if first <= uid && uid < first+count {
+		if id := int64(uid); first <= id && id < first+count {
 			return true, nil
 		}
 	}
