@@ -57,7 +57,7 @@ func TestScriptFaults(t *testing.T) {
 		switch (socket.remoteAddress) {
 			case '::ffff:127.0.0.2': for (;;) {}
 			case '::ffff:127.0.0.3': return (function again() { again(); })();
-			case '::ffff:127.0.0.4': { let s = 'xy'; for (;;) s += s; }
+			case '::ffff:127.0.0.4': for (let s = 'xy', all = [];;) s.length < 2 ** 24 ? s += s : all.push(s + all.length);
 			case '::ffff:127.0.0.5': return next(/^(\w+\s?)*(?=$)\1$/.test('x'.repeat(32) + '!'));
 			case '::ffff:127.0.0.6': return void Promise.reject(new Error('nobody cares'));
 			case '::ffff:127.0.0.7': return next('x'.repeat(2 ** 31));
