@@ -33,6 +33,8 @@ func TestLoadErrors(t *testing.T) {
 		"first line, later": {map[string]string{"balancer.js": "exports.run = async () => { await null; x.y; }"}, "DIR/balancer.js:1:41: ReferenceError: x is not defined"},
 		"first line, other": {map[string]string{"balancer.js": "export const a = 1; x.y"}, "DIR/balancer.js:1:2"},
 		"first line, bad":   {map[string]string{"balancer.js": "let a = ;"}, "DIR/balancer.js:1:9: SyntaxError: Unexpected \";\""},
+		"unknown property":  {map[string]string{"balancer.js": "exports.run = () => {\n  /\\p{Foo}/u; }"}, "DIR/balancer.js:2:3: SyntaxError: Invalid regular expression: /\\p{Foo}/u: the property \\p{Foo} is not known here"},
+		"property in range": {map[string]string{"balancer.js": "/[a-\\p{L}]/u"}, "DIR/balancer.js:1:1: SyntaxError: Invalid regular expression: /[a-\\p{L}]/u: invalid character class"},
 		"endless":           {map[string]string{"balancer.js": "for (;;) {}"}, "DIR/balancer.js: the script computed for 1s without a pause"},
 		"endless run":       {map[string]string{"balancer.js": "exports.run = () => { for (;;) {} }"}, "DIR/balancer.js: the script computed for 1s without a pause"},
 		"recursion":         {map[string]string{"balancer.js": "\nfunction f() { f() } f()"}, "DIR/balancer.js:2:17: too much recursion"},
@@ -258,6 +260,17 @@ func TestSyntax(t *testing.T) {
 			next(words.join(' '));
 		});`)
 	b.want("192.0.2.1", "1 2 3 4 / fulfilled,rejected 1 none b,c was null 1000 1,2 2020 1,2 object")
+}
+
+// Without strict mode, functions that are declared in blocks are known outside of them.
+func TestBlockFunctions(t *testing.T) {
+	expressions(t, nil, `
+		if (true) { function a() { return 'a'; } }
+		function b(yes) { if (yes) { function c() { return 'c'; } } return typeof c; }
+		function d() { switch (1) { case 1: function e() { return 'e'; } } return e(); }
+		function f() { 'use strict'; { function g() {} } return typeof g; }`, [][2]string{
+		{`[a(), b(true), b(false), d(), f()]`, `["a","function","undefined","e","undefined"]`},
+	})
 }
 
 // Errors in what was rewritten name the line of the file.

@@ -150,6 +150,7 @@ func (e *engine) install() {
 	if err := e.try(func() {
 		e.kept()
 		e.guard()
+		e.completeRegExp()
 		e.modules.internal("globals", nil, nil)
 		socket := e.modules.builtin("net").ToObject(e.vm).Get("Socket")
 		e.socketProto = socket.ToObject(e.vm).Get("prototype").ToObject(e.vm)

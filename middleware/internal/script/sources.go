@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/dop251/goja"
+	"github.com/dop251/goja/ast"
 	"github.com/dop251/goja/file"
 	"github.com/dop251/goja/parser"
 	"github.com/evanw/esbuild/pkg/api"
@@ -83,7 +84,8 @@ func placeAt(path string, line, column int) string {
 // compile makes a program of a module's text; running it gives the function that Node would wrap it in.
 //
 // goja takes nearly all of ES2020. What it does not parse goes through esbuild, which writes `for await`, async
-// generators, import() and ES modules in what it does, and whose errors name the place well.
+// generators, import() and ES modules in what it does, and whose errors name the place well. So do functions
+// that are declared in blocks, which esbuild makes known outside of them.
 func compile(path, text string) (*goja.Program, error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	if strings.HasPrefix(text, "#!") {
@@ -92,28 +94,46 @@ func compile(path, text string) (*goja.Program, error) {
 	if deeperThan(text, quotes, maxDepth) {
 		return nil, &syntaxError{path, 1, 1, fmt.Sprintf("the code is nested more than %d deep", maxDepth)}
 	}
-	program, err := parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
+	program, err := goja.Parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
 	if err == nil {
-		return program, nil
+		if found := look(program); !found.blockFunctions {
+			compiled, err := finish(path, program, found)
+			var fault *syntaxError
+			if err == nil || errors.As(err, &fault) {
+				return compiled, err
+			}
+		}
 	}
 	rewritten, err := rewrite(path, text)
 	if err != nil {
 		return nil, err
 	}
 	noFiles := parser.WithSourceMapLoader(func(string) ([]byte, error) { return nil, os.ErrNotExist })
-	program, err = parse(path, rewritten, noFiles)
+	if program, err = goja.Parse(path, rewritten, noFiles); err != nil {
+		return nil, faultOf(path, err)
+	}
+	compiled, err := finish(path, program, look(program))
 	if err != nil {
 		return nil, faultOf(path, err)
 	}
-	return program, nil
+	return compiled, nil
 }
 
-func parse(path, text string, option parser.Option) (*goja.Program, error) {
-	ast, err := goja.Parse(path, text, option)
-	if err != nil {
-		return nil, err
+// finish compiles what was parsed, with the properties in regular expressions written out.
+func finish(path string, program *ast.Program, found *findings) (*goja.Program, error) {
+	for _, literal := range found.regexps {
+		if !strings.Contains(literal.Flags, "u") || !hasProperties(literal.Pattern) {
+			continue
+		}
+		pattern, err := expandProperties(literal.Pattern)
+		if err != nil {
+			at := program.File.Position(int(literal.Idx) - program.File.Base())
+			message := fmt.Sprintf("Invalid regular expression: /%s/%s: %v", literal.Pattern, literal.Flags, err)
+			return nil, &syntaxError{path: path, line: at.Line, column: at.Column, message: message}
+		}
+		literal.Pattern = pattern
 	}
-	return goja.CompileAST(ast, false)
+	return goja.CompileAST(program, false)
 }
 
 // rewrite puts a module into words that goja knows, and its wrapper around it, of which the source map knows.
@@ -148,6 +168,9 @@ func faultOf(path string, err error) error {
 	var list parser.ErrorList
 	var compilerError *goja.CompilerSyntaxError
 	fault := &syntaxError{path: path, line: 1, column: 1, message: err.Error()}
+	if known := (*syntaxError)(nil); errors.As(err, &known) {
+		return known
+	}
 	at := func(p file.Position, message string) {
 		fault.line, fault.column, fault.message = p.Line, p.Column, message
 	}
