@@ -57,7 +57,8 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"assert": nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
+		"internal/errors": nil,
+		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,
@@ -84,8 +85,14 @@ var nodeModules = func() map[string]bool {
 	return all
 }()
 
+// internalModules begins the names of those that only this package's own files may require.
+const internalModules = "internal/"
+
 func isBuiltin(name string) bool {
 	name = strings.TrimPrefix(name, "node:")
+	if strings.HasPrefix(name, internalModules) {
+		return false
+	}
 	_, own := builtins[name]
 	_, alias := aliases[name]
 	return own || alias
@@ -97,11 +104,16 @@ func (m *modules) builtin(name string) goja.Value {
 	if !isBuiltin(name) {
 		return nil
 	}
+	return m.own(name)
+}
+
+// own returns what a module of this package exports.
+func (m *modules) own(name string) goja.Value {
 	if exports := m.builtins[name]; exports != nil {
 		return exports
 	}
 	if alias, ok := aliases[name]; ok {
-		return m.builtin(alias[0]).ToObject(m.engine.vm).Get(alias[1])
+		return m.own(alias[0]).ToObject(m.engine.vm).Get(alias[1])
 	}
 	file := name
 	if name == "https" {
@@ -133,7 +145,8 @@ func (m *modules) internal(file string, native map[string]any, begun func(*goja.
 	if begun != nil {
 		begun(module)
 	}
-	m.must(call(exports, exports, m.requireFunction("/"), module, binding))
+	require := vm.ToValue(func(call goja.FunctionCall) goja.Value { return m.own(call.Argument(0).String()) })
+	m.must(call(exports, exports, require, module, binding))
 	return module.Get("exports")
 }
 

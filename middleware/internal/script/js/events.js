@@ -1,117 +1,290 @@
 'use strict';
 
+const errorMonitor = Symbol('events.errorMonitor');
+const errors = () => require('internal/errors');
+
+// A property that is not seen: sockets are printed and enumerated.
+function begin(emitter) {
+  Object.defineProperty(emitter, '_events', { value: new Map(), writable: true, configurable: true, enumerable: false });
+}
+
 // A function, not a class: scripts call EventEmitter.call(this).
-function EventEmitter() {}
+function EventEmitter() {
+  if (this._events === undefined || this._events === Object.getPrototypeOf(this)._events) begin(this);
+}
 
 Object.defineProperty(EventEmitter.prototype, '_events', { value: undefined, writable: true });
 
 function check(listener) {
-  if (typeof listener !== 'function') {
-    throw new TypeError('The "listener" argument must be of type function. Received ' + typeof listener);
-  }
+  if (typeof listener !== 'function') throw errors().invalidType('listener', 'of type function', listener);
+}
+
+const keyOf = (name) => (typeof name === 'string' || typeof name === 'symbol' ? name : String(name));
+
+// An entry has the listeners of an event. One that is being gone through stays as it is, and another takes its place.
+function entryOf(emitter, key) {
+  const entry = emitter._events.get(key);
+  if (entry && entry.emitting === 0) return entry;
+  const own = entry ? { list: entry.list.slice(), wrapped: entry.wrapped, emitting: 0 } : { list: [], wrapped: 0, emitting: 0 };
+  emitter._events.set(key, own);
+  return own;
 }
 
 function add(emitter, name, listener, first) {
   check(listener);
-  // A property that is not seen: sockets are printed and enumerated.
-  if (!emitter._events) {
-    Object.defineProperty(emitter, '_events', { value: new Map(), writable: true, configurable: true, enumerable: false });
-  }
+  if (!emitter._events) begin(emitter);
   if (emitter._events.has('newListener')) {
     emitter.emit('newListener', name, listener.listener || listener);
   }
-  const list = emitter._events.get(name) || [];
-  emitter._events.set(name, first ? [listener, ...list] : [...list, listener]);
+  const entry = entryOf(emitter, keyOf(name));
+  if (listener.listener) entry.wrapped++;
+  if (first) {
+    entry.list.unshift(listener);
+  } else {
+    entry.list.push(listener);
+  }
   return emitter;
 }
 
 function wrapOnce(emitter, name, listener) {
   check(listener);
+  let fired = false;
   function once(...args) {
-    emitter.removeListener(name, once);
+    if (fired) return undefined;
+    fired = true;
+    remove(emitter, name, once, true);
     return listener.apply(emitter, args);
   }
   once.listener = listener;
   return once;
 }
 
+// Finds the last one. The engine's own search is fast, and tells nothing of what is wrapped by once.
+function find({ list, wrapped }, listener, exact) {
+  const found = list.lastIndexOf(listener);
+  if (wrapped > 0 && !exact) {
+    for (let i = list.length - 1; i > found; i--) {
+      if (list[i].listener === listener) return i;
+    }
+  }
+  return found;
+}
+
+function remove(emitter, name, listener, exact) {
+  const key = keyOf(name);
+  const known = emitter._events && emitter._events.get(key);
+  const at = known ? find(known, listener, exact) : -1;
+  if (at < 0) return;
+  const entry = entryOf(emitter, key);
+  const [removed] = entry.list.splice(at, 1);
+  if (removed.listener) entry.wrapped--;
+  if (entry.list.length === 0) emitter._events.delete(key);
+  if (emitter._events.has('removeListener')) {
+    emitter.emit('removeListener', name, removed.listener || listener);
+  }
+}
+
+function removeAll(emitter, key) {
+  if (!emitter._events.has('removeListener')) {
+    emitter._events.delete(key);
+    return;
+  }
+  for (const listener of emitter.rawListeners(key).reverse()) {
+    remove(emitter, key, listener, true);
+  }
+}
+
+function unhandled(error) {
+  if (error instanceof Error) return error;
+  const made = errors().coded(new Error('Unhandled error. (' + require('util').inspect(error) + ')'), 'ERR_UNHANDLED_ERROR');
+  return Object.assign(made, { context: error });
+}
+
+function checkMost(name, n) {
+  if (typeof n !== 'number') throw errors().invalidType(name, 'of type number', n);
+  if (!(n >= 0)) throw errors().outOfRange(name, '>= 0', n);
+}
+
 const methods = {
   on(name, listener) { return add(this, name, listener, false); },
-  addListener(name, listener) { return this.on(name, listener); },
   prependListener(name, listener) { return add(this, name, listener, true); },
   once(name, listener) { return this.on(name, wrapOnce(this, name, listener)); },
   prependOnceListener(name, listener) { return this.prependListener(name, wrapOnce(this, name, listener)); },
   removeListener(name, listener) {
     check(listener);
-    const list = this.rawListeners(name);
-    let at = list.length - 1;
-    while (at >= 0 && list[at] !== listener && list[at].listener !== listener) {
-      at--;
-    }
-    if (at >= 0) {
-      list.splice(at, 1);
-      if (list.length > 0) {
-        this._events.set(name, list);
-      } else {
-        this._events.delete(name);
-      }
-      if (this._events.has('removeListener')) {
-        this.emit('removeListener', name, listener);
-      }
-    }
+    remove(this, name, listener, false);
     return this;
   },
-  off(name, listener) { return this.removeListener(name, listener); },
   removeAllListeners(name) {
-    if (this._events && name === undefined) {
+    if (!this._events) return this;
+    if (arguments.length > 0) {
+      removeAll(this, keyOf(name));
+    } else if (this._events.has('removeListener')) {
+      for (const key of this.eventNames()) {
+        if (key !== 'removeListener') removeAll(this, key);
+      }
       this._events.clear();
-    } else if (this._events) {
-      this._events.delete(name);
+    } else {
+      this._events.clear();
     }
     return this;
   },
   emit(name, ...args) {
-    const list = this._events && this._events.get(name);
-    if (!list) {
-      if (name === 'error') {
-        throw args[0] instanceof Error ? args[0] : new Error('Unhandled error. (' + String(args[0]) + ')');
-      }
+    const events = this._events;
+    if (name === 'error' && events && events.has(errorMonitor)) this.emit(errorMonitor, ...args);
+    const entry = events && events.get(keyOf(name));
+    if (!entry) {
+      if (name === 'error') throw unhandled(args[0]);
       return false;
     }
-    // Adding and removing make new lists: this one stays as it is while it is gone through.
-    for (const listener of list) {
-      listener.apply(this, args);
+    entry.emitting++;
+    try {
+      for (const listener of entry.list) {
+        listener.apply(this, args);
+      }
+    } finally {
+      entry.emitting--;
     }
     return true;
   },
-  rawListeners(name) { return this._events && this._events.has(name) ? [...this._events.get(name)] : []; },
+  rawListeners(name) {
+    const entry = this._events && this._events.get(keyOf(name));
+    return entry ? entry.list.slice() : [];
+  },
   listeners(name) { return this.rawListeners(name).map((l) => l.listener || l); },
-  listenerCount(name) { return this.rawListeners(name).length; },
-  eventNames() { return this._events ? [...this._events.keys()] : []; },
-  setMaxListeners(n) { this._maxListeners = n; return this; },
+  listenerCount(name, listener) {
+    if (typeof listener === 'function') return this.listeners(name).filter((l) => l === listener).length;
+    const entry = this._events && this._events.get(keyOf(name));
+    return entry ? entry.list.length : 0;
+  },
+  eventNames() { return this._events ? Reflect.ownKeys(Object.fromEntries(this._events)) : []; },
+  setMaxListeners(n) {
+    checkMost('setMaxListeners', n);
+    Object.defineProperty(this, '_maxListeners', { value: n, writable: true, configurable: true, enumerable: false });
+    return this;
+  },
   getMaxListeners() { return this._maxListeners === undefined ? EventEmitter.defaultMaxListeners : this._maxListeners; },
 };
+methods.addListener = methods.on;
+methods.off = methods.removeListener;
 
-for (const [name, value] of Object.entries(methods)) {
-  Object.defineProperty(EventEmitter.prototype, name, { value, writable: true, configurable: true, enumerable: false });
+// They are seen, as in Node: Object.assign(object, EventEmitter.prototype) makes an emitter.
+Object.assign(EventEmitter.prototype, methods);
+
+// Listens on what has on and off, or addEventListener. It returns what stops that.
+function listen(emitter, name, listener) {
+  if (emitter && typeof emitter.on === 'function') {
+    emitter.on(name, listener);
+    return () => emitter.removeListener(name, listener);
+  }
+  if (emitter && typeof emitter.addEventListener === 'function') {
+    emitter.addEventListener(name, listener);
+    return () => emitter.removeEventListener(name, listener);
+  }
+  throw errors().invalidType('emitter', 'an instance of EventEmitter', emitter);
 }
 
-EventEmitter.defaultMaxListeners = 10;
-EventEmitter.EventEmitter = EventEmitter;
-EventEmitter.listenerCount = (emitter, name) => emitter.listenerCount(name);
-EventEmitter.once = (emitter, name) => new Promise((resolve, reject) => {
+function signalOf(options) {
+  const { signal } = options;
+  if (signal !== undefined && !(signal && typeof signal === 'object' && 'aborted' in signal)) {
+    throw errors().invalidType('options.signal', 'an instance of AbortSignal', signal);
+  }
+  if (signal && signal.aborted) throw errors().aborted(signal);
+  return signal;
+}
+
+async function once(emitter, name, options = {}) {
+  const signal = signalOf(options);
+  const stops = [];
+  try {
+    return await new Promise((resolve, reject) => {
+      stops.push(listen(emitter, name, (...args) => resolve(args)));
+      if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', reject));
+      if (signal) stops.push(listen(signal, 'abort', () => reject(errors().aborted(signal))));
+    });
+  } finally {
+    stops.forEach((stop) => stop());
+  }
+}
+
+// An asynchronous iterator over what an emitter emits.
+function on(emitter, name, options = {}) {
+  const signal = signalOf(options);
+  const events = [], waiting = [], stops = [];
+  let failure = null, finished = false;
+
+  function close() {
+    stops.splice(0).forEach((stop) => stop());
+    finished = true;
+    waiting.splice(0).forEach(({ resolve }) => resolve({ value: undefined, done: true }));
+    return Promise.resolve({ value: undefined, done: true });
+  }
   function fail(error) {
-    emitter.removeListener(name, done);
-    reject(error);
+    const first = waiting.shift();
+    if (first) {
+      first.reject(error);
+    } else {
+      failure = { error };
+    }
+    close();
   }
-  function done(...args) {
-    emitter.removeListener('error', fail);
-    resolve(args);
-  }
-  emitter.once(name, done);
-  if (name !== 'error') {
-    emitter.once('error', fail);
-  }
+  stops.push(listen(emitter, name, (...args) => {
+    const first = waiting.shift();
+    if (first) {
+      first.resolve({ value: args, done: false });
+    } else {
+      events.push(args);
+    }
+  }));
+  if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', fail));
+  for (const end of options.close || []) stops.push(listen(emitter, end, close));
+  if (signal) stops.push(listen(signal, 'abort', () => fail(errors().aborted(signal))));
+
+  return {
+    next() {
+      if (events.length > 0) return Promise.resolve({ value: events.shift(), done: false });
+      if (failure) {
+        const { error } = failure;
+        failure = null;
+        return Promise.reject(error);
+      }
+      if (finished) return close();
+      return new Promise((resolve, reject) => { waiting.push({ resolve, reject }); });
+    },
+    return: close,
+    throw(error) {
+      if (!(error instanceof Error)) throw errors().invalidType('EventEmitter.AsyncIterator', 'an instance of Error', error);
+      fail(error);
+    },
+    [Symbol.asyncIterator]() { return this; },
+  };
+}
+
+let most = 10;
+Object.defineProperty(EventEmitter, 'defaultMaxListeners', {
+  get: () => most,
+  set(n) {
+    checkMost('defaultMaxListeners', n);
+    most = n;
+  },
+  enumerable: true,
+});
+
+Object.assign(EventEmitter, {
+  EventEmitter,
+  errorMonitor,
+  once,
+  on,
+  listenerCount: (emitter, name) => emitter.listenerCount(name),
+  getEventListeners: (emitter, name) => emitter.listeners(name),
+  getMaxListeners: (emitter) => emitter.getMaxListeners(),
+  setMaxListeners(n = EventEmitter.defaultMaxListeners, ...emitters) {
+    checkMost('setMaxListeners', n);
+    if (emitters.length === 0) EventEmitter.defaultMaxListeners = n;
+    for (const emitter of emitters) {
+      if (emitter instanceof EventEmitter) emitter.setMaxListeners(n);
+    }
+  },
 });
 
 module.exports = EventEmitter;
