@@ -132,19 +132,6 @@ function debuglog() {
   return log;
 }
 
-function same(a, b, seen) {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  if (seen.some(([x, y]) => x === a && y === b)) return true;
-  const inner = [...seen, [a, b]];
-  if (a instanceof Date || a instanceof RegExp) return String(a) === String(b) && a.lastIndex === b.lastIndex;
-  if (a instanceof Map) return a.size === b.size && [...a].every(([k, v]) => b.has(k) && same(v, b.get(k), inner));
-  if (a instanceof Set) return a.size === b.size && [...a].every((v) => b.has(v) || [...b].some((w) => same(v, w, inner)));
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length && keys.every((k) => Object.prototype.hasOwnProperty.call(b, k) && same(a[k], b[k], inner));
-}
-
 class TextEncoder {
   get encoding() { return 'utf-8'; }
   encode(text = '') { return new Uint8Array(Buffer.from(String(text))); }
@@ -175,7 +162,7 @@ const types = {
 
 module.exports = {
   inspect, format, inherits, promisify, callbackify, deprecate, debuglog, debug: debuglog, types, TextEncoder, TextDecoder,
-  isDeepStrictEqual: (a, b) => same(a, b, []),
+  isDeepStrictEqual: (a, b) => require('internal/comparisons').isDeepStrictEqual(a, b),
   isArray: Array.isArray,
   isBoolean: (v) => typeof v === 'boolean',
   isNull: (v) => v === null,
