@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strconv"
 
 	"github.com/dop251/goja"
 )
@@ -15,13 +17,76 @@ import (
 type modules struct {
 	engine   *engine
 	cache    *goja.Object // require.cache: modules by their file
-	main     *goja.Object
+	main     *goja.Object // the program that the script is a part of, as it is under LoadBalancer.js
 	builtins map[string]goja.Value
 	read     map[string]bool // files that this engine has had already
 }
 
 func newModules(e *engine) *modules {
-	return &modules{engine: e, cache: e.vm.NewObject(), builtins: make(map[string]goja.Value), read: make(map[string]bool)}
+	m := &modules{engine: e, cache: e.vm.NewObject(), builtins: make(map[string]goja.Value), read: make(map[string]bool)}
+	m.main = m.module(mainProgram(), goja.Null())
+	_ = m.main.Set("id", ".")
+	return m
+}
+
+// mainProgram is the file that runs.
+func mainProgram() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// module makes the object of a file that parent, another one or null, asks for.
+func (m *modules) module(path string, parent goja.Value) *goja.Object {
+	vm := m.engine.vm
+	module := vm.NewObject()
+	folder := filepath.Dir(path)
+	for _, property := range []struct {
+		name  string
+		value any
+	}{
+		{"id", path},
+		{"path", folder},
+		{"exports", vm.NewObject()},
+		{"filename", path},
+		{"loaded", false},
+		{"children", vm.NewArray()},
+		{"paths", m.strings(packageFolders(folder))},
+	} {
+		_ = module.Set(property.name, property.value)
+	}
+	hidden := func(name string, value goja.Value) {
+		_ = module.DefineDataProperty(name, value, goja.FLAG_TRUE, goja.FLAG_TRUE, goja.FLAG_FALSE)
+	}
+	hidden("parent", parent)
+	hidden("require", m.requireFunction(module, folder))
+	return module
+}
+
+func (m *modules) strings(list []string) *goja.Object {
+	values := make([]any, len(list))
+	for i, text := range list {
+		values[i] = text
+	}
+	return m.engine.vm.NewArray(values...)
+}
+
+// adopt notes that a module has asked for another one. A file that is read anew takes the place of what it was before,
+// or the list would grow without end.
+func adopt(parent, child *goja.Object) {
+	children, ok := parent.Get("children").(*goja.Object)
+	if !ok {
+		return
+	}
+	at := 0
+	for n := int(nilSafe(children.Get("length")).ToInteger()); at < n; at++ {
+		if known, ok := children.Get(strconv.Itoa(at)).(*goja.Object); ok && nilSafe(known.Get("filename")).SameAs(child.Get("filename")) {
+			break
+		}
+	}
+	_ = children.Set(strconv.Itoa(at), child)
 }
 
 // isUserFile tells the names of files from those that this package gives to its own JavaScript.
@@ -34,7 +99,7 @@ func (e *engine) load() {
 	e.modules = newModules(e)
 	e.install()
 	err := e.try(func() {
-		exports := e.modules.file(e.script.path)
+		exports := e.modules.file(e.script.path, e.modules.main)
 		e.run(exports)
 	})
 	if err != nil {
@@ -98,7 +163,7 @@ func (e *engine) try(f func()) (err error) {
 }
 
 // require loads what a module in a folder asks for by a name.
-func (m *modules) require(folder, name string) goja.Value {
+func (m *modules) require(module *goja.Object, folder, name string) goja.Value {
 	if exports := m.builtin(name); exports != nil {
 		return exports
 	}
@@ -106,7 +171,7 @@ func (m *modules) require(folder, name string) goja.Value {
 	if err != nil {
 		m.missing(err)
 	}
-	return m.file(path)
+	return m.file(path, module)
 }
 
 func (m *modules) missing(err error) {
@@ -115,22 +180,14 @@ func (m *modules) missing(err error) {
 	panic(e)
 }
 
-// file loads a file, or returns what it gave when it was loaded before.
-func (m *modules) file(path string) goja.Value {
-	vm := m.engine.vm
+// file loads a file for a module, or returns what it gave when it was loaded before.
+func (m *modules) file(path string, parent *goja.Object) goja.Value {
 	if known, ok := m.cache.Get(path).(*goja.Object); ok {
 		return nilSafe(known.Get("exports"))
 	}
-	module := vm.NewObject()
-	_ = module.Set("id", path)
-	_ = module.Set("filename", path)
-	_ = module.Set("exports", vm.NewObject())
-	_ = module.Set("loaded", false)
-	_ = module.Set("children", vm.NewArray())
+	module := m.module(path, parent)
+	adopt(parent, module)
 	_ = m.cache.Set(path, module)
-	if m.main == nil {
-		m.main = module
-	}
 	loaded := false
 	defer func() {
 		if !loaded {
@@ -189,33 +246,62 @@ func (m *modules) javascript(path string, module *goja.Object) {
 	call, _ := goja.AssertFunction(wrapper)
 	exports := module.Get("exports")
 	folder := filepath.Dir(path)
-	require := m.requireFunction(folder)
-	_ = module.Set("require", require)
-	if _, err := call(exports, exports, require, module, vm.ToValue(path), vm.ToValue(folder)); err != nil {
+	if _, err := call(exports, exports, module.Get("require"), module, vm.ToValue(path), vm.ToValue(folder)); err != nil {
 		panic(err)
 	}
 }
 
-// requireFunction is the require that the modules in a folder see.
-func (m *modules) requireFunction(folder string) *goja.Object {
+// requireFunction is the require of a module in a folder.
+func (m *modules) requireFunction(module *goja.Object, folder string) *goja.Object {
 	vm := m.engine.vm
 	require := vm.ToValue(func(call goja.FunctionCall) goja.Value {
-		return m.require(folder, call.Argument(0).String())
+		return m.require(module, folder, call.Argument(0).String())
 	}).ToObject(vm)
-	_ = require.Set("cache", m.cache)
-	_ = require.Set("main", m.main)
-	_ = require.Set("resolve", func(call goja.FunctionCall) goja.Value {
-		name := call.Argument(0).String()
-		if isBuiltin(name) {
-			return vm.ToValue(name)
+	resolve := vm.ToValue(func(call goja.FunctionCall) goja.Value {
+		return vm.ToValue(m.resolve(folder, call.Argument(0).String(), call.Argument(1)))
+	}).ToObject(vm)
+	_ = resolve.Set("paths", func(call goja.FunctionCall) goja.Value {
+		switch name := call.Argument(0).String(); {
+		case isBuiltin(name):
+			return goja.Null()
+		case isPath(name):
+			return m.strings([]string{folder})
 		}
-		path, err := resolve(folder, name)
-		if err != nil {
-			m.missing(err)
-		}
-		return vm.ToValue(path)
+		return m.strings(packageFolders(folder))
 	})
+	main := m.main
+	if main == nil {
+		main = module // it is that of the main program
+	}
+	_ = require.Set("resolve", resolve)
+	_ = require.Set("main", main)
+	_ = require.Set("extensions", vm.NewObject())
+	_ = require.Set("cache", m.cache)
 	return require
+}
+
+// resolve is require.resolve, with options that may say where to look.
+func (m *modules) resolve(folder, name string, options goja.Value) string {
+	if isBuiltin(name) {
+		return name
+	}
+	folders := []string{folder}
+	if given, ok := options.(*goja.Object); ok && !goja.IsUndefined(nilSafe(given.Get("paths"))) {
+		folders = nil
+		if err := m.engine.vm.ExportTo(given.Get("paths"), &folders); err != nil || len(folders) == 0 {
+			panic(m.engine.makeError("TypeError", "require.resolve: options.paths is no list of folders"))
+		}
+	}
+	var fault error
+	for _, at := range folders {
+		path, err := resolve(at, name)
+		if err == nil {
+			return path
+		}
+		fault = err
+	}
+	m.missing(fault)
+	return ""
 }
 
 // makeError makes an error of JavaScript.

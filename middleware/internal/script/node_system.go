@@ -28,7 +28,7 @@ func architecture() string {
 
 // processBinding is what a script may know of the process. It is told the version of Node whose ways it finds.
 func (e *engine) processBinding() map[string]any {
-	arguments := e.vm.NewArray("node", e.script.path)
+	arguments := e.vm.NewArray("node", mainProgram())
 	env := e.vm.NewObject() // of JavaScript: what a script sets stays its own
 	for _, pair := range os.Environ() {
 		if key, value, ok := strings.Cut(pair, "="); ok {

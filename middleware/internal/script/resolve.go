@@ -10,7 +10,7 @@ import (
 
 // resolve finds the file that a module in a folder means by a name, as Node does for require.
 func resolve(folder, name string) (string, error) {
-	if name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name) {
+	if isPath(name) {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, name)
@@ -22,22 +22,34 @@ func resolve(folder, name string) (string, error) {
 		}
 		return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 	}
-	for at := folder; ; at = filepath.Dir(at) {
-		if filepath.Base(at) != "node_modules" {
-			if found, err := inPackages(filepath.Join(at, "node_modules"), name); err != nil {
-				return "", err
-			} else if found != "" {
-				return real(found)
-			}
-		}
-		if at == filepath.Dir(at) {
-			break
+	for _, packages := range packageFolders(folder) {
+		if found, err := inPackages(packages, name); err != nil {
+			return "", err
+		} else if found != "" {
+			return real(found)
 		}
 	}
 	if bare := strings.TrimPrefix(name, "node:"); bare != name || nodeModules[bare] {
 		return "", fmt.Errorf("the Node module %q is not available in balancer scripts", bare)
 	}
 	return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
+}
+
+// isPath tells the paths of files from the names of packages.
+func isPath(name string) bool {
+	return name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name)
+}
+
+// packageFolders are the folders in which a module in a folder finds packages, the nearest first.
+func packageFolders(folder string) (folders []string) {
+	for at := folder; ; at = filepath.Dir(at) {
+		if filepath.Base(at) != "node_modules" {
+			folders = append(folders, filepath.Join(at, "node_modules"))
+		}
+		if at == filepath.Dir(at) {
+			return folders
+		}
+	}
 }
 
 // real names a file as Node does, so that one file is one module.
