@@ -20,6 +20,8 @@ type modules struct {
 	main     *goja.Object // the program that the script is a part of, as it is under LoadBalancer.js
 	builtins map[string]goja.Value
 	read     map[string]bool // files that this engine has had already
+
+	trackMatches goja.Callable // has RegExp keep the last match
 }
 
 func newModules(e *engine) *modules {
@@ -239,7 +241,11 @@ func (m *modules) json(path string) goja.Value {
 
 func (m *modules) javascript(path string, module *goja.Object) {
 	vm := m.engine.vm
-	wrapper, err := vm.RunProgram(m.source(path, true).program)
+	source := m.source(path, true)
+	if source.lastMatch {
+		m.must(m.trackMatches(goja.Undefined()))
+	}
+	wrapper, err := vm.RunProgram(source.program)
 	if err != nil {
 		panic(err)
 	}

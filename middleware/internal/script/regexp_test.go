@@ -34,3 +34,21 @@ func TestProperties(t *testing.T) {
 		{`[/a/.constructor === RegExp, /a/ instanceof RegExp, RegExp.prototype.constructor === RegExp, Own[Symbol.species] === Own, RegExp.name, RegExp.length]`, `[true,true,true,true,"RegExp",2]`},
 	})
 }
+
+// RegExp knows the last match, of whatever function made it.
+func TestLastMatch(t *testing.T) {
+	expressions(t, nil, `
+		const last = () => [RegExp.$1, RegExp.$2, RegExp.lastMatch, RegExp['$+'], RegExp.leftContext, RegExp["$'"], RegExp.input];`, [][2]string{
+		{`/^(\d+)\./.test('10.0.0.1') && { 10: 'blocked' }[RegExp.$1]`, `"blocked"`},
+		{`(/(\d+)-(\w)?/.test('ab12-cd'), /x(\d)/.test('no'), last())`, `["12","c","12-c","c","ab","d","ab12-cd"]`},
+		{`(/(a)|(b)/.exec('xa'), last())`, `["a","","a","","x","","xa"]`},
+		{`('a1b2'.match(/(\d)/g), last())`, `["2","","2","2","a1b","","a1b2"]`},
+		{`['a1b2'.replace(/([a-z])(\d)/g, () => RegExp.$1), last()]`, `["bb",["b","2","b2","2","a1","","a1b2"]]`},
+		{`('foobar'.search(/o(b)/), last())`, `["b","","ob","b","fo","ar","foobar"]`},
+		{`('a,b;c'.split(/([,;])/), last())`, `[";","",";",";","a,b","c","a,b;c"]`},
+		{`[/o/y.test('foo'), 'a1b22'.replace(/\d+/g, (m) => '<' + m + '>'), 'a1b22'.split(/\d+/), [...'a1b2'.matchAll(/\d/g)].length]`, `[false,"a<1>b<22>",["a","b",""],2]`},
+	})
+	expressions(t, nil, `const Other = RegExp;`, [][2]string{
+		{`/(a)/.test('a') && Other.$1`, `"throws RegExp.$1 is not available here by way of another name for RegExp"`},
+	})
+}

@@ -24,8 +24,9 @@ type sources struct {
 
 // source is a file, compiled if it is JavaScript.
 type source struct {
-	text    []byte
-	program *goja.Program
+	text      []byte
+	program   *goja.Program
+	lastMatch bool // it asks RegExp for the last match
 }
 
 func newSources() *sources { return &sources{files: make(map[string]*source)} }
@@ -50,6 +51,7 @@ func (s *sources) get(path string, fresh bool, compiled bool) (*source, error) {
 		if read.program, err = compile(path, string(text)); err != nil {
 			return nil, err
 		}
+		read.lastMatch = lastMatch.Match(text)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

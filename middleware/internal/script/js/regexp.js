@@ -66,8 +66,47 @@
   define(prototype, 'constructor', wrapped);
   define(globalThis, 'RegExp', wrapped);
 
+  // What the last match was, once trackMatches has been called.
+  let last = null;
+
+  function trackMatches() {
+    if (last) return;
+    last = Object.assign([''], { index: 0, input: '' });
+    const { exec } = prototype;
+    // The methods of strings find that this is not the engine's own and call it.
+    define(prototype, 'exec', function (string) {
+      const found = exec.call(this, string);
+      if (found) last = Object.assign(found.slice(), { index: found.index, input: found.input });
+      return found;
+    });
+    define(prototype, 'test', function (string) { return this.exec(string) !== null; });
+  }
+
+  function offer(names, get) {
+    for (const name of names) {
+      Object.defineProperty(wrapped, name, {
+        get() {
+          if (!last) throw new Error('RegExp.' + name + ' is not available here by way of another name for RegExp');
+          return get(last);
+        },
+        set() {},
+        configurable: true,
+      });
+    }
+  }
+  for (let i = 1; i <= 9; i++) {
+    offer(['$' + i], (match) => match[i] || '');
+  }
+  offer(['input', '$_'], (match) => match.input);
+  offer(['lastMatch', '$&'], (match) => match[0]);
+  offer(['lastParen', '$+'], (match) => (match.length > 1 && match[match.length - 1]) || '');
+  offer(['leftContext', '$`'], (match) => match.input.slice(0, match.index));
+  offer(['rightContext', "$'"], (match) => match.input.slice(match.index + match[0].length));
+
   const { compile } = prototype;
   define(prototype, 'compile', function (pattern, flags) {
     return compile.call(this, construct(pattern, flags, wrapped));
   });
+
+  return trackMatches;
 })
