@@ -58,7 +58,8 @@ var aliases = map[string][2]string{
 func init() { // they call each other
 	builtins = map[string]bindings{
 		"internal/comparisons": nil, "internal/errors": nil,
-		"assert": nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
+		"internal/locale": (*engine).localeBinding,
+		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,

@@ -35,3 +35,5 @@ hidden('performance', { now: () => process.uptime() * 1000, timeOrigin: Date.now
 Error.captureStackTrace = function (object) {
   Object.defineProperty(object, 'stack', { value: new Error().stack, writable: true, configurable: true, enumerable: false });
 };
+
+require('internal/locale');
