@@ -57,7 +57,7 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/comparisons": nil, "internal/errors": nil,
+		"internal/comparisons": nil, "internal/errors": nil, "internal/legacy": nil, "internal/stacks": nil,
 		"internal/locale": (*engine).localeBinding,
 		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
 		"buffer":  (*engine).bufferBinding,

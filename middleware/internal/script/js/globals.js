@@ -31,9 +31,6 @@ hidden('TextEncoder', TextEncoder);
 hidden('TextDecoder', TextDecoder);
 hidden('performance', { now: () => process.uptime() * 1000, timeOrigin: Date.now() });
 
-// Many packages call this in the constructors of their errors.
-Error.captureStackTrace = function (object) {
-  Object.defineProperty(object, 'stack', { value: new Error().stack, writable: true, configurable: true, enumerable: false });
-};
-
+require('internal/stacks');
+require('internal/legacy');
 require('internal/locale');

@@ -1,0 +1,39 @@
+package script
+
+import "testing"
+
+// Error has of V8 what packages ask it for.
+func TestStacks(t *testing.T) {
+	expressions(t, nil, `
+		const prepared = (make) => {
+			const before = Error.prepareStackTrace;
+			Error.prepareStackTrace = (error, sites) => sites;
+			const { stack } = make();
+			Error.prepareStackTrace = before;
+			return stack;
+		};
+		function caller(make) { return prepared(make); }
+		class Own extends Error { constructor(m) { super(m); Error.captureStackTrace(this, Own); this.name = 'Own'; } }
+		function Old(m) { Error.captureStackTrace(this, Old); this.message = m; this.name = 'Old'; }
+		require('util').inherits(Old, Error);
+		const head = (e) => e.stack.split('\n')[0];`, [][2]string{
+		{`[head(new Own('a')), head(new Old('b')), Object.keys(new Old('b')), new Own('a').stack.includes('at new Own')]`, `["Own: a","Old: b",["message","name"],false]`},
+		{`caller(() => new Error()).slice(1, 3).map((site) => [site.getFunctionName(), site.getFileName() === __filename, site.getLineNumber()])`, `[["prepared",true,5],["caller",true,9]]`},
+		{`caller(() => { const o = {}; Error.captureStackTrace(o); return o; })[2].getFunctionName()`, `"caller"`},
+		{`(() => { Error.stackTraceLimit = 1; const o = {}; Error.captureStackTrace(o); Error.stackTraceLimit = 10; return o.stack.split('\n').length; })()`, `2`},
+		{`[typeof new Error().stack, new Error() instanceof Error, Error.prepareStackTrace === undefined]`, `["string",true,true]`},
+		{`Error.captureStackTrace(5)`, `"throws invalid_argument"`},
+	})
+}
+
+// What old scripts use of the language's annex B is there.
+func TestLegacy(t *testing.T) {
+	expressions(t, nil, ``, [][2]string{
+		{`(() => { const o = {}; o.__defineGetter__('x', () => 5); o.__defineSetter__('y', function (v) { this.z = v; }); o.y = 3; return [o.x, o.z, Object.keys(o)]; })()`, `[5,3,["x","y","z"]]`},
+		{`(() => { const o = { get x() { return 1; } }, p = Object.create(o); return [p.__lookupGetter__('x')(), typeof p.__lookupSetter__('x'), typeof p.__lookupGetter__('q')]; })()`, `[1,"undefined","undefined"]`},
+		{`({}).__defineGetter__('x', 5)`, `"throws Object.prototype.__defineGetter__: Expecting function"`},
+		{`[new Date(2024, 1, 1).getYear(), new Date(0).toGMTString()]`, `[124,"Thu, 01 Jan 1970 00:00:00 GMT"]`},
+		{`[99, 2020].map((year) => { const d = new Date(2024, 1, 9); d.setYear(year); return [d.getFullYear(), d.getMonth(), d.getDate()]; })`, `[[1999,1,9],[2020,1,9]]`},
+		{`(() => { for (const key in {}) return key; return 'none'; })()`, `"none"`},
+	})
+}
