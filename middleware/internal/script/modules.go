@@ -166,8 +166,8 @@ func (e *engine) try(f func()) (err error) {
 
 // require loads what a module in a folder asks for by a name.
 func (m *modules) require(module *goja.Object, folder, name string) goja.Value {
-	if exports := m.builtin(name); exports != nil {
-		return exports
+	if isBuiltin(name) {
+		return m.builtin(name)
 	}
 	path, err := resolve(folder, name)
 	if err != nil {

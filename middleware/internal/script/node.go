@@ -57,9 +57,10 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/comparisons": nil, "internal/errors": nil, "internal/legacy": nil, "internal/stacks": nil,
+		"internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/inspect": nil, "internal/legacy": nil,
+		"internal/stacks": nil, "internal/types": nil,
 		"internal/locale": (*engine).localeBinding,
-		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil, "util": nil,
+		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,
@@ -72,6 +73,7 @@ func init() { // they call each other
 		"process": (*engine).processBinding,
 		"timers":  (*engine).timersBinding,
 		"url":     (*engine).urlBinding,
+		"util":    (*engine).utilBinding,
 	}
 }
 
@@ -86,35 +88,24 @@ var nodeModules = func() map[string]bool {
 	return all
 }()
 
-// internalModules begins the names of those that only this package's own files may require.
-const internalModules = "internal/"
-
 func isBuiltin(name string) bool {
 	name = strings.TrimPrefix(name, "node:")
-	if strings.HasPrefix(name, internalModules) {
-		return false
-	}
 	_, own := builtins[name]
 	_, alias := aliases[name]
-	return own || alias
+	return own && !strings.HasPrefix(name, internal) || alias
 }
 
-// builtin returns what a Node module exports, or nil if it is none that scripts have.
+// internal begins the names of modules that only others of this package require.
+const internal = "internal/"
+
+// builtin returns what a Node module exports.
 func (m *modules) builtin(name string) goja.Value {
 	name = strings.TrimPrefix(name, "node:")
-	if !isBuiltin(name) {
-		return nil
-	}
-	return m.own(name)
-}
-
-// own returns what a module of this package exports.
-func (m *modules) own(name string) goja.Value {
 	if exports := m.builtins[name]; exports != nil {
 		return exports
 	}
 	if alias, ok := aliases[name]; ok {
-		return m.own(alias[0]).ToObject(m.engine.vm).Get(alias[1])
+		return m.builtin(alias[0]).ToObject(m.engine.vm).Get(alias[1])
 	}
 	file := name
 	if name == "https" {
@@ -139,6 +130,7 @@ func (m *modules) internal(file string, native map[string]any, begun func(*goja.
 	vm := m.engine.vm
 	call, _ := goja.AssertFunction(m.must(vm.RunProgram(compiled(file))))
 	module, exports, binding := vm.NewObject(), vm.NewObject(), vm.NewObject()
+	require := func(name string) goja.Value { return m.builtin(name) }
 	for key, value := range native {
 		_ = binding.Set(key, value)
 	}
@@ -146,8 +138,7 @@ func (m *modules) internal(file string, native map[string]any, begun func(*goja.
 	if begun != nil {
 		begun(module)
 	}
-	require := vm.ToValue(func(call goja.FunctionCall) goja.Value { return m.own(call.Argument(0).String()) })
-	m.must(call(exports, exports, require, module, binding))
+	m.must(call(exports, exports, vm.ToValue(require), module, binding))
 	return module.Get("exports")
 }
 

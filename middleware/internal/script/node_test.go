@@ -196,7 +196,7 @@ func TestWords(t *testing.T) {
 	expressions(t, nil, `const util = require('util'), path = require('path'), url = require('url'), qs = require('querystring'), os = require('os');`, [][2]string{
 		{`util.format('%s %d %i %j %o %% %s', 'a', '1.5', 2.9, { b: 1 }, [1], 'x', 'rest', { c: 2 })`, `"a 1.5 2 {\"b\":1} [ 1 ] % x rest { c: 2 }"`},
 		{`util.inspect({ a: 'b', c: [1, { d: { e: { f: 1 } } }], g: new Map([[1, 2]]), h: null })`, `"{ a: 'b', c: [ 1, { d: [Object] } ], g: Map(1) { 1 => 2 }, h: null }"`},
-		{`(() => { const o = {}; o.o = o; return util.inspect(o); })()`, `"{ o: [Circular *1] }"`},
+		{`(() => { const o = {}; o.o = o; return util.inspect(o); })()`, `"<ref *1> { o: [Circular *1] }"`},
 		{`(() => { function A() {} function B() {} util.inherits(A, B); return new A() instanceof B; })()`, `true`},
 		{`util.promisify((x, done) => done(null, x + 1))(1)`, `2`},
 		{`util.isDeepStrictEqual({ a: [1] }, { a: [1] }) && !util.isDeepStrictEqual({ a: 1 }, { a: '1' })`, `true`},
@@ -263,7 +263,7 @@ func TestTimers(t *testing.T) {
 		{`new Promise((done) => { const i = setImmediate(done, 'no'); clearImmediate(i); setTimeout(done, 5, 'yes'); })`, `"yes"`},
 		{`new Promise((done) => { const l = []; setTimeout(() => l.push('t2'), 2); setTimeout(() => l.push('t1'), 1); setImmediate(() => l.push('i')); process.nextTick(() => l.push('n')); setTimeout(() => done(l), 20); l.push('s'); })`, `["s","n","i","t1","t2"]`},
 		{`new Promise((done) => { const t = setTimeout(done, 1, 'x').unref().ref(); t.refresh(); })`, `"x"`},
-		{`setTimeout('code', 1)`, `"throws The \"callback\" argument must be of type function."`},
+		{`setTimeout('code', 1)`, `"throws The \"callback\" argument must be of type function. Received type string ('code')"`},
 		{`(() => { const before = Date.now(); return new Promise((done) => setTimeout(() => done(Date.now() - before >= 19), 20)); })()`, `true`},
 	})
 }

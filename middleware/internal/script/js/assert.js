@@ -46,7 +46,7 @@ const comparisons = {
 for (const [name, [holds, describe, operator = name]] of Object.entries(comparisons)) {
   assert[name] = (...args) => {
     const [actual, expected, message] = args;
-    if (args.length < 2) throw coded(new TypeError('The "actual" and "expected" arguments must be specified'), 'ERR_MISSING_ARGS');
+    if (args.length < 2) throw coded(TypeError, 'ERR_MISSING_ARGS', 'The "actual" and "expected" arguments must be specified');
     if (!holds(actual, expected)) fail(message, describe(inspect(actual), inspect(expected)), actual, expected, operator);
   };
 }
@@ -71,7 +71,7 @@ async function rejectionOf(from) {
   if (!isPromise(promise)) {
     if (from !== promise) {
       const message = 'Expected instance of Promise to be returned from the "promiseFn" function but got ' + received(promise).slice('Received '.length) + '.';
-      throw coded(new TypeError(message), 'ERR_INVALID_RETURN_VALUE');
+      throw coded(TypeError, 'ERR_INVALID_RETURN_VALUE', message);
     }
     throw invalidType('promiseFn', 'of type function or an instance of Promise', from);
   }
@@ -92,7 +92,7 @@ function expectError(operator, what, actual, args) {
     const text = typeof actual === 'object' && actual !== null && actual !== nothing ? actual.message : actual;
     if (text === expected) {
       const said = text === actual ? 'error "' + text + '" is identical' : 'error message "' + text + '" is identical';
-      throw coded(new TypeError('The "error/message" argument is ambiguous. The ' + said + ' to the message.'), 'ERR_AMBIGUOUS_ARGUMENT');
+      throw coded(TypeError, 'ERR_AMBIGUOUS_ARGUMENT', 'The "error/message" argument is ambiguous. The ' + said + ' to the message.');
     }
     [expected, message] = [undefined, expected];
   } else if (expected !== null && !['undefined', 'object', 'function'].includes(typeof expected)) {
@@ -132,7 +132,7 @@ function checkProperties(actual, expected, wrong) {
   if (expected instanceof Error) {
     keys.push('name', 'message');
   } else if (keys.length === 0) {
-    throw coded(new TypeError('The argument \'error\' may not be an empty object. Received {}'), 'ERR_INVALID_ARG_VALUE');
+    throw coded(TypeError, 'ERR_INVALID_ARG_VALUE', 'The argument \'error\' may not be an empty object. Received {}');
   }
   for (const key of keys) {
     const one = expected[key];

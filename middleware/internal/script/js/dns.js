@@ -51,6 +51,7 @@ exports.promises = {
     });
   }),
 };
+lookup[Symbol.for('nodejs.util.promisify.custom')] = exports.promises.lookup;
 for (const method of Object.keys(exports)) {
   if (method === 'reverse' || method.startsWith('resolve')) exports.promises[method] = promised(method);
 }

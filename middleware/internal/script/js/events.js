@@ -96,7 +96,7 @@ function removeAll(emitter, key) {
 
 function unhandled(error) {
   if (error instanceof Error) return error;
-  const made = errors().coded(new Error('Unhandled error. (' + require('util').inspect(error) + ')'), 'ERR_UNHANDLED_ERROR');
+  const made = errors().coded(Error, 'ERR_UNHANDLED_ERROR', 'Unhandled error. (' + require('util').inspect(error) + ')');
   return Object.assign(made, { context: error });
 }
 
@@ -189,7 +189,7 @@ function signalOf(options) {
   if (signal !== undefined && !(signal && typeof signal === 'object' && 'aborted' in signal)) {
     throw errors().invalidType('options.signal', 'an instance of AbortSignal', signal);
   }
-  if (signal && signal.aborted) throw errors().aborted(signal);
+  if (signal && signal.aborted) throw new (errors().AbortError)(signal.reason);
   return signal;
 }
 
@@ -200,7 +200,7 @@ async function once(emitter, name, options = {}) {
     return await new Promise((resolve, reject) => {
       stops.push(listen(emitter, name, (...args) => resolve(args)));
       if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', reject));
-      if (signal) stops.push(listen(signal, 'abort', () => reject(errors().aborted(signal))));
+      if (signal) stops.push(listen(signal, 'abort', () => reject(new (errors().AbortError)(signal.reason))));
     });
   } finally {
     stops.forEach((stop) => stop());
@@ -238,7 +238,7 @@ function on(emitter, name, options = {}) {
   }));
   if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', fail));
   for (const end of options.close || []) stops.push(listen(emitter, end, close));
-  if (signal) stops.push(listen(signal, 'abort', () => fail(errors().aborted(signal))));
+  if (signal) stops.push(listen(signal, 'abort', () => fail(new (errors().AbortError)(signal.reason))));
 
   return {
     next() {

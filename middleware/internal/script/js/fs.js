@@ -90,6 +90,7 @@ exports.existsSync = (path) => {
   }
 };
 exports.exists = (path, callback) => exports.stat(path, (error) => callback(!error));
+exports.exists[Symbol.for('nodejs.util.promisify.custom')] = (path) => new Promise((resolve) => { exports.exists(path, resolve); });
 exports.realpathSync.native = exports.realpathSync;
 exports.constants = { F_OK: 0, R_OK: 4, W_OK: 2, X_OK: 1 };
 Object.assign(exports, exports.constants);

@@ -15,9 +15,7 @@ for (const name of ['setTimeout', 'setInterval', 'setImmediate', 'clearTimeout',
   hidden(name, require('timers')[name]);
 }
 hidden('queueMicrotask', (callback) => {
-  if (typeof callback !== 'function') {
-    throw new TypeError('The "callback" argument must be of type function.');
-  }
+  require('internal/errors').checkFunction(callback);
   Promise.resolve().then(callback);
 });
 

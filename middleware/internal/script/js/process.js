@@ -1,6 +1,7 @@
 'use strict';
 
 const EventEmitter = require('events');
+const { checkFunction } = require('internal/errors');
 
 // Events of the process itself do not reach scripts: it is not theirs.
 class Process extends EventEmitter {}
@@ -10,7 +11,10 @@ const started = Date.now();
 
 module.exports = Object.assign(process, binding.facts, {
   cwd: binding.cwd,
-  nextTick: binding.nextTick,
+  nextTick(callback, ...args) {
+    checkFunction(callback);
+    binding.nextTick(callback, ...args);
+  },
   uptime: () => (Date.now() - started) / 1000,
   hrtime: Object.assign(
     (since = [0, 0]) => {

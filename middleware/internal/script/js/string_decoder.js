@@ -34,3 +34,4 @@ function whole(bytes) {
 }
 
 module.exports = { StringDecoder };
+Object.defineProperty(module.exports, 'whole', { value: whole }); // for TextDecoder

@@ -1,7 +1,10 @@
 'use strict';
 
+const { AbortError, checkFunction } = require('internal/errors');
+
 class Timeout {
   constructor(repeat, ms, callback, args) {
+    checkFunction(callback);
     Object.defineProperty(this, '_start', {
       value: () => binding.start(ms, repeat, callback, args),
       enumerable: false,
@@ -37,9 +40,7 @@ function clear(timer) {
 
 class Immediate {
   constructor(callback, args) {
-    if (typeof callback !== 'function') {
-      throw new TypeError('The "callback" argument must be of type function.');
-    }
+    checkFunction(callback);
     this.cleared = false;
     binding.immediate(() => this.cleared || callback(...args));
   }
@@ -54,7 +55,47 @@ exports.setImmediate = (callback, ...args) => new Immediate(callback, args);
 exports.clearTimeout = clear;
 exports.clearInterval = clear;
 exports.clearImmediate = clear;
+
+// A promise of what start passes on; a signal takes it back.
+function promised(start, stop, { signal } = {}) {
+  return new Promise((resolve, reject) => {
+    if (signal && signal.aborted) return reject(new AbortError(signal.reason));
+    const timer = start(resolve);
+    if (signal) {
+      signal.addEventListener('abort', () => {
+        stop(timer);
+        reject(new AbortError(signal.reason));
+      }, { once: true });
+    }
+    return undefined;
+  });
+}
+
+function every(ms, value, options) {
+  let wake = () => {};
+  let missed = 0;
+  const timer = exports.setInterval(() => { missed++; wake(); }, ms);
+  return {
+    async next() {
+      if (missed === 0) await promised((resolve) => { wake = resolve; }, () => clear(timer), options);
+      missed--;
+      return { value, done: false };
+    },
+    async return() {
+      clear(timer);
+      return { value: undefined, done: true };
+    },
+    [Symbol.asyncIterator]() { return this; },
+  };
+}
+
+const wait = (ms, value, options) => promised((resolve) => exports.setTimeout(resolve, ms, value), clear, options);
 exports.promises = {
-  setTimeout: (ms, value) => new Promise((resolve) => { exports.setTimeout(resolve, ms, value); }),
-  setImmediate: (value) => new Promise((resolve) => { exports.setImmediate(resolve, value); }),
+  setTimeout: wait,
+  setImmediate: (value, options) => promised((resolve) => exports.setImmediate(resolve, value), clear, options),
+  setInterval: every,
+  scheduler: { wait: (ms, options) => wait(ms, undefined, options), yield: () => exports.promises.setImmediate() },
 };
+for (const name of ['setTimeout', 'setImmediate']) {
+  exports[name][Symbol.for('nodejs.util.promisify.custom')] = exports.promises[name];
+}
