@@ -37,3 +37,23 @@ func TestLegacy(t *testing.T) {
 		{`(() => { for (const key in {}) return key; return 'none'; })()`, `"none"`},
 	})
 }
+
+// The globals that Node has from browsers are there as far as scripts use them.
+func TestWebGlobals(t *testing.T) {
+	expressions(t, nil, `
+		class P { constructor() { this.x = 1; } }
+		const fault = (f) => { try { return f(); } catch (e) { return [e.name, e.code, e.message]; } };`, [][2]string{
+		{`[atob(' aG k='), atob('aGk'), btoa('hi'), btoa('\xff')]`, `["hi","hi","aGk=","/w=="]`},
+		{`['a', '*', 'aGk==='].map((text) => fault(() => atob(text))[2])`, `["The string to be decoded is not correctly encoded.","Invalid character","Invalid character"]`},
+		{`fault(() => btoa('€'))`, `["InvalidCharacterError",5,"Invalid character"]`},
+		{`(() => { const c = new AbortController(), l = []; c.signal.addEventListener('abort', (e) => l.push(e.type, e.target === c.signal)); c.signal.onabort = () => l.push('on'); c.abort(); c.abort(); return [l, c.signal.aborted, c.signal.reason.name]; })()`, `[["abort",true,"on"],true,"AbortError"]`},
+		{`fault(() => AbortSignal.abort().throwIfAborted())`, `["AbortError",20,"This operation was aborted"]`},
+		{`new Promise((done) => { AbortSignal.timeout(1).addEventListener('abort', (e) => done(e.target.reason.name)); })`, `"TimeoutError"`},
+		{`(() => { const c = new AbortController(), s = AbortSignal.any([c.signal]); c.abort(3); return s.reason; })()`, `3`},
+		{`require('events').once(new (require('events'))(), 'x', { signal: AbortSignal.abort() }).catch((e) => e.code)`, `"ABORT_ERR"`},
+		{`(() => { const t = new EventTarget(), l = [], f = (e) => l.push(e.type); t.addEventListener('x', f); t.addEventListener('y', f, { once: true }); for (const n of ['x', 'y', 'y']) t.dispatchEvent(new Event(n)); return l; })()`, `["x","y"]`},
+		{`(() => { const o = { d: new Date(0), m: new Map([[1, { a: new Set([2]) }]]), r: /a/g, n: new Number(5), b: Buffer.from('a') }; o.o = o; const c = structuredClone(o); return [c.o === c, c.d.getTime(), [...c.m.get(1).a], c.r.flags, c.n + 1, c.b[0], c.m !== o.m]; })()`, `[true,0,[2],"g",6,97,true]`},
+		{`(() => { const c = structuredClone([new P(), new TypeError('m', { cause: 1 }), , 5n]); return [c[0] instanceof P, c[0], c[1] instanceof TypeError, c[1].message, c[1].cause, 2 in c, typeof c[3]]; })()`, `[false,{"x":1},true,"m",1,false,"bigint"]`},
+		{`[() => {}, Symbol('x'), { p: Promise.resolve() }].map((v) => fault(() => structuredClone(v)).slice(0, 2))`, `[["DataCloneError",25],["DataCloneError",25],["DataCloneError",25]]`},
+	})
+}

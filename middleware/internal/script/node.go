@@ -57,8 +57,8 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/inspect": nil, "internal/legacy": nil,
-		"internal/stacks": nil, "internal/types": nil,
+		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/inspect": nil,
+		"internal/legacy": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
 		"internal/locale": (*engine).localeBinding,
 		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil,
 		"buffer":  (*engine).bufferBinding,

@@ -29,6 +29,9 @@ hidden('TextEncoder', TextEncoder);
 hidden('TextDecoder', TextDecoder);
 hidden('performance', { now: () => process.uptime() * 1000, timeOrigin: Date.now() });
 
+for (const [name, value] of Object.entries(require('internal/web'))) {
+  hidden(name, value);
+}
 require('internal/stacks');
 require('internal/legacy');
 require('internal/locale');
