@@ -282,7 +282,7 @@ func TestBlockFunctions(t *testing.T) {
 		function b(yes) { if (yes) { function c() { return 'c'; } } return typeof c; }
 		function d() { switch (1) { case 1: function e() { return 'e'; } } return e(); }
 		function f() { 'use strict'; { function g() {} } return typeof g; }`, [][2]string{
-		{`[a(), b(true), b(false), d(), f()]`, `["a","function","undefined","e","undefined"]`},
+		{`[a(), b(true), b(false), d(), f(), a.name]`, `["a","function","undefined","e","undefined","a"]`},
 	})
 }
 

@@ -97,8 +97,10 @@ func compile(path, text string) (*goja.Program, error) {
 		return nil, &syntaxError{path, 1, 1, fmt.Sprintf("the code is nested more than %d deep", maxDepth)}
 	}
 	program, err := goja.Parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
+	blockFunctions := false
 	if err == nil {
-		if found := look(program); !found.blockFunctions {
+		found := look(program)
+		if blockFunctions = found.blockFunctions; !blockFunctions {
 			compiled, err := finish(path, program, found)
 			var fault *syntaxError
 			if err == nil || errors.As(err, &fault) {
@@ -106,7 +108,7 @@ func compile(path, text string) (*goja.Program, error) {
 			}
 		}
 	}
-	rewritten, err := rewrite(path, text)
+	rewritten, err := rewrite(path, text, blockFunctions)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +141,8 @@ func finish(path string, program *ast.Program, found *findings) (*goja.Program, 
 }
 
 // rewrite puts a module into words that goja knows, and its wrapper around it, of which the source map knows.
-func rewrite(path, text string) (string, error) {
+// Functions that are declared in blocks get other names, which keepNames makes up for.
+func rewrite(path, text string, keepNames bool) (string, error) {
 	result := api.Transform(text, api.TransformOptions{
 		Sourcefile: path,
 		Loader:     api.LoaderJS,
@@ -147,6 +150,7 @@ func rewrite(path, text string) (string, error) {
 		Platform:   api.PlatformNode,
 		Target:     api.ES2020,
 		Sourcemap:  api.SourceMapInline,
+		KeepNames:  keepNames,
 		Banner:     wrapperHead,
 		Footer:     wrapperTail,
 		Supported: map[string]bool{
