@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/dop251/goja"
 )
@@ -18,7 +19,9 @@ type (
 )
 
 func (e *engine) dnsBinding() map[string]any {
+	_, _, invalid := errnoOf(syscall.EINVAL)
 	return map[string]any{
+		"EINVAL": invalid,
 		"lookup": func(call goja.FunctionCall) goja.Value {
 			host, family := call.Argument(0).String(), call.Argument(1).ToInteger()
 			return e.ask(call.Argument(2), "getaddrinfo", host, func(ctx context.Context) (answers, error) {
@@ -50,7 +53,7 @@ func (e *engine) ask(callback goja.Value, call, host string, question func(conte
 	e.background(e.network, func(ctx context.Context) func() {
 		found, err := question(ctx)
 		if err == nil && len(found) == 0 {
-			err = &net.DNSError{IsNotFound: true}
+			err = errNoData
 		}
 		return func() {
 			if err != nil {
@@ -81,20 +84,32 @@ func (e *engine) recordValue(one any) goja.Value {
 	return e.vm.ToValue(one)
 }
 
+// errNoData is that there is such a name, but nothing of what was asked for.
+var errNoData = errors.New("no data")
+
+// dnsError says what Node's own resolvers do: that of the system, which getaddrinfo asks, has numbers.
 func (e *engine) dnsError(err error, call, host string) goja.Value {
-	code := "ESERVFAIL"
+	code, number := "ESERVFAIL", 0
 	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		switch {
-		case dns.IsNotFound:
-			code = "ENOTFOUND"
-		case dns.IsTimeout:
-			code = "ETIMEOUT"
-		}
+	found := errors.As(err, &dns)
+	system := call == "getaddrinfo"
+	switch {
+	case system && (found && dns.IsNotFound || errors.Is(err, errNoData)):
+		code, number = "ENOTFOUND", -3008
+	case system:
+		code, number = "EAI_AGAIN", -3001
+	case found && dns.IsNotFound:
+		code = "ENOTFOUND"
+	case found && dns.IsTimeout:
+		code = "ETIMEOUT"
+	case errors.Is(err, errNoData):
+		code = "ENODATA"
 	}
 	object := e.makeError("Error", call+" "+code+" "+host)
+	if number != 0 {
+		_ = object.Set("errno", number)
+	}
 	_ = object.Set("code", code)
-	_ = object.Set("errno", code)
 	_ = object.Set("syscall", call)
 	_ = object.Set("hostname", host)
 	return object
