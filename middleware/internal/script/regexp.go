@@ -10,12 +10,14 @@ import (
 // completeRegExp gives RegExp what goja lacks.
 func (e *engine) completeRegExp() {
 	complete, _ := goja.AssertFunction(e.modules.must(e.vm.RunProgram(compiledRegExp)))
-	track := e.modules.must(complete(goja.Undefined(), e.vm.ToValue(e.expandProperties), e.vm.ToValue(rangeMark), e.vm.ToValue(e.speciesGetter)))
+	track := e.modules.must(complete(goja.Undefined(),
+		e.vm.ToValue(e.expandProperties), e.vm.ToValue(rangeMark), e.vm.ToValue(e.speciesGetter)))
 	e.modules.trackMatches, _ = goja.AssertFunction(track)
 }
 
 // lastMatch finds programs that ask RegExp for the last match, such as RegExp.$1. Keeping it makes all matching slower.
-var lastMatch = regexp.MustCompile(`\bRegExp\s*(\?\.|\.|\[)\s*\[?\s*['"\x60]?(\$[1-9_&+\x60'"]|lastMatch|lastParen|leftContext|rightContext|input)` +
+var lastMatch = regexp.MustCompile(`\bRegExp\s*(\?\.|\.|\[)\s*\[?\s*['"\x60]?` +
+	`(\$[1-9_&+\x60'"]|lastMatch|lastParen|leftContext|rightContext|input)` +
 	`|\}\s*=\s*RegExp\b`)
 
 // speciesGetter is a getter for Symbol.species of a constructor that stands for another one. It is in Go since
