@@ -151,6 +151,7 @@ func TestRefused(t *testing.T) {
 		`'a'.repeat(250000).replace(/a/g, 'b'.repeat(250000));`:         "RangeError: 62500000000 bytes",
 		`eval('('.repeat(2e6));`:                                        "RangeError: 2000000 bytes of code are more than 1048576",
 		`new Function('return ' + '['.repeat(1e6));`:                    "RangeError: the code is nested more than 10000 deep",
+		`eval('/\\p{L}/u');`:                                            `SyntaxError: code that is made at run time can't have \p`,
 		`(async () => {}).constructor('['.repeat(1e6));`:                "RangeError: the code is nested more than 10000 deep",
 		`require('fs').readFileSync('/dev/zero');`:                      "EFBIG: file too large, open '/dev/zero'",
 	} {

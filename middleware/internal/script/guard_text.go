@@ -1,6 +1,7 @@
 package script
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -13,6 +14,9 @@ const (
 	quotes   = "\"'`"
 )
 
+// property is what goja takes for a letter in the regular expressions of code that it compiles by itself.
+var property = regexp.MustCompile(`\\[pP]\{`)
+
 // guardCode bounds the code that eval and the constructors of functions make.
 func (e *engine) guardCode() {
 	check := e.vm.ToValue(func(call goja.FunctionCall) goja.Value {
@@ -22,6 +26,9 @@ func (e *engine) guardCode() {
 		}
 		if deeperThan(text, quotes, maxDepth) {
 			e.throwRange("the code is nested more than %d deep", maxDepth)
+		}
+		if property.MatchString(text) {
+			panic(e.makeError("SyntaxError", `code that is made at run time can't have \p in regular expressions`))
 		}
 		return goja.Undefined()
 	})
