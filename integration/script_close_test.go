@@ -3,6 +3,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,6 +42,59 @@ func TestScriptCountsConnections(t *testing.T) {
 		await(t, "the client's place", func() bool {
 			_, err := tryWho("127.0.0.2", listen)
 			return err == nil
+		})
+	}
+}
+
+// kickLater is a script that lets everybody in, and kicks them after a while. It does not listen to all of them.
+const kickLater = `
+module.exports.run = function (balancer) {
+	balancer.addMiddleware(balancer.MIDDLEWARE_CONNECTION, function (socket, next) {
+		if (socket.remoteAddress.endsWith('.2')) {
+			setTimeout(() => socket.on('close', () => console.log('left ' + socket.remoteAddress)), 50);
+		}
+		if (!socket.remoteAddress.endsWith('.4')) {
+			setTimeout(() => socket.remoteAddress.endsWith('.3') ? socket.end() : socket.destroy(), 100);
+		}
+		next();
+	});
+};
+`
+
+// A script can kick a client that was let in, whoever has its connection by then.
+func TestScriptKicks(t *testing.T) {
+	t.Parallel()
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	if err := os.WriteFile(script, []byte(kickLater), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, front := range map[string]struct{ network, handler string }{
+		"plain":    {"", "sticky_proxy"},
+		"seamless": {"seamless/", "sticky_proxy"},
+		"proxy":    {"", "proxy"},
+		"both":     {"seamless/", "proxy"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listen, target := freeAddr(t), startTarget(t, "a", greet("a"))
+			config := guarded(front.network+listen, "script "+script, target)
+			caddy := startCaddy(t, strings.Replace(config, "sticky_proxy", front.handler, 1))
+			stays, _ := hold(t, "127.0.0.4", listen)
+			for _, ip := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"} {
+				began := time.Now()
+				conn, _ := hold(t, ip, listen)
+				if mustClose(t, conn); time.Since(began) < 50*time.Millisecond {
+					t.Errorf("%s was kicked too soon", ip)
+				}
+			}
+			await(t, "the script learns of the end", func() bool { return strings.Contains(caddy.Log(), "left ::ffff:127.0.0.2") })
+			await(t, "the target has only the client who stays", func() bool { return target.open() == 1 })
+			if _, err := stays.Write([]byte("echo\n")); err != nil {
+				t.Fatal(err)
+			}
+			if echo := mustReadLine(t, stays); echo != "echo" {
+				t.Errorf("got %q", echo)
+			}
 		})
 	}
 }

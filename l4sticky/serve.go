@@ -35,11 +35,13 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		return nil
 	}
 	a.header = len(header)
-	if guest, ok := cx.GetVar(handoverVar).(interface{ TakeOver() (end func()) }); ok {
-		a.over = guest.TakeOver()
+	var leash *relay.Leash
+	if guest, ok := cx.GetVar(handoverVar).(handover); ok {
+		leash = new(relay.Leash)
+		a.over = guest.TakeOver(leash.Pull)
 	}
 	if h.plain {
-		taken, err := relay.Go(down, first, a, &h.times)
+		taken, err := relay.Go(down, first, a, &h.times, leash)
 		if err != nil {
 			a.Lost(err)
 		}
@@ -51,8 +53,12 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 }
 
 // handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
-// taken over here: layer4 closes what it has of it long before.
+// taken over here, and how to end it: layer4 closes what it has of it long before.
 const handoverVar = "sticky.handover"
+
+type handover interface {
+	TakeOver(kick func()) (end func())
+}
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
 func (h *Handler) attempt(remote net.Addr) *attempt {

@@ -23,7 +23,7 @@ type guestList struct {
 
 // guest is a socket that is closed when its connection is over, unless a handler has taken that over.
 type guest struct {
-	socket   syscall.RawConn
+	socket   syscall.RawConn // or nil, if the connection was handed over before it was followed
 	handover *handover
 }
 
@@ -43,25 +43,42 @@ func (g *guest) over() bool {
 const handoverVar = "sticky.handover"
 
 // A handover tells what has become of a connection that a handler has taken over.
-type handover struct{ state atomic.Int32 }
+type handover struct {
+	state atomic.Int32
+	mu    sync.Mutex
+	taker func() // ends the connection, if it was taken over
+}
 
 const (
 	handedOver = 1 + iota
 	done
 )
 
-// TakeOver is called by the handler before layer4 closes what is left of the connection. The function that it
-// returns is to be called when the connection is over.
-func (h *handover) TakeOver() (end func()) {
+// TakeOver is called by the handler before layer4 closes what is left of the connection, with what ends the connection
+// from then on, however often it is called. The function that it returns is to be called when the connection is over.
+func (h *handover) TakeOver(kick func()) (end func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	h.state.Store(handedOver)
+	h.taker = kick
 	return func() { h.state.Store(done) }
+}
+
+// kick ends a connection, whoever has it.
+func (h *handover) kick(conn net.Conn) {
+	_ = bottomOf(conn).Close() // which a handler that waits for it notices, and one that has taken it over does not
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.taker != nil {
+		h.taker()
+	}
 }
 
 // follow has f called, in a goroutine that it must not hold up, when a connection is over. The function that
 // it returns takes that back.
 func (l *guestList) follow(conn net.Conn, h *handover, f func()) (stop func()) {
 	g := &guest{socketOf(conn), h}
-	if g.socket == nil {
+	if g.socket == nil && h.state.Load() == 0 {
 		return func() {} // its end cannot be seen
 	}
 	l.mu.Lock()

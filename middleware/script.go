@@ -98,11 +98,12 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 
 // Decide asks the script.
 func (s *Script) Decide(ctx context.Context, client *Client) error {
-	return s.script.Decide(ctx, script.Client{
-		Remote: addrPort(client.RemoteAddr()),
-		Local:  addrPort(client.LocalAddr()),
-		OnEnd:  onEnd(client),
-	})
+	c := script.Client{Remote: addrPort(client.RemoteAddr()), Local: addrPort(client.LocalAddr())}
+	if conn, h := handoverOf(client); h != nil {
+		c.OnEnd = func(f func()) func() { return guests.follow(conn, h, f) }
+		c.Kick = func() { h.kick(conn) }
+	}
+	return s.script.Decide(ctx, c)
 }
 
 // addrPort returns what an address has of an IP address and a port.
@@ -117,20 +118,20 @@ func addrPort(address net.Addr) netip.AddrPort {
 	return ap
 }
 
-// onEnd returns what tells when a client's connection is over, or nil if nothing does.
-func onEnd(client *Client) func(f func()) func() {
+// handoverOf returns a client's connection and what tells what becomes of it, or nil if nothing does.
+func handoverOf(client *Client) (net.Conn, *handover) {
 	client.mu.Lock()
 	defer client.mu.Unlock()
 	cx, ok := client.vars.(*layer4.Connection)
 	if !ok {
-		return nil
+		return nil, nil
 	}
 	h, known := cx.GetVar(handoverVar).(*handover)
 	if !known {
 		h = new(handover)
 		cx.SetVar(handoverVar, h)
 	}
-	return func(f func()) func() { return guests.follow(cx.Conn, h, f) }
+	return cx.Conn, h
 }
 
 func (*Script) punctual() {}

@@ -131,6 +131,18 @@ func TestScriptSeesTheEnd(t *testing.T) {
 	must(t, address, "hello", "in hello")
 }
 
+// A client that was let in can be kicked while a handler waits for it, and its connection is over then.
+func TestScriptKicks(t *testing.T) {
+	path := scriptFile(t, `
+		socket.on('close', () => console.log('kicked'));
+		setTimeout(() => socket.destroy(), 20);
+		next();`)
+	address := serve(t, strings.Replace(route(scriptMatcher(path), "in "), `"word"`, `"listen": true, "word"`, 1))
+	observedLogs.TakeAll()
+	must(t, address, "", "")
+	awaitSaid(t, "kicked")
+}
+
 func TestScriptProvision(t *testing.T) {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: t.Context()})
 	defer cancel()

@@ -12,7 +12,7 @@ func BenchmarkMessage(b *testing.B) {
 	client, down := connected(b, "tcp", "127.0.0.1:0")
 	defer client.Close()
 	route := &fakeRoute{line: ignored{}, targets: []Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, nil, route, patient()); !taken || err != nil {
+	if taken, err := Go(down, nil, route, patient(), nil); !taken || err != nil {
 		b.Fatal(taken, err)
 	}
 	_ = down.Close()
@@ -72,7 +72,7 @@ func BenchmarkHandOff(b *testing.B) {
 		_ = client.(*net.TCPConn).CloseWrite()
 		route := &fakeRoute{line: done, targets: []Target{at(ln)}, lost: lost}
 		b.StartTimer()
-		if taken, err := Go(down, nil, route, options); !taken || err != nil {
+		if taken, err := Go(down, nil, route, options, nil); !taken || err != nil {
 			b.Fatal(taken, err)
 		}
 		<-done

@@ -239,8 +239,8 @@ func IsSocket(conn net.Conn) bool {
 }
 
 // Go carries a client to the target that its route finds, and takes over its connection. It reports false, and has
-// done nothing, if the connection is of a kind that it can't carry.
-func Go(conn net.Conn, early []byte, route Route, options *Options) (bool, error) {
+// done nothing, if the connection is of a kind that it can't carry. The leash may be nil.
+func Go(conn net.Conn, early []byte, route Route, options *Options, leash *Leash) (bool, error) {
 	var fd int32
 	var err error
 	switch c := conn.(type) {
@@ -259,6 +259,7 @@ func Go(conn net.Conn, early []byte, route Route, options *Options) (bool, error
 		_ = unix.Close(int(fd))
 		return true, err
 	}
-	loop.begin(arrival{fd: fd, early: early, route: route, options: options})
+	leash.tie(fd)
+	loop.begin(arrival{fd: fd, early: early, route: route, options: options, leash: leash})
 	return true, nil
 }

@@ -20,6 +20,7 @@ func (l *Loop) contain() {
 		return
 	}
 	p.state |= dead
+	p.leash.untie()
 	for _, e := range p.ends {
 		if e.fd >= 0 {
 			sysClose(e.fd)

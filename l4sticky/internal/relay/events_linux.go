@@ -39,7 +39,7 @@ func (l *Loop) event(e *unix.EpollEvent) {
 		// The event is of a socket that is closed.
 	case p.seek != nil:
 		p.ends[client].note(e.Events)
-		if e.Events&unix.EPOLLERR != 0 {
+		if e.Events&unix.EPOLLERR != 0 || p.leash.ends() {
 			l.lose(p, ErrClientLeft)
 		}
 	default:

@@ -8,7 +8,13 @@ import (
 )
 
 // Go carries a client to the target that its route finds. On this system it carries none, and reports false.
-func Go(net.Conn, []byte, Route, *Options) (bool, error) { return false, nil }
+func Go(net.Conn, []byte, Route, *Options, *Leash) (bool, error) { return false, nil }
+
+// A Leash lets somebody else end the connection of a client that Go carries.
+type Leash struct{}
+
+// Pull does nothing, since there is no such connection.
+func (*Leash) Pull() {}
 
 // Dismiss gives a client that is not served an orderly end, as far as this system can.
 func Dismiss(conn net.Conn) { closeWrite(conn) }

@@ -54,6 +54,7 @@ type arrival struct {
 	early   []byte
 	route   Route
 	options *Options
+	leash   *Leash
 	moved   *pair // a pair from another loop, instead
 }
 
@@ -231,7 +232,7 @@ func (l *Loop) open(s arrival) {
 		l.adopt(s.moved)
 		return
 	}
-	p := &pair{options: s.options, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
+	p := &pair{options: s.options, leash: s.leash, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
 	l.slots[p.slot] = p
 	l.current = p
 	p.seek = &seek{loop: l, pair: p, route: s.route}

@@ -54,10 +54,11 @@ type pair struct {
 	seek     *seek // while there is no target yet
 	line     Line  // from then on
 	options  *Options
-	deadline int64 // when the timer fires
-	active   int64 // when a byte moved last
-	until    int64 // the longest that the client may linger
-	place    int32 // among the timers, or -1
+	leash    *Leash // or nil
+	deadline int64  // when the timer fires
+	active   int64  // when a byte moved last
+	until    int64  // the longest that the client may linger
+	place    int32  // among the timers, or -1
 	slot     uint32
 	state    uint8
 	phase    uint8  // the last time of shedding load that has looked at it
@@ -67,6 +68,10 @@ type pair struct {
 
 // pump moves all that can be moved, in both directions, but not so much that other pairs wait for long.
 func (l *Loop) pump(p *pair) {
+	if p.leash.ends() {
+		l.clientFailed(p, unix.ECONNABORTED)
+		return
+	}
 	more := l.carry(p, up)
 	if p.state&dead == 0 && l.carry(p, down) {
 		more = true
@@ -264,6 +269,7 @@ func (l *Loop) finish(p *pair) {
 		result.TargetErr = err
 	}
 	line := p.line
+	p.leash.untie()
 	closeBoth(p.ends[client].fd, p.ends[target].fd)
 	l.drop(p)
 	line.Done(result)

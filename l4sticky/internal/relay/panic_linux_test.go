@@ -37,7 +37,7 @@ func (r *faultyRoute) Connected(d Dial) Line {
 
 func mustGo(t *testing.T, down net.Conn, route Route) {
 	t.Helper()
-	if taken, err := Go(down, nil, route, patient()); !taken || err != nil {
+	if taken, err := Go(down, nil, route, patient(), nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

@@ -83,7 +83,7 @@ func startLoop(t *testing.T, early []byte, options *Options) *bench {
 	}
 	b := newBench(t, client, nil)
 	route := &fakeRoute{line: b, targets: []Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, early, route, options); err != nil || !taken {
+	if taken, err := Go(down, early, route, options, nil); err != nil || !taken {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

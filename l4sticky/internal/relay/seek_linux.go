@@ -193,6 +193,7 @@ func (l *Loop) lose(p *pair, err error) {
 	if !errors.Is(err, ErrClientLeft) {
 		dismiss(p.ends[client].fd)
 	}
+	p.leash.untie()
 	sysClose(p.ends[client].fd)
 	l.drop(p)
 	route.Lost(err)

@@ -39,7 +39,7 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	if runtime.GOOS == "linux" {
 		t.Run("loop", func(t *testing.T) {
 			test(t, func(t *testing.T, down net.Conn, route Route, options *Options) {
-				if taken, err := Go(down, nil, route, options); !taken || err != nil {
+				if taken, err := Go(down, nil, route, options, nil); !taken || err != nil {
 					t.Fatalf("taken %v, %v", taken, err)
 				}
 				_ = down.Close()

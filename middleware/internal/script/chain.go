@@ -8,10 +8,15 @@ import (
 
 // chain is a client's way through the middlewares of one engine.
 type chain struct {
+	goja.Value // undefined: that a chain is a value lets a socket have it as a property at next to no cost
+
 	engine   *engine
 	decision *decision
 	socket   *goja.Object
-	next     int // the middleware to ask next
+	next     int        // the middleware to ask next
+	timer    goja.Value // the number of the socket's timer, if it has one
+	keptOut  bool       // by the script
+	admitted bool
 }
 
 // decide asks the middlewares about a client.
@@ -19,7 +24,8 @@ func (e *engine) decide(d *decision) {
 	if !e.script.isPending(d) {
 		return
 	}
-	c := &chain{engine: e, decision: d, socket: e.newSocket(d.client)}
+	c := &chain{Value: goja.Undefined(), engine: e, decision: d}
+	c.socket = e.newSocket(c)
 	d.chain.Store(c)
 	e.advance(c)
 }
@@ -74,8 +80,9 @@ func (t *turn) answer(call goja.FunctionCall) goja.Value {
 	return goja.Undefined()
 }
 
+// block is what a middleware does by next.
 func (e *engine) block(d *decision, reason goja.Value) {
-	if !e.script.settle(d, errors.New(e.reason(reason))) {
+	if !e.keepOut(d, errors.New(e.reason(reason))) {
 		return
 	}
 	e.emitNotice(reason)
@@ -84,11 +91,26 @@ func (e *engine) block(d *decision, reason goja.Value) {
 	}
 }
 
+// keepOut blocks a client, and reports whether it was waiting.
+func (e *engine) keepOut(d *decision, reason error) bool {
+	if !e.script.settle(d, reason) {
+		return false
+	}
+	if c := d.chain.Load(); c != nil {
+		c.keptOut = true
+		e.setTimer(c, nil)
+	}
+	return true
+}
+
 // allow lets a client in, and remembers to tell the script when it leaves if the script wants to know.
 func (e *engine) allow(c *chain) {
-	d := c.decision
-	if !e.script.settle(d, nil) || d.client.OnEnd == nil || !hasListeners(c.socket) {
+	if !e.script.settle(c.decision, nil) {
 		return
 	}
-	e.guests[c] = d.client.OnEnd(func() { e.post(nil, func() { e.closeSocket(d) }) })
+	c.admitted = true
+	e.setTimer(c, nil)
+	if hasListeners(c.socket) {
+		e.follow(c)
+	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func (e *engine) netBinding() map[string]any {
-	return map[string]any{"isIP": isIP, "hangUp": e.hangUp, "blockList": e.blockList}
+	return map[string]any{"isIP": isIP, "blockList": e.blockList, "hangUp": e.hangUp, "failed": e.emitError, "keepTimer": e.keepTimer, "listens": e.listens}
 }
 
 // isIP returns 4, 6, or 0 for what is no address.

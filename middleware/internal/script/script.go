@@ -26,6 +26,9 @@ type Client struct {
 	// script's socket emits 'close'. It returns what takes that back. It is called only for clients to whose
 	// socket the script listens. If it is nil, that event comes only to clients that are not let in.
 	OnEnd func(f func()) (stop func())
+	// Kick ends the connection, at any time after the client was let in. If it is nil, the script's socket throws instead.
+	// The event loop calls it, so it must not block.
+	Kick func()
 }
 
 // Targets is what a script may ask of the balancer about its targets, which are given as `host:port`. Both functions

@@ -1,6 +1,7 @@
 package script
 
 import (
+	"errors"
 	"net/netip"
 
 	"github.com/dop251/goja"
@@ -13,8 +14,12 @@ type localEnd struct {
 	proto   *goja.Object
 }
 
+// chainProperty is where a socket has its chain. It is none of Node's properties, and is not enumerated.
+const chainProperty = "_chain"
+
 // newSocket makes the object that middlewares get: a net.Socket as they know it.
-func (e *engine) newSocket(c Client) *goja.Object {
+func (e *engine) newSocket(chain *chain) *goja.Object {
+	c := chain.decision.client
 	if e.local.proto == nil || e.local.address != c.Local {
 		e.local = localEnd{address: c.Local, proto: e.vm.CreateObject(e.socketProto)}
 		_ = e.local.proto.Set("localAddress", nodeAddress(c.Local.Addr()))
@@ -23,6 +28,7 @@ func (e *engine) newSocket(c Client) *goja.Object {
 	socket := e.vm.CreateObject(e.local.proto)
 	_ = socket.Set("remoteAddress", nodeAddress(c.Remote.Addr()))
 	_ = socket.Set("remotePort", int64(c.Remote.Port()))
+	_ = socket.DefineDataProperty(chainProperty, chain, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 	return socket
 }
 
@@ -46,27 +52,95 @@ func (e *engine) closeSocket(d *decision) {
 		return
 	}
 	delete(e.guests, c)
+	e.setTimer(c, nil)
 	if !hasListeners(c.socket) {
 		_ = c.socket.Set("destroyed", true)
 		return
 	}
 	if close, ok := goja.AssertFunction(c.socket.Get("_closed")); ok {
-		e.call(close, c.socket)
+		e.call(close, c.socket, e.vm.ToValue(c.keptOut))
 	}
 }
 
-// hangUp is what destroy and end of a socket call with it and what they were called: it blocks the client, and
-// throws if that was let in already.
-func (e *engine) hangUp(call goja.FunctionCall) goja.Value {
-	socket, method := call.Argument(0), call.Argument(1).String()
-	for _, d := range e.script.waiting() {
-		if c := d.chain.Load(); c != nil && c.engine == e && c.socket == socket {
-			e.block(d, e.vm.ToValue("the script called socket."+method+"()"))
-			return goja.Undefined()
-		}
-	}
-	if open := socket.ToObject(e.vm).Get("destroyed"); open != nil && !open.ToBoolean() {
-		return e.vm.ToValue(false)
+// listens is what a socket calls with itself before it has its first listener. One that is decided about already has been
+// passed over by those who would tell it of its end.
+func (e *engine) listens(call goja.FunctionCall) goja.Value {
+	switch c := e.chainOf(call.Argument(0)); {
+	case c == nil:
+	case c.admitted:
+		e.follow(c)
+	case c.keptOut:
+		e.post(nil, func() { e.closeSocket(c.decision) })
 	}
 	return goja.Undefined()
+}
+
+// follow has the script told when a client that was let in leaves.
+func (e *engine) follow(c *chain) {
+	if d := c.decision; d.client.OnEnd != nil {
+		e.guests[c] = d.client.OnEnd(func() { e.post(nil, func() { e.closeSocket(d) }) })
+	}
+}
+
+// chainOf returns whose socket it is, or nil if it is none.
+func (e *engine) chainOf(socket goja.Value) *chain {
+	if object, ok := socket.(*goja.Object); ok {
+		if c, ok := object.Get(chainProperty).(*chain); ok && c.socket == object {
+			return c
+		}
+	}
+	return nil
+}
+
+// hangUp is what destroy and end of a socket call with it, what they were called, and an error if there is one: it
+// keeps out a client that waits, and kicks one that was let in. It returns false if that cannot be done.
+func (e *engine) hangUp(call goja.FunctionCall) goja.Value {
+	c := e.chainOf(call.Argument(0))
+	if c == nil {
+		return goja.Undefined()
+	}
+	if c.admitted {
+		return e.vm.ToValue(e.kick(c))
+	}
+	reason := "the script called socket." + call.Argument(1).String() + "()"
+	if err := call.Argument(2); err.ToBoolean() {
+		reason += ": " + e.reason(err)
+	}
+	if e.keepOut(c.decision, errors.New(reason)) {
+		e.post(nil, func() { e.closeSocket(c.decision) })
+	}
+	return goja.Undefined()
+}
+
+// kick ends the connection of a client that was let in, and reports whether it can.
+func (e *engine) kick(c *chain) bool {
+	if c.decision.client.Kick == nil {
+		return false
+	}
+	if stop := e.guests[c]; stop != nil {
+		stop()
+	}
+	c.decision.client.Kick()
+	e.post(nil, func() { e.closeSocket(c.decision) })
+	return true
+}
+
+// keepTimer is what setTimeout of a socket calls with it and the number of a timer, which goes on while the client
+// waits for its decision.
+func (e *engine) keepTimer(call goja.FunctionCall) goja.Value {
+	timer := call.Argument(1)
+	if c := e.chainOf(call.Argument(0)); c != nil && e.script.isPending(c.decision) {
+		e.setTimer(c, timer)
+	} else {
+		e.stopTimer(goja.FunctionCall{Arguments: []goja.Value{timer}})
+	}
+	return goja.Undefined()
+}
+
+// setTimer replaces the timer of a socket.
+func (e *engine) setTimer(c *chain, timer goja.Value) {
+	if c.timer != nil {
+		e.stopTimer(goja.FunctionCall{Arguments: []goja.Value{c.timer}})
+	}
+	c.timer = timer
 }
