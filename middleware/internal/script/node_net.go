@@ -9,7 +9,10 @@ import (
 )
 
 func (e *engine) netBinding() map[string]any {
-	return map[string]any{"isIP": isIP, "blockList": e.blockList, "hangUp": e.hangUp, "failed": e.emitError, "keepTimer": e.keepTimer, "listens": e.listens}
+	return map[string]any{
+		"isIP": isIP, "blockList": e.blockList, "hangUp": e.hangUp, "failed": e.emitError, "keepTimer": e.keepTimer, "listens": e.listens,
+		"remotePort": e.remotePort,
+	}
 }
 
 // isIP returns 4, 6, or 0 for what is no address.

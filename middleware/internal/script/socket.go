@@ -27,9 +27,16 @@ func (e *engine) newSocket(chain *chain) *goja.Object {
 	}
 	socket := e.vm.CreateObject(e.local.proto)
 	_ = socket.Set("remoteAddress", nodeAddress(c.Remote.Addr()))
-	_ = socket.Set("remotePort", int64(c.Remote.Port()))
 	_ = socket.DefineDataProperty(chainProperty, chain, goja.FLAG_FALSE, goja.FLAG_FALSE, goja.FLAG_FALSE)
 	return socket
+}
+
+// remotePort is the getter of a property that is seldom read.
+func (e *engine) remotePort(call goja.FunctionCall) goja.Value {
+	if c := e.chainOf(call.This); c != nil {
+		return e.vm.ToValue(int64(c.decision.client.Remote.Port()))
+	}
+	return goja.Undefined()
 }
 
 // nodeAddress writes an address as Node does on a listener for both IPv4 and IPv6.

@@ -29,6 +29,7 @@ for (const [name, value] of Object.entries({
   hidden(name, value);
 }
 
+Object.defineProperty(Socket.prototype, 'remotePort', { get: binding.remotePort, configurable: true, enumerable: false });
 Object.defineProperty(Socket.prototype, 'readyState', {
   get() {
     if (this.readable) {
