@@ -85,18 +85,32 @@ func nilSafe(v goja.Value) goja.Value {
 	return v
 }
 
-// emitNotice and emitError have the balancer emit an event to the listeners that the script has added.
-func (e *engine) emitNotice(reason goja.Value) { e.emit("notice", reason) }
-func (e *engine) emitError(thrown goja.Value)  { e.emit("error", thrown) }
+// emitNotice has the balancer emit why a client was blocked to the listeners that the script has added.
+func (e *engine) emitNotice(reason goja.Value) { e.emit(e.balancer, "notice", reason) }
 
-func (e *engine) emit(event string, value goja.Value) {
-	if e.balancer == nil || !hasListeners(e.balancer) || e.emitting || e.state.Load() == condemned {
+// emitError has the balancer emit what went wrong.
+func (e *engine) emitError(thrown goja.Value) { e.emit(e.balancer, "error", thrown) }
+
+// emitUncaught has the balancer and the process emit what nothing caught. Whoever listens learns of it and no more: the
+// client has been blocked.
+func (e *engine) emitUncaught(err error) {
+	value := thrown(e.vm, err)
+	e.emitError(value)
+	event := "uncaughtException"
+	if rejected := (*rejection)(nil); errors.As(err, &rejected) {
+		event = "unhandledRejection"
+	}
+	e.emit(e.process, event, value)
+}
+
+func (e *engine) emit(emitter *goja.Object, event string, value goja.Value) {
+	if emitter == nil || !hasListeners(emitter) || e.emitting || e.state.Load() == condemned {
 		return
 	}
-	if emit, ok := goja.AssertFunction(e.balancer.Get("_notify")); ok {
+	if emit, ok := goja.AssertFunction(emitter.Get("_notify")); ok {
 		e.emitting = true // a listener that throws must not be told of it
 		defer func() { e.emitting = false }()
-		if _, err := emit(e.balancer, e.vm.ToValue(event), value); err != nil {
+		if _, err := emit(emitter, e.vm.ToValue(event), value); err != nil {
 			e.uncaught(err)
 		}
 	}

@@ -66,6 +66,7 @@ type engine struct {
 	preparing   int  // background work of loading that goes on
 	local       localEnd
 	balancer    *goja.Object
+	process     *goja.Object
 	nodeBuffer  goja.Value
 	nodeURL     goja.Value
 	emitting    bool

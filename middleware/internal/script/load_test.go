@@ -26,7 +26,7 @@ func TestLoadErrors(t *testing.T) {
 		"no module":         {map[string]string{"balancer.js": "\nrequire('express')"}, "DIR/balancer.js:2:8: cannot find the module \"express\" from DIR"},
 		"no relative":       {map[string]string{"balancer.js": "require('./x')"}, "cannot find the module \"./x\" from DIR"},
 		"no Node module":    {map[string]string{"balancer.js": "require('worker_threads')"}, "the Node module \"worker_threads\" is not available in balancer scripts"},
-		"no node: module":   {map[string]string{"balancer.js": "require('node:cluster')"}, "the Node module \"cluster\" is not available in balancer scripts"},
+		"no node: module":   {map[string]string{"balancer.js": "require('node:worker_threads')"}, "the Node module \"worker_threads\" is not available in balancer scripts"},
 		"bad JSON":          {map[string]string{"balancer.js": "require('./a.json')", "a.json": "{\n  \"a\": 1,\n  b: 2\n}"}, "DIR/a.json:3:3: invalid character 'b'"},
 		"JSON cut off":      {map[string]string{"balancer.js": "require('./a.json')", "a.json": "{\n"}, "DIR/a.json:1:2: unexpected end of JSON input"},
 		"first line":        {map[string]string{"balancer.js": "x.y"}, "DIR/balancer.js:1:1: ReferenceError: x is not defined"},

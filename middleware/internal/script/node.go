@@ -53,14 +53,20 @@ var aliases = map[string][2]string{
 	"util/types":      {"util", "types"},
 	"path/posix":      {"path", "posix"},
 	"assert/strict":   {"assert", "strict"},
+	"stream/promises": {"stream", "promises"},
+	"async_hooks":     {"internal/small", "async_hooks"},
+	"cluster":         {"internal/small", "cluster"},
+	"constants":       {"internal/small", "constants"},
+	"perf_hooks":      {"internal/small", "perf_hooks"},
+	"tty":             {"internal/small", "tty"},
 }
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/inspect": nil,
-		"internal/legacy": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
-		"internal/locale": (*engine).localeBinding,
-		"assert":          nil, "events": nil, "path": nil, "querystring": nil, "string_decoder": nil,
+		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil,
+		"internal/inspect": nil, "internal/legacy": nil, "internal/small": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
+		"internal/writable": nil, "internal/locale": (*engine).localeBinding,
+		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "stream": nil, "string_decoder": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,
@@ -157,6 +163,7 @@ func (e *engine) install() {
 		e.guard()
 		e.completeRegExp()
 		e.modules.internal("globals", nil, nil)
+		e.process = e.modules.builtin("process").ToObject(e.vm)
 		socket := e.modules.builtin("net").ToObject(e.vm).Get("Socket")
 		e.socketProto = socket.ToObject(e.vm).Get("prototype").ToObject(e.vm)
 		e.balancer = e.modules.internal("balancer", map[string]any{

@@ -2,10 +2,13 @@ package script
 
 import (
 	"os"
+	"os/user"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dop251/goja"
 )
 
 // platform and architecture as Node names them.
@@ -47,6 +50,11 @@ func (e *engine) processBinding() map[string]any {
 	return map[string]any{
 		"facts":    facts,
 		"nextTick": e.nextTick,
+		"procFile": procFile,
+		"heap":     heapSize,
+		"ids": map[string]any{
+			"getuid": os.Getuid, "geteuid": os.Geteuid, "getgid": os.Getgid, "getegid": os.Getegid,
+		},
 		"cwd": func() (string, error) {
 			return os.Getwd()
 		},
@@ -58,29 +66,45 @@ var processStart = time.Now()
 
 func (e *engine) osBinding() map[string]any {
 	return map[string]any{
-		"hostname": os.Hostname,
-		"platform": platform,
-		"type":     func() string { return strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:] },
-		"arch":     architecture,
-		"release":  func() string { return "" },
-		"tmpdir":   os.TempDir,
-		"homedir":  os.UserHomeDir,
-		"uptime":   func() float64 { return time.Since(processStart).Seconds() },
-		"endianness": func() string {
-			return "LE"
+		"systemErrors": e.systemErrors(),
+		"windows":      runtime.GOOS == "windows",
+		"procFile":     procFile,
+		"user":         e.userInfo,
+		"cpuCount":     runtime.NumCPU(),
+		"networkInterfaces": func(goja.FunctionCall) goja.Value {
+			return e.networkInterfaces()
 		},
-		"cpus": func() any {
-			cpus := e.vm.NewArray()
-			for i := range runtime.NumCPU() {
-				cpu := e.vm.NewObject()
-				_ = cpu.Set("model", runtime.GOARCH)
-				_ = cpu.Set("speed", 0)
-				_ = cpus.Set(strconv.Itoa(i), cpu)
-			}
-			return cpus
+		"call": map[string]any{
+			"hostname":             os.Hostname,
+			"platform":             platform,
+			"type":                 func() string { return strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:] },
+			"arch":                 architecture,
+			"tmpdir":               os.TempDir,
+			"homedir":              os.UserHomeDir,
+			"endianness":           func() string { return "LE" },
+			"availableParallelism": runtime.NumCPU,
 		},
-		"availableParallelism": runtime.NumCPU,
-		"loadavg":              func() any { return e.vm.NewArray(0, 0, 0) },
-		"networkInterfaces":    e.networkInterfaces,
 	}
+}
+
+// procFile reads a file of Linux's /proc. It is empty on other systems, and what is in it unknown.
+func procFile(name string) string {
+	text, err := os.ReadFile("/proc/" + name)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+func (e *engine) userInfo() (goja.Value, error) {
+	u, err := user.Current()
+	if err != nil {
+		return nil, err
+	}
+	object := e.vm.NewObject()
+	_ = object.Set("uid", os.Getuid())
+	_ = object.Set("gid", os.Getgid())
+	_ = object.Set("username", u.Username)
+	_ = object.Set("homedir", u.HomeDir)
+	return object, nil
 }

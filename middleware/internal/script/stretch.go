@@ -91,7 +91,7 @@ func (e *engine) uncaught(err error) {
 	} else {
 		e.script.log.error("the script failed", "error", reason.Error(), "stack", stackOf(err))
 	}
-	e.emitError(thrown(e.vm, err))
+	e.emitUncaught(err)
 }
 
 // describe makes an error of the script one line that names the place.

@@ -27,7 +27,7 @@ hidden('URL', URL);
 hidden('URLSearchParams', URLSearchParams);
 hidden('TextEncoder', TextEncoder);
 hidden('TextDecoder', TextDecoder);
-hidden('performance', { now: () => process.uptime() * 1000, timeOrigin: Date.now() });
+hidden('performance', require('perf_hooks').performance);
 
 for (const [name, value] of Object.entries(require('internal/web'))) {
   hidden(name, value);

@@ -7,9 +7,10 @@ class StringDecoder {
     this.rest = Buffer.alloc(0);
   }
   write(chunk) {
-    const bytes = Buffer.concat([this.rest, Buffer.from(chunk)]);
+    const fresh = Buffer.from(chunk);
+    const bytes = this.rest.length > 0 ? Buffer.concat([this.rest, fresh]) : fresh;
     const end = /^utf-?8$/i.test(this.encoding) ? whole(bytes) : bytes.length;
-    this.rest = bytes.subarray(end);
+    this.rest = end < bytes.length ? bytes.subarray(end) : Buffer.alloc(0);
     return bytes.subarray(0, end).toString(this.encoding);
   }
   end(chunk) {

@@ -37,9 +37,10 @@ class TextDecoder {
     this._reset();
   }
   decode(data = new Uint8Array(), { stream = false } = {}) {
-    const bytes = Buffer.concat([this._rest, bytesOf(data)]);
+    const fresh = data.byteLength > 0 ? bytesOf(data) : Buffer.alloc(0);
+    const bytes = this._rest.length > 0 ? Buffer.concat([this._rest, fresh]) : fresh;
     const end = stream ? whole(bytes, this.encoding) : bytes.length;
-    this._rest = bytes.slice(end);
+    this._rest = end < bytes.length ? bytes.slice(end) : Buffer.alloc(0);
     let text = this._text(bytes.slice(0, end));
     if (!this._begun && !this.ignoreBOM && this.encoding !== 'windows-1252') text = text.replace(/^\ufeff/, '');
     this._begun = this._begun || end > 0;
