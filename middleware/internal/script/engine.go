@@ -38,7 +38,9 @@ type engine struct {
 
 	// What bounds the background work that goes on at a time: a service that doesn't answer must not keep the script
 	// from its files.
-	files, network chan struct{}
+	fileSlots, netSlots chan struct{}
+
+	files descriptors
 
 	loaded   chan error // gets the outcome of loading
 	loadOnce sync.Once
@@ -85,8 +87,8 @@ func newEngine(s *Script) *engine {
 		ctx:        ctx,
 		cancel:     cancel,
 		ended:      make(chan struct{}),
-		files:      make(chan struct{}, maxFiles),
-		network:    make(chan struct{}, maxNetwork),
+		fileSlots:  make(chan struct{}, maxFiles),
+		netSlots:   make(chan struct{}, maxNetwork),
 		loaded:     make(chan error, 1),
 		wake:       make(chan struct{}, 1),
 		vm:         goja.New(),
@@ -130,6 +132,7 @@ func (e *engine) finishLoading(err error) {
 // loop is the event loop.
 func (e *engine) loop() {
 	defer close(e.ended)
+	defer e.files.closeAll()
 	defer e.cancel()
 	defer e.forgetGuests()
 	if !e.stretch(nil, e.load) {

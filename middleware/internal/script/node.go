@@ -47,26 +47,27 @@ var builtins map[string]bindings
 
 // aliases are modules that are a property of another one, or another name for it.
 var aliases = map[string][2]string{
-	"fs/promises":     {"fs", "promises"},
-	"dns/promises":    {"dns", "promises"},
-	"timers/promises": {"timers", "promises"},
-	"util/types":      {"util", "types"},
-	"path/posix":      {"path", "posix"},
-	"assert/strict":   {"assert", "strict"},
-	"stream/promises": {"stream", "promises"},
-	"async_hooks":     {"internal/small", "async_hooks"},
-	"cluster":         {"internal/small", "cluster"},
-	"constants":       {"internal/small", "constants"},
-	"perf_hooks":      {"internal/small", "perf_hooks"},
-	"tty":             {"internal/small", "tty"},
+	"fs/promises":       {"fs", "promises"},
+	"dns/promises":      {"dns", "promises"},
+	"timers/promises":   {"timers", "promises"},
+	"util/types":        {"util", "types"},
+	"path/posix":        {"path", "posix"},
+	"assert/strict":     {"assert", "strict"},
+	"stream/promises":   {"stream", "promises"},
+	"readline/promises": {"readline", "promises"},
+	"async_hooks":       {"internal/small", "async_hooks"},
+	"cluster":           {"internal/small", "cluster"},
+	"constants":         {"internal/small", "constants"},
+	"perf_hooks":        {"internal/small", "perf_hooks"},
+	"tty":               {"internal/small", "tty"},
 }
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil,
+		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
 		"internal/inspect": nil, "internal/legacy": nil, "internal/small": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
 		"internal/writable": nil, "internal/locale": (*engine).localeBinding,
-		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "stream": nil, "string_decoder": nil,
+		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "readline": nil, "stream": nil, "string_decoder": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,

@@ -50,7 +50,7 @@ func (e *engine) ask(callback goja.Value, call, host string, question func(conte
 	if !ok {
 		panic(e.vm.NewTypeError("The \"callback\" argument must be of type function."))
 	}
-	e.background(e.network, func(ctx context.Context) func() {
+	e.background(e.netSlots, func(ctx context.Context) func() {
 		found, err := question(ctx)
 		if err == nil && len(found) == 0 {
 			err = errNoData

@@ -20,7 +20,7 @@ import (
 func (e *engine) fsBinding() map[string]any {
 	return map[string]any{
 		"sync": func(call goja.FunctionCall) goja.Value {
-			value, err := e.file(call.Argument(0).String(), call.Argument(1).String())
+			value, err := e.file(fileRequest(call.Arguments))
 			if err != nil {
 				panic(e.nodeError(err))
 			}
@@ -28,9 +28,9 @@ func (e *engine) fsBinding() map[string]any {
 		},
 		"async": func(call goja.FunctionCall) goja.Value {
 			callback, _ := goja.AssertFunction(call.Argument(0))
-			operation, path := call.Argument(1).String(), call.Argument(2).String()
-			e.background(e.files, func(context.Context) func() {
-				value, err := e.file(operation, path)
+			request := fileRequest(call.Arguments[1:])
+			e.background(e.fileSlots, func(context.Context) func() {
+				value, err := e.file(request)
 				return func() {
 					if err != nil {
 						e.call(callback, goja.Undefined(), e.nodeError(err))
@@ -45,13 +45,32 @@ func (e *engine) fsBinding() map[string]any {
 	}
 }
 
+// operation is what is asked about a file: a call of the system, a path, and numbers.
+type operation struct {
+	call, path string
+	numbers    [3]int64
+}
+
+func fileRequest(arguments []goja.Value) operation {
+	o := operation{call: arguments[0].String(), path: arguments[1].String()}
+	for i, v := range arguments[2:] {
+		o.numbers[i] = v.ToInteger()
+	}
+	return o
+}
+
 // systemError is an error that Node gives a code, such as ENOENT.
 type systemError struct {
 	code, call, path, text string
+	number                 int
 }
 
 func (s *systemError) Error() string {
-	return s.code + ": " + s.text + ", " + s.call + " '" + s.path + "'"
+	message := s.code + ": " + s.text + ", " + s.call
+	if s.path != "" || s.call == "open" {
+		message += " '" + s.path + "'"
+	}
+	return message
 }
 
 // nodeError makes an error of Go one that scripts know.
@@ -59,73 +78,126 @@ func (e *engine) nodeError(err error) goja.Value {
 	object := e.makeError("Error", err.Error())
 	var s *systemError
 	if errors.As(err, &s) {
+		_ = object.Set("errno", s.number)
 		_ = object.Set("code", s.code)
 		_ = object.Set("syscall", s.call)
-		_ = object.Set("path", s.path)
+		if s.path != "" || s.call == "open" {
+			_ = object.Set("path", s.path)
+		}
 	}
 	return object
 }
 
 // known tells the errors that have codes.
 func known(err error, call, path string) error {
-	for _, k := range []struct {
-		is         error
-		code, text string
-	}{
-		{fs.ErrNotExist, "ENOENT", "no such file or directory"},
-		{fs.ErrPermission, "EACCES", "permission denied"},
-		{syscall.EISDIR, "EISDIR", "illegal operation on a directory"},
-		{syscall.ENOTDIR, "ENOTDIR", "not a directory"},
-		{syscall.ELOOP, "ELOOP", "too many symbolic links encountered"},
-		{syscall.EMFILE, "EMFILE", "too many open files"},
-		{syscall.EFBIG, "EFBIG", "file too large"},
-	} {
-		if errors.Is(err, k.is) {
-			return &systemError{code: k.code, call: call, path: path, text: k.text}
-		}
+	if code, text, number := errnoOf(err); code != "" {
+		return &systemError{code: code, number: number, call: call, path: path, text: text}
 	}
 	return err
 }
 
-// file does one of the operations. It is for any goroutine.
-func (e *engine) file(operation, path string) (any, error) {
-	switch operation {
+// file does an operation. It is for any goroutine.
+func (e *engine) file(o operation) (any, error) {
+	switch o.call {
 	case "readFile":
-		data, err := e.readFile(path)
-		return data, known(err, "open", path)
-	case "stat":
-		info, err := os.Stat(path)
-		return info, known(err, "stat", path)
-	case "lstat":
-		info, err := os.Lstat(path)
-		return info, known(err, "lstat", path)
-	case "access":
-		f, err := os.Open(path)
-		if err == nil {
-			err = f.Close()
+		f, err := os.Open(o.path)
+		if err != nil {
+			return nil, known(err, "open", o.path)
 		}
-		return nil, known(err, "access", path)
+		defer f.Close()
+		data, err := e.readAll(f)
+		return data, known(err, "read", "")
+	case "stat":
+		info, err := os.Stat(o.path)
+		return info, known(err, "stat", o.path)
+	case "lstat":
+		info, err := os.Lstat(o.path)
+		return info, known(err, "lstat", o.path)
+	case "access":
+		return nil, known(access(o.path, uint32(o.numbers[0])), "access", o.path)
 	case "realpath":
-		found, err := filepath.EvalSymlinks(path)
+		found, err := filepath.EvalSymlinks(o.path)
 		if err == nil {
 			found, err = filepath.Abs(found)
 		}
-		return found, known(err, "realpath", path)
+		return found, known(err, "lstat", o.path)
+	case "readlink":
+		target, err := os.Readlink(o.path)
+		return target, known(err, "readlink", o.path)
 	case "readdir":
-		entries, err := os.ReadDir(path)
-		return entries, known(err, "scandir", path)
+		return readFolder(o.path, o.numbers[0] == 1)
+	case "open":
+		fd, err := e.files.open(o.path)
+		return fd, known(err, "open", o.path)
 	}
-	return nil, fmt.Errorf("fs.%s is not available", operation)
+	return e.fileOpen(o)
 }
 
-// readFile reads no more than the script's memory limit, and of what has no size, such as a device, a sixteenth
-// of that: there are files without an end.
-func (e *engine) readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// fileOpen does an operation on a file that is open.
+func (e *engine) fileOpen(o operation) (any, error) {
+	f, err := e.files.get(o.numbers[0])
+	if o.call == "readDescriptor" {
+		o.call = "fstat"
+		if err == nil {
+			data, err := e.readAll(f)
+			return data, known(err, "read", "")
+		}
 	}
-	defer f.Close()
+	if err != nil {
+		return nil, known(err, o.call, "")
+	}
+	switch o.call {
+	case "fstat":
+		info, err := f.Stat()
+		return info, known(err, o.call, "")
+	case "close":
+		return nil, known(e.files.close(o.numbers[0]), o.call, "")
+	case "read":
+		data, n := make([]byte, min(o.numbers[1], e.script.options.MemoryLimit)), 0
+		if o.numbers[2] >= 0 {
+			n, err = f.ReadAt(data, o.numbers[2])
+		} else {
+			n, err = f.Read(data)
+		}
+		if errors.Is(err, io.EOF) {
+			err = nil
+		}
+		return data[:n], known(err, o.call, "")
+	}
+	return nil, fmt.Errorf("fs.%s is not available", o.call)
+}
+
+// inFolder is an entry of a folder, which is given relative to the one that was asked for.
+type inFolder struct {
+	fs.DirEntry
+	folder string
+}
+
+// maxEntries is how much of a tree of folders can be listed.
+const maxEntries = 1 << 20
+
+// readFolder lists a folder, and those in it after their own entry's list.
+func readFolder(path string, recursive bool) (found []inFolder, err error) {
+	for folders := []string{""}; len(folders) > 0; folders = folders[1:] {
+		entries, err := os.ReadDir(filepath.Join(path, folders[0]))
+		if err != nil {
+			return nil, known(err, "scandir", filepath.Join(path, folders[0]))
+		}
+		for _, entry := range entries {
+			if found = append(found, inFolder{entry, folders[0]}); len(found) > maxEntries {
+				return nil, known(syscall.ENOMEM, "scandir", path)
+			}
+			if recursive && entry.IsDir() {
+				folders = append(folders, filepath.Join(folders[0], entry.Name()))
+			}
+		}
+	}
+	return found, nil
+}
+
+// readAll reads no more than the script's memory limit, and of what has no size, such as a device, a sixteenth
+// of that: there are files without an end.
+func (e *engine) readAll(f *os.File) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -149,16 +221,17 @@ func (e *engine) fileValue(value any) goja.Value {
 		return e.vm.ToValue(e.vm.NewArrayBuffer(v))
 	case fs.FileInfo:
 		return e.stats(v)
-	case []fs.DirEntry:
+	case []inFolder:
 		list := make([]any, len(v))
 		for i, entry := range v {
 			object := e.vm.NewObject()
+			_ = object.Set("folder", entry.folder)
 			_ = object.Set("name", entry.Name())
 			_ = object.Set("kind", kindOf(entry.Type()))
 			list[i] = object
 		}
 		return e.vm.NewArray(list...)
-	case string:
+	case string, int64:
 		return e.vm.ToValue(v)
 	}
 	return goja.Undefined()
@@ -218,7 +291,9 @@ func (e *engine) watchPath(call goja.FunctionCall) goja.Value {
 		}
 	}
 	if err != nil {
-		panic(e.nodeError(known(err, "watch", path)))
+		object := e.nodeError(known(err, "watch", path)).ToObject(e.vm)
+		_ = object.Set("filename", path)
+		panic(object)
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
 	d := e.owner.Load()

@@ -48,7 +48,7 @@ func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
 	events := call.Argument(2).ToObject(e.vm)
 	ctx, cancel := context.WithCancel(e.ctx)
 	d := e.owner.Load()
-	e.background(e.network, func(context.Context) func() {
+	e.background(e.netSlots, func(context.Context) func() {
 		defer cancel()
 		err := e.exchange(ctx, q, body, func(name string, value func() goja.Value) {
 			e.post(d, func() { e.event(events, name, value()) })

@@ -1,9 +1,13 @@
 'use strict';
 
 const EventEmitter = require('events');
+const { invalidType, invalidValue, outOfRange, checkFunction } = require('internal/errors');
 
 class Stats {
   constructor(facts) {
+    const { kind } = facts;
+    delete facts.kind;
+    Object.defineProperty(this, 'kind', { value: kind });
     Object.assign(this, facts);
     for (const name of ['atime', 'mtime', 'ctime', 'birthtime']) {
       this[name] = new Date(this[name + 'Ms']);
@@ -18,45 +22,100 @@ class Stats {
   isCharacterDevice() { return this.kind === 'character'; }
 }
 
-class Dirent extends Stats {
+class Dirent {
   constructor(path, { name, kind }) {
-    super({});
-    this.name = name;
-    this.path = path;
-    this.parentPath = path;
-    this.kind = kind;
+    Object.assign(this, { name, parentPath: path, path });
+    Object.defineProperty(this, 'kind', { value: kind });
   }
+}
+for (const method of ['isFile', 'isDirectory', 'isSymbolicLink', 'isSocket', 'isFIFO', 'isBlockDevice', 'isCharacterDevice']) {
+  Object.defineProperty(Dirent.prototype, method, { value: Stats.prototype[method] });
 }
 
 function name(path) {
   if (path instanceof URL) return require('url').fileURLToPath(path);
-  if (typeof path !== 'string' && !Buffer.isBuffer(path)) {
-    throw new TypeError('The "path" argument must be of type string or an instance of Buffer or URL. Received ' + typeof path);
-  }
-  return String(path);
+  if (typeof path !== 'string' && !(path instanceof Uint8Array)) throw invalidType('path', 'of type string or an instance of Buffer or URL', path);
+  const text = String(typeof path === 'string' || Buffer.isBuffer(path) ? path : Buffer.from(path));
+  if (text.includes('\0')) throw invalidValue('path', text, 'must be a string, Uint8Array, or URL without null bytes');
+  return text;
+}
+
+function descriptor(fd) {
+  if (typeof fd !== 'number') throw invalidType('fd', 'of type number', fd);
+  if (!(Number.isInteger(fd) && fd >= 0 && fd < 2 ** 31)) throw outOfRange('fd', '>= 0 && <= 2147483647', fd);
+  return fd;
+}
+
+function encodingOf(options) {
+  const encoding = typeof options === 'string' ? options : options && options.encoding;
+  if (encoding && encoding !== 'buffer' && !Buffer.isEncoding(encoding)) throw invalidValue('encoding', encoding, 'is invalid encoding');
+  return encoding === 'buffer' ? undefined : encoding;
+}
+
+function openFlags(flags) {
+  if (flags !== undefined && flags !== 'r' && flags !== 'rs' && flags !== 0) throw new Error('fs.open: scripts can read files only');
+}
+
+// fs.read takes where to put what it reads in several ways.
+function place(buffer, offset, length, position) {
+  if (!ArrayBuffer.isView(buffer)) throw invalidType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer);
+  if (offset !== null && typeof offset === 'object') ({ offset, length, position } = offset);
+  offset = offset || 0;
+  length = length === undefined || length === null ? buffer.byteLength - offset : length;
+  if (!(offset >= 0 && offset <= buffer.byteLength)) throw outOfRange('offset', '>= 0 && <= ' + buffer.byteLength, offset);
+  if (!(length >= 0)) throw outOfRange('length', '>= 0', length);
+  if (length > buffer.byteLength - offset) throw outOfRange('length', '<= ' + (buffer.byteLength - offset), length);
+  return { offset, length, position: typeof position === 'number' || typeof position === 'bigint' ? Number(position) : -1 };
 }
 
 // What each operation makes of what it is asked and of the answer.
 const operations = {
   readFile: {
-    run: (path) => ['readFile', name(path)],
+    run(path, options) {
+      encodingOf(options);
+      return Number.isInteger(path) ? ['readDescriptor', '', descriptor(path)] : ['readFile', name(path)];
+    },
     result(data, path, options) {
-      const encoding = typeof options === 'string' ? options : options && options.encoding;
+      const encoding = encodingOf(options);
       const bytes = Buffer.from(data);
       return encoding ? bytes.toString(encoding) : bytes;
     },
   },
   stat: { run: (path) => ['stat', name(path)], result: (facts) => new Stats(facts) },
   lstat: { run: (path) => ['lstat', name(path)], result: (facts) => new Stats(facts) },
-  access: { run: (path, mode = 0) => ['access', name(path), mode], result: () => undefined },
+  fstat: { run: (fd) => ['fstat', '', descriptor(fd)], result: (facts) => new Stats(facts) },
+  access: { run: (path, mode) => ['access', name(path), mode || 0], result: () => undefined },
   realpath: { run: (path) => ['realpath', name(path)], result: (path) => path },
+  readlink: { run: (path) => ['readlink', name(path)], result: (path) => path },
   readdir: {
-    run: (path) => ['readdir', name(path)],
-    result: (list, path, options) => list.map((entry) => (options && options.withFileTypes ? new Dirent(String(path), entry) : entry.name)),
+    run: (path, options) => ['readdir', name(path), options && options.recursive ? 1 : 0],
+    result(list, path, options) {
+      const { join } = require('path');
+      if (!(options && options.withFileTypes)) return list.map(({ folder, name: entry }) => join(folder, entry));
+      return list.map((entry) => new Dirent(entry.folder ? join(String(path), entry.folder) : String(path), entry));
+    },
+  },
+  open: {
+    run(path, flags) {
+      openFlags(flags);
+      return ['open', name(path)];
+    },
+    result: (fd) => fd,
+  },
+  close: { run: (fd) => ['close', '', descriptor(fd)], result: () => undefined },
+  read: {
+    run(fd, ...where) {
+      const { length, position } = place(...where);
+      return ['read', '', descriptor(fd), length, position];
+    },
+    result(data, fd, buffer, ...where) {
+      new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength).set(new Uint8Array(data), place(buffer, ...where).offset);
+      return data.byteLength;
+    },
   },
 };
 
-exports.promises = { constants: {} };
+exports.promises = {};
 
 for (const [operation, { run, result }] of Object.entries(operations)) {
   exports[operation + 'Sync'] = (...args) => {
@@ -69,17 +128,22 @@ for (const [operation, { run, result }] of Object.entries(operations)) {
       throw error;
     }
   };
-  exports.promises[operation] = (...args) => new Promise((resolve, reject) => {
+  const promised = (...args) => new Promise((resolve, reject) => {
     binding.async((error, value) => (error ? reject(error) : resolve(result(value, ...args))), ...run(...args));
   });
+  if (!['open', 'close', 'read', 'fstat'].includes(operation)) exports.promises[operation] = promised;
   exports[operation] = (...args) => {
     const callback = args.pop();
-    if (typeof callback !== 'function') {
-      throw new TypeError('The "cb" argument must be of type function. Received ' + typeof callback);
-    }
-    binding.async((error, value) => (error ? callback(error) : callback(null, result(value, ...args))), ...run(...args));
+    checkFunction(typeof callback === 'function' ? callback : undefined, 'cb');
+    binding.async((error, value) => {
+      const answer = error ? [error] : [null, result(value, ...args), args[1]];
+      callback(...answer.slice(0, error || answer[1] === undefined ? 1 : operation === 'read' ? 3 : 2));
+    }, ...run(...args));
   };
 }
+exports.read[Symbol.for('nodejs.util.promisify.custom')] = (fd, buffer, ...where) => new Promise((resolve, reject) => {
+  exports.read(fd, buffer, ...where, (error, bytesRead) => (error ? reject(error) : resolve({ bytesRead, buffer })));
+});
 
 exports.existsSync = (path) => {
   try {
@@ -89,7 +153,10 @@ exports.existsSync = (path) => {
     return false;
   }
 };
-exports.exists = (path, callback) => exports.stat(path, (error) => callback(!error));
+exports.exists = (path, callback) => {
+  checkFunction(callback, 'cb');
+  binding.async((error) => callback(!error), 'stat', String(path));
+};
 exports.exists[Symbol.for('nodejs.util.promisify.custom')] = (path) => new Promise((resolve) => { exports.exists(path, resolve); });
 exports.realpathSync.native = exports.realpathSync;
 exports.constants = { F_OK: 0, R_OK: 4, W_OK: 2, X_OK: 1 };
@@ -125,7 +192,11 @@ const watched = new Map();
 class StatWatcher extends EventEmitter {
   constructor(path, interval) {
     super();
-    this.before = exports.statSync(path, { throwIfNoEntry: false }) || nothing();
+    this.before = exports.statSync(path, { throwIfNoEntry: false });
+    if (!this.before) {
+      this.before = nothing();
+      setImmediate(() => this.emit('change', nothing(), nothing())); // as Node does, to say so
+    }
     this.timer = setInterval(() => exports.stat(path, (error, stats) => {
       const now = error ? nothing() : stats;
       const before = this.before;
@@ -164,13 +235,16 @@ exports.unwatchFile = (path, listener) => {
 };
 
 // Scripts read. A call of what writes says so, instead of not being there.
-for (const method of ['writeFile', 'appendFile', 'unlink', 'rename', 'mkdir', 'rmdir', 'rm', 'copyFile', 'chmod', 'chown', 'truncate', 'open',
+for (const method of ['writeFile', 'appendFile', 'unlink', 'rename', 'mkdir', 'rmdir', 'rm', 'copyFile', 'chmod', 'chown', 'truncate', 'write', 'writev',
   'symlink', 'link', 'utimes', 'mkdtemp']) {
   const refuse = () => { throw new Error('fs.' + method + ': scripts can read files only'); };
   exports[method] = refuse;
   exports[method + 'Sync'] = refuse;
   exports.promises[method] = async () => refuse();
 }
-for (const method of ['createReadStream', 'createWriteStream']) {
-  exports[method] = () => { throw new Error('fs.' + method + ': not available in balancer scripts; use fs.readFile'); };
-}
+exports.createWriteStream = () => { throw new Error('fs.createWriteStream: scripts can read files only'); };
+let ReadStream;
+exports.createReadStream = (path, options) => {
+  ReadStream = ReadStream || require('internal/fs_stream')(exports);
+  return new ReadStream(typeof path === 'string' ? path : name(path), options);
+};
