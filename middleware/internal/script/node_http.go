@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +13,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/dop251/goja"
 )
@@ -31,18 +31,23 @@ func (e *engine) httpBinding() map[string]any {
 type question struct {
 	URL, Method, SocketPath string
 	Insecure                bool
+	serverName, authorities string
 	header                  http.Header
+	more                    chan struct{} // gets something when the answer may go on
 }
 
-// httpRequest is request(options, body, {head, data, end, error}); it returns the function that ends it.
+// httpRequest is request(options, body, {head, data, end, error}); it returns {abort, more}.
 func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
 	options := call.Argument(0).ToObject(e.vm)
 	q := question{
-		URL:        options.Get("url").String(),
-		Method:     options.Get("method").String(),
-		SocketPath: options.Get("socketPath").String(),
-		Insecure:   options.Get("insecure").ToBoolean(),
-		header:     e.headerOf(options.Get("headers").ToObject(e.vm)),
+		URL:         options.Get("url").String(),
+		Method:      options.Get("method").String(),
+		SocketPath:  options.Get("socketPath").String(),
+		Insecure:    options.Get("insecure").ToBoolean(),
+		serverName:  options.Get("servername").String(),
+		authorities: options.Get("ca").String(),
+		header:      e.headerOf(options.Get("headers").ToObject(e.vm)),
+		more:        make(chan struct{}, 1),
 	}
 	body := bytes.Clone(e.bytes(call.Argument(1)))
 	events := call.Argument(2).ToObject(e.vm)
@@ -61,10 +66,19 @@ func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
 			}
 		}
 	})
-	return e.vm.ToValue(func(goja.FunctionCall) goja.Value {
+	handle := e.vm.NewObject()
+	_ = handle.Set("abort", func(goja.FunctionCall) goja.Value {
 		cancel()
 		return goja.Undefined()
 	})
+	_ = handle.Set("more", func(goja.FunctionCall) goja.Value {
+		select {
+		case q.more <- struct{}{}:
+		default:
+		}
+		return goja.Undefined()
+	})
+	return handle
 }
 
 func (e *engine) event(events *goja.Object, name string, value goja.Value) {
@@ -87,14 +101,19 @@ func (e *engine) headerOf(object *goja.Object) http.Header {
 	return header
 }
 
-// exchange asks a service and passes on its answer, up to the script's memory limit. As in Node, redirects are
-// not followed and nothing is unpacked.
+var errLongAnswer = errors.New("http: the answer is longer than the script's memory limit")
+
+// exchange asks a service and passes on its answer as fast as the script takes it, up to the script's memory limit. As
+// in Node, redirects are not followed and nothing is unpacked.
 func (e *engine) exchange(ctx context.Context, q question, body []byte, pass func(string, func() goja.Value)) error {
 	request, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
 		return err
 	}
 	request.Header = q.header
+	if !q.hasHeader("User-Agent") {
+		request.Header["User-Agent"] = []string{""} // else it would be Go's
+	}
 	if host := q.header.Get("Host"); host != "" {
 		request.Host = host
 	}
@@ -110,11 +129,16 @@ func (e *engine) exchange(ctx context.Context, q question, body []byte, pass fun
 	for buffer := make([]byte, 32<<10); ; {
 		n, err := response.Body.Read(buffer)
 		if left -= int64(n); left < 0 {
-			return errors.New("http: the answer is longer than the script's memory limit")
+			return errLongAnswer
 		}
 		if n > 0 {
 			chunk := bytes.Clone(buffer[:n])
 			pass("data", func() goja.Value { return e.vm.ToValue(e.vm.NewArrayBuffer(chunk)) })
+			select {
+			case <-q.more:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
@@ -124,12 +148,21 @@ func (e *engine) exchange(ctx context.Context, q question, body []byte, pass fun
 	}
 }
 
+func (q question) hasHeader(name string) bool {
+	_, ok := q.header[name]
+	return ok
+}
+
 // transport makes connections for one request: it is what holds nothing when the script is stopped.
 func (s *Script) transport(q question) *http.Transport {
 	t := &http.Transport{
 		DisableCompression: true,
 		DisableKeepAlives:  true,
-		TLSClientConfig:    &tls.Config{InsecureSkipVerify: q.Insecure}, //nolint:gosec // the script says so
+		TLSClientConfig:    &tls.Config{InsecureSkipVerify: q.Insecure, ServerName: q.serverName}, //nolint:gosec // the script says so
+	}
+	if q.authorities != "" {
+		t.TLSClientConfig.RootCAs = x509.NewCertPool()
+		t.TLSClientConfig.RootCAs.AppendCertsFromPEM([]byte(q.authorities))
 	}
 	if q.SocketPath != "" {
 		t.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -164,18 +197,4 @@ func (e *engine) headValue(response *http.Response) goja.Value {
 	_ = head.Set("headers", headers)
 	_ = head.Set("rawHeaders", e.vm.NewArray(raw...))
 	return head
-}
-
-func (e *engine) httpError(err error) goja.Value {
-	object := e.makeError("Error", err.Error())
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		_ = object.Set("code", "ECONNREFUSED")
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, context.Canceled), errors.Is(err, io.ErrUnexpectedEOF):
-		_ = object.Set("code", "ECONNRESET")
-	case errors.As(err, &dns):
-		_ = object.Set("code", "ENOTFOUND")
-	}
-	return object
 }

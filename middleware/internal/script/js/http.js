@@ -1,90 +1,59 @@
 'use strict';
 
 const EventEmitter = require('events');
+const { Readable } = require('stream');
+const { coded, invalidType, checkFunction } = require('internal/errors');
 
 const hidden = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+const token = /^[\^_`a-zA-Z\-0-9!#$%&'*+.|~]+$/;
+const hungUp = (message) => coded(Error, 'ECONNRESET', message);
 
-// The answer of a service. Its body is kept until somebody listens.
-class IncomingMessage extends EventEmitter {
-  constructor(head) {
+// What scripts do with the connection of a request: wait for it no longer than they want to.
+class ClientSocket extends EventEmitter {
+  constructor(request) {
     super();
-    Object.assign(this, head);
-    hidden(this, '_chunks', []);
-    hidden(this, '_flowing', false);
-    hidden(this, '_encoding', null);
-    hidden(this, '_socket', null);
-    this.complete = false;
+    hidden(this, '_request', request);
+    this.connecting = false;
   }
-  setEncoding(encoding) {
-    this._encoding = encoding;
+  get destroyed() { return this._request.destroyed; }
+  setTimeout(ms, listener) {
+    this._request._wait(ms);
+    if (listener) this.once('timeout', listener);
     return this;
   }
-  on(name, listener) {
-    super.on(name, listener);
-    if (name === 'data') this.resume();
+  destroy(error) {
+    this._request.destroy(error);
     return this;
   }
-  resume() {
-    if (!this._flowing) {
-      this._flowing = true;
-      process.nextTick(() => this._deliver());
+}
+for (const name of ['setNoDelay', 'setKeepAlive', 'ref', 'unref', 'pause', 'resume']) {
+  hidden(ClientSocket.prototype, name, function () { return this; });
+}
+
+// The answer of a service. No more of it is fetched than is read, but for what fits into a buffer.
+class IncomingMessage extends Readable {
+  constructor(head, request) {
+    super({});
+    Object.assign(this, head, { complete: false, aborted: false, url: '', method: null, trailers: {}, rawTrailers: [] });
+    [this.httpVersionMajor, this.httpVersionMinor] = this.httpVersion.split('.').map(Number);
+    hidden(this, 'req', request);
+    hidden(this, 'socket', request.socket);
+    hidden(this, 'connection', request.socket);
+    this.once('close', () => request._over());
+  }
+  setTimeout(ms, listener) {
+    this.req.setTimeout(ms, listener);
+    return this;
+  }
+  _read() { this.req._handle.more(); }
+  _destroy(error, callback) {
+    if (!this.readableEnded || !this.complete) {
+      this.aborted = true;
+      this.emit('aborted');
+      this.req._drop(error);
     }
-    return this;
-  }
-  pause() {
-    this._flowing = false;
-    return this;
-  }
-  destroy() {
-    this._request.destroy();
-    return this;
-  }
-  get socket() { return {}; }
-  _push(chunk) {
-    this._chunks.push(chunk);
-    this._deliver();
-  }
-  _finish(error) {
-    this._chunks.push(error || null);
-    this._deliver();
-  }
-  _deliver() {
-    while (this._flowing && this._chunks.length > 0) {
-      const chunk = this._chunks.shift();
-      if (chunk === null) {
-        this.complete = true;
-        this.emit('end');
-        this.emit('close');
-      } else if (chunk instanceof Error) {
-        if (this.listenerCount('error') > 0) this.emit('error', chunk);
-        this.emit('aborted');
-        this.emit('close');
-      } else {
-        this.emit('data', this._encoding ? chunk.toString(this._encoding) : chunk);
-      }
-    }
-  }
-  [Symbol.asyncIterator]() {
-    const ready = [];
-    let ended = false;
-    let failure = null;
-    let wake = null;
-    const stir = () => { if (wake) { wake(); wake = null; } };
-    this.on('end', () => { ended = true; stir(); });
-    this.on('error', (error) => { failure = error; stir(); });
-    this.on('data', (chunk) => { ready.push(chunk); stir(); });
-    return {
-      next: async () => {
-        while (ready.length === 0 && !ended && !failure) await new Promise((resolve) => { wake = resolve; });
-        if (ready.length > 0) return { value: ready.shift(), done: false };
-        if (failure) throw failure;
-        return { value: undefined, done: true };
-      },
-      return: async () => {
-        this.destroy();
-        return { value: undefined, done: true };
-      },
-    };
+    // As in Node, an error is for those who listen.
+    process.nextTick(() => callback(this.listenerCount('error') === 0 ? null : error));
   }
 }
 
@@ -92,17 +61,38 @@ class ClientRequest extends EventEmitter {
   constructor(options) {
     super();
     hidden(this, '_options', options);
-    hidden(this, '_headers', Object.assign({}, options.headers));
+    hidden(this, '_headers', {});
     hidden(this, '_body', []);
-    hidden(this, '_abort', null);
+    hidden(this, '_handle', null);
+    hidden(this, '_ended', false);
+    hidden(this, 'res', null);
+    hidden(this, 'socket', new ClientSocket(this));
     this.method = (options.method || 'GET').toUpperCase();
     this.path = options.path || '/';
     this.host = options.hostname || options.host || 'localhost';
-    this.destroyed = false;
-    this.finished = false;
+    this.protocol = options.protocol;
+    Object.assign(this, { destroyed: false, aborted: false, finished: false, closed: false, writableEnded: false, headersSent: false });
+    if (!token.test(this.method)) throw coded(TypeError, 'ERR_INVALID_HTTP_TOKEN', 'Method must be a valid HTTP token ["' + this.method + '"]');
+    if (/[^\u0021-\u00ff]/.test(this.path)) throw coded(TypeError, 'ERR_UNESCAPED_CHARACTERS', 'Request path contains unescaped characters');
+    for (const [name, value] of Object.entries(options.headers || {})) this.setHeader(name, value);
     if (options.timeout) this.setTimeout(options.timeout);
+    if (options.signal) this._follow(options.signal);
+    process.nextTick(() => {
+      if (this.destroyed) return;
+      hidden(this, '_assigned', true);
+      this.emit('socket', this.socket);
+    });
+  }
+  _follow(signal) {
+    const { AbortError } = require('internal/errors');
+    const abort = () => this.destroy(new AbortError(signal.reason));
+    if (signal.aborted) process.nextTick(abort);
+    else signal.addEventListener('abort', abort);
   }
   setHeader(name, value) {
+    if (typeof name !== 'string' || !token.test(name)) throw coded(TypeError, 'ERR_INVALID_HTTP_TOKEN', 'Header name must be a valid HTTP token ["' + name + '"]');
+    if (value === undefined) throw coded(TypeError, 'ERR_HTTP_INVALID_HEADER_VALUE', 'Invalid value "undefined" for header "' + name + '"');
+    if (/[^\t\u0020-\u007e\u0080-\u00ff]/.test(String(value))) throw coded(TypeError, 'ERR_INVALID_CHAR', 'Invalid character in header content ["' + name + '"]');
     this.removeHeader(name);
     this._headers[name] = value;
     return this;
@@ -111,15 +101,26 @@ class ClientRequest extends EventEmitter {
     const key = Object.keys(this._headers).find((k) => k.toLowerCase() === name.toLowerCase());
     return key && this._headers[key];
   }
+  hasHeader(name) { return this.getHeader(name) !== undefined; }
+  getHeaderNames() { return Object.keys(this._headers).map((name) => name.toLowerCase()); }
+  getHeaders() { return Object.fromEntries(Object.entries(this._headers).map(([name, value]) => [name.toLowerCase(), value])); }
   removeHeader(name) {
     for (const key of Object.keys(this._headers)) {
       if (key.toLowerCase() === name.toLowerCase()) delete this._headers[key];
     }
   }
   write(data, encoding, callback) {
-    this._body.push(typeof data === 'string' ? Buffer.from(data, typeof encoding === 'string' ? encoding : 'utf8') : data);
-    const done = callback || (typeof encoding === 'function' && encoding);
-    if (done) process.nextTick(done);
+    const done = callback || (typeof encoding === 'function' ? encoding : () => {});
+    if (this.finished) {
+      const failure = coded(Error, 'ERR_STREAM_WRITE_AFTER_END', 'write after end');
+      process.nextTick(() => { done(failure); this.emit('error', failure); });
+      return false;
+    }
+    if (typeof data !== 'string' && !(data instanceof Uint8Array)) {
+      throw invalidType('chunk', 'of type string or an instance of Buffer or Uint8Array', data);
+    }
+    this._body.push(typeof data === 'string' ? Buffer.from(data, typeof encoding === 'string' ? encoding : 'utf8') : Buffer.from(data));
+    process.nextTick(done);
     return true;
   }
   end(data, encoding, callback) {
@@ -128,72 +129,116 @@ class ClientRequest extends EventEmitter {
     const done = [data, encoding, callback].find((f) => typeof f === 'function');
     if (done) this.once('finish', done);
     this.finished = true;
+    this.writableEnded = true;
     if (!this.destroyed) this._send();
     return this;
   }
   setTimeout(ms, listener) {
-    if (listener) this.once('timeout', listener);
-    clearTimeout(this._timer);
-    hidden(this, '_timer', ms > 0 ? setTimeout(() => this._ended || this.emit('timeout'), ms) : undefined);
+    if (listener) {
+      checkFunction(listener);
+      this.once('timeout', listener);
+    }
+    this._wait(ms);
     return this;
+  }
+  // The time runs anew with everything that comes.
+  _wait(ms) {
+    hidden(this, '_idle', ms);
+    this._touch();
+  }
+  _touch() {
+    clearTimeout(this._timer);
+    hidden(this, '_timer', this._idle > 0 && !this._ended ? setTimeout(() => {
+      if (this._ended) return;
+      this.emit('timeout');
+      this.socket.emit('timeout');
+    }, this._idle) : undefined);
   }
   setNoDelay() { return this; }
   setSocketKeepAlive() { return this; }
   flushHeaders() {}
-  abort() { return this.destroy(); }
+  abort() {
+    if (this.aborted) return;
+    this.aborted = true;
+    process.nextTick(() => this.emit('abort'));
+    this.destroy();
+  }
   destroy(error) {
     if (this.destroyed) return this;
     this.destroyed = true;
-    this.aborted = true;
-    if (this._abort) this._abort();
-    if (!this._ended) {
-      const failure = error || Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' });
-      process.nextTick(() => this._fail(failure));
-    }
+    if (this._handle) this._handle.abort();
+    process.nextTick(() => this._fail(error));
     return this;
+  }
+  // The answer is not wanted any more.
+  _drop(error) {
+    this.destroyed = true;
+    hidden(this, '_ended', true);
+    clearTimeout(this._timer);
+    this._handle.abort();
+    if (this._failed) process.nextTick(() => this._over());
+    else if (error) process.nextTick(() => this.emit('error', error));
   }
   _fail(error) {
     if (this._ended) return;
-    this._close();
-    if (this._response) {
-      this._response._finish(error);
-    } else {
-      this.emit('error', error); // thrown if nobody listens
+    hidden(this, '_failed', true);
+    if (!this.res) {
+      hidden(this, '_ended', true); // what destroy leads to later is no news
+      clearTimeout(this._timer);
+      this.destroyed = true;
+      process.nextTick(() => this._over());
+      // Thrown if nobody listens. What is aborted before it has a socket has not failed.
+      if (error || !this.aborted || this._assigned) this.emit('error', error || hungUp('socket hang up'));
+      return;
     }
-    this.emit('close');
+    if (error && error.code !== 'ECONNRESET') this.emit('error', error);
+    this.res.destroy(hungUp('aborted'));
   }
-  _close() {
+  _over() {
     hidden(this, '_ended', true);
     clearTimeout(this._timer);
+    if (this.closed) return;
+    this.closed = true;
+    this.destroyed = true;
+    this.emit('close');
   }
   _send() {
-    const { protocol, port, auth, socketPath, rejectUnauthorized } = this._options;
+    const { protocol, port, auth, socketPath, agent } = this._options;
+    const { rejectUnauthorized, servername, ca } = Object.assign({}, this._options, agent && agent.options);
     if (auth && !this.getHeader('authorization')) {
       this.setHeader('Authorization', 'Basic ' + Buffer.from(auth).toString('base64'));
     }
     const host = this.host.includes(':') && !this.host.startsWith('[') ? '[' + this.host + ']' : this.host;
-    this._abort = binding.request({
+    hidden(this, '_handle', binding.request({
       url: protocol + '//' + host + (port ? ':' + port : '') + this.path,
       method: this.method,
       headers: this._headers,
       socketPath: socketPath || '',
       insecure: rejectUnauthorized === false,
-    }, Buffer.concat(this._body.map((b) => Buffer.from(b))), {
+      servername: servername || '',
+      ca: [].concat(ca || []).map(String).join('\n'),
+    }, Buffer.concat(this._body.filter((b) => b.length > 0)), {
       head: (head) => {
-        const response = new IncomingMessage(head);
-        hidden(response, '_request', this);
-        hidden(this, '_response', response);
-        if (!this.emit('response', response)) response.resume();
+        if (this._ended) return;
+        this._touch();
+        hidden(this, 'res', new IncomingMessage(head, this));
+        if (!this.emit('response', this.res)) this.res.resume();
       },
-      data: (chunk) => this._response._push(Buffer.from(chunk)),
+      data: (chunk) => {
+        this._touch();
+        if (this.res && this.res.push(Buffer.from(chunk))) this._handle.more();
+      },
       end: () => {
-        this._close();
-        this._response._finish();
-        this.emit('close');
+        if (!this.res || this._ended) return;
+        hidden(this, '_ended', true);
+        clearTimeout(this._timer);
+        this.res.complete = true;
+        this.res.push(null);
       },
       error: (error) => this._fail(error),
-    });
-    process.nextTick(() => this.emit('finish'));
+    }));
+    this.headersSent = true;
+    process.nextTick(() => this.destroyed || this.emit('finish'));
   }
 }
 
@@ -206,9 +251,9 @@ module.exports = (standard) => {
     } else {
       [options, callback] = [Object.assign({}, url), typeof options === 'function' ? options : callback];
     }
-    options.protocol = options.protocol || standard;
+    options.protocol = options.protocol || (options.agent && options.agent.protocol) || standard;
     if (options.protocol !== standard) {
-      throw new TypeError('Protocol "' + options.protocol + '" not supported. Expected "' + standard + '"');
+      throw coded(TypeError, 'ERR_INVALID_PROTOCOL', 'Protocol "' + options.protocol + '" not supported. Expected "' + standard + '"');
     }
     if (options.host && !options.hostname) {
       // Node takes a port in host for a part of the name; services that scripts name so are meant otherwise.
@@ -218,8 +263,11 @@ module.exports = (standard) => {
     if (callback) made.once('response', callback);
     return made;
   }
-  class Agent {
-    constructor(options) { this.options = options || {}; }
+  class Agent extends EventEmitter {
+    constructor(options) {
+      super();
+      Object.assign(this, { options: options || {}, protocol: standard, maxSockets: Infinity, sockets: {}, requests: {}, freeSockets: {} });
+    }
     destroy() {}
   }
   const unavailable = () => { throw new Error(standard.slice(0, -1) + '.createServer: scripts cannot listen'); };
@@ -232,6 +280,7 @@ module.exports = (standard) => {
     IncomingMessage,
     METHODS: ['DELETE', 'GET', 'HEAD', 'OPTIONS', 'PATCH', 'POST', 'PUT'],
     STATUS_CODES: binding.statusCodes,
+    maxHeaderSize: 16384,
     createServer: unavailable,
     Server: unavailable,
   };
