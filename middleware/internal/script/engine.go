@@ -69,8 +69,6 @@ type engine struct {
 	local       localEnd
 	balancer    *goja.Object
 	process     *goja.Object
-	nodeBuffer  goja.Value
-	nodeURL     goja.Value
 	emitting    bool
 }
 

@@ -6,11 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"unicode/utf16"
 
 	"github.com/dop251/goja"
-	"github.com/dop251/goja_nodejs/buffer"
-	"github.com/dop251/goja_nodejs/require"
 	"github.com/dop251/goja_nodejs/url"
 )
 
@@ -64,7 +61,7 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
+		"internal/buffer_numbers": nil, "internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
 		"internal/inspect": nil, "internal/legacy": nil, "internal/small": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
 		"internal/writable": nil, "internal/locale": (*engine).localeBinding,
 		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "readline": nil, "stream": nil, "string_decoder": nil,
@@ -160,7 +157,6 @@ func (m *modules) must(v goja.Value, err error) goja.Value {
 // install makes the globals of Node and the object that run gets.
 func (e *engine) install() {
 	if err := e.try(func() {
-		e.kept()
 		e.guard()
 		e.completeRegExp()
 		e.modules.internal("globals", nil, nil)
@@ -178,42 +174,13 @@ func (e *engine) install() {
 	}
 }
 
-// kept takes Buffer and URL from goja_nodejs, which finds them by a require of its own.
-func (e *engine) kept() {
-	registry := new(require.Registry)
-	r := registry.Enable(e.vm)
-	e.nodeBuffer = e.modules.must(r.Require(buffer.ModuleName))
-	e.nodeURL = e.modules.must(r.Require(url.ModuleName))
-	_ = e.vm.GlobalObject().Set("Buffer", e.nodeBuffer.ToObject(e.vm).Get("Buffer")) // Go code looks for it there
-	_ = e.vm.GlobalObject().Delete("require")
+// urlBinding takes URL from goja_nodejs.
+func (e *engine) urlBinding() map[string]any {
+	module := e.vm.NewObject()
+	_ = module.Set("exports", e.vm.NewObject())
+	url.Require(e.vm, module)
+	return map[string]any{"url": module.Get("exports")}
 }
-
-func (e *engine) bufferBinding() map[string]any {
-	return map[string]any{
-		"buffer": e.nodeBuffer,
-		"checkSize": func(call goja.FunctionCall) goja.Value {
-			e.charge(call.Argument(0).ToFloat())
-			return goja.Undefined()
-		},
-		"narrowBytes": func(text string) any {
-			var bytes []byte
-			for _, unit := range utf16.Encode([]rune(text)) {
-				bytes = append(bytes, byte(unit))
-			}
-			return e.vm.NewArrayBuffer(bytes)
-		},
-		"narrowText": func(call goja.FunctionCall) goja.Value {
-			bytes := e.bytes(call.Argument(0))
-			units := make([]uint16, len(bytes))
-			for i, b := range bytes {
-				units[i] = uint16(b)
-			}
-			return goja.StringFromUTF16(units)
-		},
-	}
-}
-
-func (e *engine) urlBinding() map[string]any { return map[string]any{"url": e.nodeURL} }
 
 func (e *engine) timersBinding() map[string]any {
 	return map[string]any{

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/dop251/goja"
@@ -90,9 +91,9 @@ func (e *engine) headerOf(object *goja.Object) http.Header {
 	header := make(http.Header)
 	for _, key := range object.Keys() {
 		value := object.Get(key)
-		if list, ok := value.Export().([]any); ok {
-			for _, one := range list {
-				header.Add(key, fmt.Sprint(one))
+		if n := e.length(value); n > 0 { // not exported: it may have itself in it
+			for i := range n {
+				header.Add(key, value.ToObject(e.vm).Get(strconv.FormatInt(i, 10)).String())
 			}
 		} else {
 			header.Set(key, value.String())
