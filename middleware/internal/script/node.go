@@ -61,7 +61,7 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/buffer_numbers": nil, "internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
+		"internal/buffer_numbers": nil, "internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/encodings": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
 		"internal/inspect": nil, "internal/legacy": nil, "internal/small": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
 		"internal/writable": nil, "internal/locale": (*engine).localeBinding,
 		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "readline": nil, "stream": nil, "string_decoder": nil,

@@ -3,6 +3,7 @@
 const {
   coded, invalidType, invalidValue, outOfRange, unknownEncoding, checkString, checkNumber, checkInteger,
 } = require('internal/errors');
+const { find, need } = require('internal/encodings');
 
 const kMaxLength = 2 ** 32; // Node's; the memory limit of a script is below it
 
@@ -17,20 +18,6 @@ function Buffer(value, encodingOrOffset, length) {
 Object.setPrototypeOf(Buffer, Uint8Array);
 Object.defineProperty(Buffer, Symbol.species, { get: () => FastBuffer, configurable: true });
 Buffer.prototype = FastBuffer.prototype;
-
-const encodings = {
-  'utf8': 'utf8', 'utf-8': 'utf8', 'ucs2': 'utf16le', 'ucs-2': 'utf16le', 'utf16le': 'utf16le', 'utf-16le': 'utf16le', 'latin1': 'latin1',
-  'binary': 'latin1', 'ascii': 'ascii', 'hex': 'hex', 'base64': 'base64', 'base64url': 'base64url',
-};
-const find = (name) => {
-  const lower = String(name).toLowerCase();
-  return Object.prototype.hasOwnProperty.call(encodings, lower) ? encodings[lower] : undefined;
-};
-const need = (name) => {
-  const encoding = find(name);
-  if (encoding === undefined) throw unknownEncoding(name);
-  return encoding;
-};
 
 const isBytes = (value) => value instanceof Uint8Array;
 const isArrayBuffer = (value) => value instanceof ArrayBuffer;

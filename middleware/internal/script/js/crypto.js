@@ -1,52 +1,112 @@
 'use strict';
 
+const { coded, invalidType, invalidValue, outOfRange, checkString, checkFunction, checkNumber } = require('internal/errors');
+const { find } = require('internal/encodings');
+
 function bytes(data, encoding) {
-  if (typeof data === 'string') return Buffer.from(data, encoding);
+  if (typeof data === 'string') {
+    const known = find(encoding);
+    if (known === 'hex' && data.length % 2 !== 0) {
+      throw invalidValue('encoding', encoding, 'is invalid for data of length ' + data.length);
+    }
+    return Buffer.from(data, known);
+  }
   if (ArrayBuffer.isView(data)) return data;
-  throw new TypeError('The "data" argument must be of type string or an instance of Buffer, TypedArray, or DataView.');
+  throw invalidType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data);
 }
 
-// A hash, or with a key an HMAC.
-class Hash {
-  constructor(hash) {
-    Object.defineProperty(this, '_hash', { value: hash, enumerable: false });
-  }
-  update(data, encoding) {
-    if (this._done) throw new Error('Digest already called');
-    this._hash.update(bytes(data, encoding));
-    return this;
-  }
-  digest(encoding) {
-    if (this._done) throw new Error('Digest already called');
-    Object.defineProperty(this, '_done', { value: true });
-    const sum = Buffer.from(this._hash.digest());
-    return encoding && encoding !== 'buffer' ? sum.toString(encoding) : sum;
+const encoded = (sum, encoding) => (find(encoding) ? sum.toString(encoding) : sum);
+const finalized = () => coded(Error, 'ERR_CRYPTO_HASH_FINALIZED', 'Digest already called');
+const hide = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, enumerable: false });
+
+function checkLength(hash, options) {
+  if (!options || options.outputLength === undefined) return;
+  checkNumber(options.outputLength, 'options.outputLength');
+  if (options.outputLength !== hash.copy().digest().byteLength) {
+    throw coded(Error, 'ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH', 'not XOF or invalid length');
   }
 }
 
-exports.createHash = (algorithm) => new Hash(binding.hash(String(algorithm).toLowerCase()));
-exports.createHmac = (algorithm, key) => new Hash(binding.hash(String(algorithm).toLowerCase(), bytes(key)));
+function Hash(algorithm, options) {
+  if (!(this instanceof Hash)) return new Hash(algorithm, options);
+  checkString(algorithm, 'algorithm');
+  const hash = binding.hash(algorithm);
+  if (hash === null) throw new Error('Digest method not supported');
+  checkLength(hash, options);
+  hide(this, '_hash', hash);
+}
+
+function Hmac(algorithm, key) {
+  if (!(this instanceof Hmac)) return new Hmac(algorithm, key);
+  checkString(algorithm, 'hmac');
+  if (typeof key !== 'string' && !ArrayBuffer.isView(key) && !(key instanceof ArrayBuffer)) {
+    throw invalidType('key', 'of type string or an instance of ArrayBuffer, Buffer, TypedArray, DataView, KeyObject, or CryptoKey', key);
+  }
+  const hash = binding.hash(algorithm, typeof key === 'string' ? Buffer.from(key) : key);
+  if (hash === null) throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', 'Invalid digest: ' + algorithm);
+  hide(this, '_hash', hash);
+}
+
+function update(data, encoding) {
+  if (!this._hash) throw finalized();
+  this._hash.update(bytes(data, encoding));
+  return this;
+}
+
+// An HMAC gives nothing after the first time, a hash throws.
+function digest(encoding) {
+  if (!this._hash && this instanceof Hash) throw finalized();
+  const sum = this._hash ? Buffer.from(this._hash.digest()) : Buffer.alloc(0);
+  this._hash = undefined;
+  return encoded(sum, encoding);
+}
+
+hide(Hash.prototype, 'update', update);
+hide(Hash.prototype, 'digest', digest);
+hide(Hash.prototype, 'copy', function (options) {
+  if (!this._hash) throw finalized();
+  checkLength(this._hash, options);
+  return hide(Object.create(Hash.prototype), '_hash', this._hash.copy());
+});
+hide(Hmac.prototype, 'update', update);
+hide(Hmac.prototype, 'digest', digest);
+
+exports.createHash = (algorithm, options) => new Hash(algorithm, options);
+exports.createHmac = (algorithm, key) => new Hmac(algorithm, key);
+exports.hash = (algorithm, data, encoding = 'hex') => new Hash(algorithm).update(data).digest(encoding);
 exports.getHashes = () => binding.hashes();
 exports.Hash = Hash;
-exports.Hmac = Hash;
+exports.Hmac = Hmac;
 
 exports.randomBytes = (size, callback) => {
+  checkNumber(size, 'size', 0, 2 ** 31 - 1);
+  if (callback !== undefined) checkFunction(callback, 'callback');
   const random = Buffer.from(binding.random(size));
   if (!callback) return random;
-  process.nextTick(callback, null, random);
+  setImmediate(callback, null, random);
   return undefined;
 };
 exports.pseudoRandomBytes = exports.randomBytes;
+
+function checkSafe(value, name) {
+  if (!Number.isSafeInteger(value)) throw invalidType(name, 'a safe integer', value);
+}
+
 exports.randomInt = (low, high, callback) => {
-  if (high === undefined || typeof high === 'function') [low, high, callback] = [0, low, high];
+  const one = high === undefined || typeof high === 'function';
+  if (one) [low, high, callback] = [0, low, high];
+  if (callback !== undefined) checkFunction(callback, 'callback');
+  checkSafe(low, 'min');
+  checkSafe(high, 'max');
+  if (high <= low) throw outOfRange('max', 'greater than the value of "min" (' + low + ')', high);
   const span = high - low;
-  if (!(span > 0 && span <= 2 ** 48)) throw new RangeError('The value of "max" is out of range.');
+  if (span > 2 ** 48 - 1) throw outOfRange(one ? 'max' : 'max - min', '<= ' + (2 ** 48 - 1), span);
   // What is above a multiple of the span would favour low numbers.
   const most = 2 ** 48 - ((2 ** 48) % span);
   let n = most;
-  while (n >= most) n = parseInt(exports.randomBytes(6).toString('hex'), 16);
+  while (n >= most) n = exports.randomBytes(6).readUIntBE(0, 6);
   if (!callback) return low + (n % span);
-  process.nextTick(callback, null, low + (n % span));
+  process.nextTick(callback, undefined, low + (n % span));
   return undefined;
 };
 exports.randomUUID = () => {
@@ -56,8 +116,17 @@ exports.randomUUID = () => {
   return random.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
 };
 exports.timingSafeEqual = (a, b) => {
-  if (a.byteLength !== b.byteLength) throw new RangeError('Input buffers must have the same byte length');
+  const view = (value, name) => {
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    if (value instanceof ArrayBuffer) return new Uint8Array(value);
+    throw coded(TypeError, 'ERR_INVALID_ARG_TYPE',
+      'The "' + name + '" argument must be an instance of ArrayBuffer, Buffer, TypedArray, or DataView.');
+  };
+  const [first, second] = [view(a, 'buf1'), view(b, 'buf2')];
+  if (first.length !== second.length) {
+    throw coded(RangeError, 'ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH', 'Input buffers must have the same byte length');
+  }
   let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= a[i] ^ b[i];
+  for (let i = 0; i < first.length; i++) difference |= first[i] ^ second[i];
   return difference === 0;
 };

@@ -47,6 +47,9 @@ function descriptor(fd) {
 }
 
 function encodingOf(options) {
+  if (options !== undefined && options !== null && typeof options !== 'string' && typeof options !== 'object') {
+    throw invalidType('options', 'one of type string or object', options);
+  }
   const encoding = typeof options === 'string' ? options : options && options.encoding;
   if (encoding && encoding !== 'buffer' && !Buffer.isEncoding(encoding)) throw invalidValue('encoding', encoding, 'is invalid encoding');
   return encoding === 'buffer' ? undefined : encoding;
