@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"log/slog"
+	neturl "net/url"
 	"strings"
 	"sync"
 
@@ -61,10 +62,8 @@ var aliases = map[string][2]string{
 
 func init() { // they call each other
 	builtins = map[string]bindings{
-		"internal/buffer_numbers": nil, "internal/clone": nil, "internal/comparisons": nil, "internal/encoding": nil, "internal/encodings": nil, "internal/errors": nil, "internal/finished": nil, "internal/fs_stream": nil,
-		"internal/inspect": nil, "internal/legacy": nil, "internal/small": nil, "internal/stacks": nil, "internal/types": nil, "internal/web": nil,
-		"internal/writable": nil, "internal/locale": (*engine).localeBinding,
-		"assert": nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "readline": nil, "stream": nil, "string_decoder": nil,
+		"internal/locale": (*engine).localeBinding,
+		"assert":          nil, "diagnostics_channel": nil, "events": nil, "path": nil, "querystring": nil, "readline": nil, "stream": nil, "string_decoder": nil,
 		"buffer":  (*engine).bufferBinding,
 		"console": (*engine).consoleBinding,
 		"crypto":  (*engine).cryptoBinding,
@@ -78,6 +77,15 @@ func init() { // they call each other
 		"timers":  (*engine).timersBinding,
 		"url":     (*engine).urlBinding,
 		"util":    (*engine).utilBinding,
+	}
+	files, err := shims.ReadDir("js/internal")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		if name := internal + strings.TrimSuffix(file.Name(), ".js"); builtins[name] == nil {
+			builtins[name] = nil // it needs nothing of Go
+		}
 	}
 }
 
@@ -179,7 +187,20 @@ func (e *engine) urlBinding() map[string]any {
 	module := e.vm.NewObject()
 	_ = module.Set("exports", e.vm.NewObject())
 	url.Require(e.vm, module)
-	return map[string]any{"url": module.Get("exports")}
+	return map[string]any{"url": module.Get("exports"), "resolve": resolveURL}
+}
+
+func resolveURL(base, reference string) (string, error) {
+	from, err := neturl.Parse(base)
+	if err != nil {
+		return "", err
+	}
+	from.Fragment = ""
+	to, err := from.Parse(reference)
+	if err != nil {
+		return "", err
+	}
+	return to.String(), nil
 }
 
 func (e *engine) timersBinding() map[string]any {

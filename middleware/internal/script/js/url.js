@@ -1,7 +1,9 @@
 'use strict';
 
 const querystring = require('querystring');
-const { URL, URLSearchParams, domainToASCII, domainToUnicode } = binding.url;
+const { coded, invalidType } = require('internal/errors');
+const { domainToASCII, domainToUnicode } = binding.url;
+const { URL, URLSearchParams } = require('internal/whatwg')(Object.assign({ resolve: binding.resolve }, binding.url));
 
 const slashed = ['http:', 'https:', 'ftp:', 'file:', 'ws:', 'wss:'];
 
@@ -18,7 +20,7 @@ class Url {
 
 function parse(text, query = false, slashes = false) {
   if (text instanceof Url) return text;
-  if (typeof text !== 'string') throw new TypeError('The "url" argument must be of type string. Received ' + typeof text);
+  if (typeof text !== 'string') throw invalidType('url', 'of type string', text);
   const url = new Url();
   let rest = text.trim().replace(/\\/g, '/');
   const cut = (mark) => {
@@ -41,6 +43,7 @@ function parse(text, query = false, slashes = false) {
     authority(url, rest.slice(2, end < 0 ? undefined : end));
     rest = end < 0 ? '' : rest.slice(end);
   }
+  rest = rest.replace(/[\t\n\r "'<>\\^`{|}]/g, (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0'));
   url.pathname = rest || (url.slashes && slashed.includes(url.protocol) ? '/' : null);
   if (url.search === null && query) url.search = '';
   url.query = url.search === null ? null : url.search.slice(1);
@@ -61,14 +64,21 @@ function authority(url, text) {
     url.port = port[1] || null;
     text = text.slice(0, port.index);
   }
-  text = text.toLowerCase();
+  text = /[^\u0000-\u007f]/.test(text) ? domainToASCII(text) : text.toLowerCase();
   url.hostname = text.startsWith('[') ? text.slice(1, -1) : text;
   url.host = text + (url.port ? ':' + url.port : '');
 }
 
-function format(url) {
+function formatURL(url, { auth = true, fragment = true, search = true } = {}) {
+  let text = url.href;
+  if (!auth && (url.username || url.password)) text = text.replace(/^([^/]*\/\/)[^@/]*@/, '$1');
+  if (!fragment) text = text.replace(/#.*/, '');
+  return search ? text : text.replace(/\?[^#]*/, '');
+}
+
+function format(url, options) {
   if (typeof url === 'string') return parse(url).href;
-  if (url instanceof URL) return url.href;
+  if (url instanceof URL) return formatURL(url, options);
   let protocol = url.protocol || '';
   if (protocol && !protocol.endsWith(':')) protocol += ':';
   let host = '';
@@ -84,20 +94,19 @@ function format(url) {
   }
   const part = (value, mark) => (value ? (value.startsWith(mark) ? value : mark + value) : '');
   const slashes = url.slashes || (slashed.includes(protocol) && host) ? '//' : '';
-  let path = url.pathname || '';
+  let path = (url.pathname || '').replace(/[?#]/g, encodeURIComponent);
   if (slashes && path && !path.startsWith('/')) path = '/' + path;
-  return protocol + slashes + host + path + part(search, '?') + part(url.hash, '#');
+  return protocol + slashes + host + path + part(search, '?').replace(/#/g, '%23') + part(url.hash, '#');
 }
 
 function resolve(from, to) {
-  const base = /^[a-z][a-z0-9+.-]*:/i.test(from) ? null : 'resolve://';
-  const found = new URL(to, base ? new URL(from, base + 'host/') : from).href;
-  return base && found.startsWith(base) ? found.replace(/^resolve:\/\/host/, '') : found;
+  if (/^[a-z][a-z0-9+.-]*:/i.test(from) || /^[a-z][a-z0-9+.-]*:/i.test(to)) return /^[a-z][a-z0-9+.-]*:/i.test(to) ? new URL(to).href : new URL(to, from).href;
+  return to.startsWith('//') ? to : binding.resolve(from, to);
 }
 
 function fileURLToPath(url) {
   const { protocol, pathname } = new URL(url);
-  if (protocol !== 'file:') throw new TypeError('The URL must be of scheme file');
+  if (protocol !== 'file:') throw coded(TypeError, 'ERR_INVALID_URL_SCHEME', 'The URL must be of scheme file');
   return decodeURIComponent(pathname);
 }
 
