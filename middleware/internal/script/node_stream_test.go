@@ -72,5 +72,6 @@ func TestStreams(t *testing.T) {
 		{`new Promise(d=>queueMicrotask(()=>d(1)))`, `1`},
 		{`require('node:util')===require('util')`, `true`},
 		{`(async()=>{const tp=require('timers/promises');const a=new AbortController();setTimeout(()=>a.abort(),1);await tp.setTimeout(500,'x',{signal:a.signal})})().catch(e=>[e.name,e.code,e.message])`, `["AbortError","ABORT_ERR","The operation was aborted"]`},
+		{`[crypto.getRandomValues(new Uint32Array(4)).some((n) => n > 0), crypto.randomUUID().length]`, `[true,36]`},
 	})
 }

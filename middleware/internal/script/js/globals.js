@@ -28,6 +28,7 @@ hidden('URLSearchParams', URLSearchParams);
 hidden('TextEncoder', TextEncoder);
 hidden('TextDecoder', TextDecoder);
 hidden('performance', require('perf_hooks').performance);
+hidden('crypto', require('internal/small').webcrypto);
 
 for (const [name, value] of Object.entries(require('internal/web'))) {
   hidden(name, value);

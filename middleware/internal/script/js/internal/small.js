@@ -31,3 +31,13 @@ exports.perf_hooks = { performance: exports.performance };
 exports.tty = { isatty: () => false };
 
 exports.constants = Object.assign({}, require('os').constants.errno, require('os').constants.signals, require('fs').constants);
+
+// The global crypto: what is random, and nothing else.
+const { randomBytes, randomUUID, webcrypto } = require('crypto');
+exports.webcrypto = webcrypto || {
+  randomUUID: () => randomUUID(),
+  getRandomValues(array) {
+    new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(randomBytes(array.byteLength));
+    return array;
+  },
+};
