@@ -1,6 +1,9 @@
 package script
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 func TestFiles(t *testing.T) {
 	expressions(t, map[string]string{
@@ -93,4 +96,14 @@ func TestFiles(t *testing.T) {
 		{`require('events').once(readline.createInterface({input:fs.createReadStream(at('list.txt'))}).on('line',()=>{}),'close')`, `[]`},
 		{`util.promisify(fs.read)(fs.openSync(at('list.txt')),Buffer.alloc(4),0,4,0).then(r=>[r.bytesRead,String(r.buffer)])`, `[4,"192."]`},
 	})
+}
+
+// A list that cannot be read blocks the client for whom it is, if nobody listens for that.
+func TestUnreadableList(t *testing.T) {
+	b := open(t, `
+		const lines = require('readline').createInterface({ input: require('fs').createReadStream(__dirname + '/none') });
+		lines.on('close', () => next());`)
+	if got := b.ask("192.0.2.1"); !strings.Contains(got, "ENOENT: no such file or directory, open '") {
+		t.Errorf("got %q", got)
+	}
 }

@@ -62,21 +62,23 @@ class Interface extends EventEmitter {
   write() {}
   question() { throw new Error('readline.question: nobody answers a balancer script'); }
   [Symbol.asyncIterator]() {
-    const lines = [];
+    let lines = [];
+    let at = 0; // taking them off the front would cost the square of their number
     let wake = () => {};
     this.on('line', (text) => {
       lines.push(text);
-      if (lines.length > most) this.pause();
+      if (lines.length - at > most) this.pause();
       wake();
     });
     this.on('close', () => wake());
     return {
       next: async () => {
-        while (lines.length === 0 && !this.closed) {
+        while (at === lines.length && !this.closed) {
+          [lines, at] = [[], 0];
           this.resume();
           await new Promise((resolve) => { wake = resolve; });
         }
-        return lines.length > 0 ? { value: lines.shift(), done: false } : { value: undefined, done: true };
+        return at < lines.length ? { value: lines[at++], done: false } : { value: undefined, done: true };
       },
       return: async () => {
         this.close();
