@@ -15,6 +15,9 @@ var guests guestList
 // guestPause is how late an end may be seen.
 const guestPause = 100 * time.Millisecond
 
+// kickPause is how long a handler may go on with a client that was kicked.
+const kickPause = time.Second
+
 type guestList struct {
 	mu sync.Mutex
 	// following has what to call when a connection is over. It is nil while the goroutine does not run.
@@ -64,9 +67,11 @@ func (h *handover) TakeOver(kick func()) (end func()) {
 	return func() { h.state.Store(done) }
 }
 
-// kick ends a connection, whoever has it.
+// kick ends a connection, whoever has it. Layer4 and its handlers get a while to notice, since they would log an error
+// of a connection that is closed under their hands; one that has been taken over is not theirs any more.
 func (h *handover) kick(conn net.Conn) {
-	_ = bottomOf(conn).Close() // which a handler that waits for it notices, and one that has taken it over does not
+	shut(conn)
+	time.AfterFunc(kickPause, func() { _ = bottomOf(conn).Close() })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.taker != nil {

@@ -32,6 +32,13 @@ func saidNothing(fd int) bool {
 	return err == nil && info.Bytes_received <= 1
 }
 
+// shut ends both directions of a connection, which stays open for who handles it.
+func shut(conn net.Conn) {
+	if socket := socketOf(conn); socket != nil {
+		_ = socket.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	}
+}
+
 const (
 	firstPause   = time.Millisecond
 	longestPause = 64 * time.Millisecond
