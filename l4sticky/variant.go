@@ -6,13 +6,14 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // client returns the address by which a connection's client is known, which is not valid for a peer
 // without an IP address, on a Unix socket.
 func (v *variant) client(remote net.Addr) netip.Addr {
-	client := clientAddr(remote)
+	client := clientip.Of(remote)
 	bits := v.settings.options.ClientPrefix.IPv6
 	if client.Is4() {
 		bits = v.settings.options.ClientPrefix.IPv4
@@ -25,24 +26,6 @@ func (v *variant) client(remote net.Addr) netip.Addr {
 		return client
 	}
 	return prefix.Addr()
-}
-
-// clientAddr returns the IP address of a peer. An IPv4-mapped IPv6 address is the IPv4 one.
-func clientAddr(remote net.Addr) netip.Addr {
-	switch a := remote.(type) {
-	case nil:
-		return netip.Addr{}
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
-	case *net.UDPAddr:
-		return a.AddrPort().Addr().Unmap()
-	}
-	text := remote.String()
-	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return ap.Addr().Unmap()
-	}
-	addr, _ := netip.ParseAddr(text)
-	return addr.Unmap()
 }
 
 // acquire returns the client's session for one connection, if it has not limit of them already; 0 is no limit. The

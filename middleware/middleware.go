@@ -22,6 +22,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 )
 
 // Middleware is what the modules in the namespace `layer4.middleware` implement.
@@ -72,7 +74,7 @@ func (c *Client) LocalAddr() net.Addr { return c.local }
 
 // IP returns the client's IP address. An IPv4-mapped IPv6 address is the IPv4 one. It is not valid for a client
 // without one, on a Unix socket.
-func (c *Client) IP() netip.Addr { return ipOf(c.remote) }
+func (c *Client) IP() netip.Addr { return clientip.Of(c.remote) }
 
 // GetVar returns the value of a variable of the connection, or nil. Layer4's handlers and matchers, and
 // the middlewares before this one in the chain have set them.
@@ -106,20 +108,3 @@ type ownVariables map[string]any
 
 func (v ownVariables) GetVar(name string) any        { return v[name] }
 func (v ownVariables) SetVar(name string, value any) { v[name] = value }
-
-func ipOf(address net.Addr) netip.Addr {
-	switch a := address.(type) {
-	case nil:
-		return netip.Addr{}
-	case *net.TCPAddr:
-		return a.AddrPort().Addr().Unmap()
-	case *net.UDPAddr:
-		return a.AddrPort().Addr().Unmap()
-	}
-	text := address.String()
-	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return ap.Addr().Unmap()
-	}
-	ip, _ := netip.ParseAddr(text)
-	return ip.Unmap()
-}

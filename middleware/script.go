@@ -15,6 +15,7 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 	"github.com/caddy-sticky/caddy-sticky/middleware/internal/script"
 )
 
@@ -113,7 +114,7 @@ func addrPort(address net.Addr) netip.AddrPort {
 	}
 	ap, err := netip.ParseAddrPort(address.String())
 	if err != nil {
-		return netip.AddrPortFrom(ipOf(address), 0)
+		return netip.AddrPortFrom(clientip.Of(address), 0)
 	}
 	return ap
 }

@@ -1,0 +1,26 @@
+// Package clientip tells by which IP address a client is known.
+package clientip
+
+import (
+	"net"
+	"net/netip"
+)
+
+// Of returns the IP address of a client. An IPv4-mapped IPv6 address is the IPv4 one. It is not valid for a client without
+// one, on a Unix socket.
+func Of(address net.Addr) netip.Addr {
+	switch a := address.(type) {
+	case nil:
+		return netip.Addr{}
+	case *net.TCPAddr:
+		return a.AddrPort().Addr().Unmap()
+	case *net.UDPAddr:
+		return a.AddrPort().Addr().Unmap()
+	}
+	text := address.String()
+	if ap, err := netip.ParseAddrPort(text); err == nil {
+		return ap.Addr().Unmap()
+	}
+	ip, _ := netip.ParseAddr(text)
+	return ip.Unmap()
+}
