@@ -14,20 +14,7 @@ import (
 // leashed carries a connection on a leash.
 func leashed(t *testing.T, leash *Leash) *bench {
 	t.Helper()
-	client, down, route, _ := seekers(t)
-	ln := listen(t)
-	b := newBench(t, client, nil)
-	route.line, route.targets = b, []Target{at(ln)}
-	if taken, err := Go(down, nil, route, patient(), leash); !taken || err != nil {
-		t.Fatalf("taken %v, %v", taken, err)
-	}
-	_ = down.Close()
-	var err error
-	if b.target, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	b.deadline(b.target)
-	return b
+	return startLeashed(t, nil, patient(), leash)
 }
 
 // TestLeash pulls at a connection that is at rest, half closed, or stuck in either direction. The client sees the end

@@ -76,6 +76,11 @@ func startRun(t *testing.T, network, address string, early []byte, options *Opti
 // startLoop carries a connection by a loop, which dials the target itself.
 func startLoop(t *testing.T, early []byte, options *Options) *bench {
 	t.Helper()
+	return startLeashed(t, early, options, nil)
+}
+
+func startLeashed(t *testing.T, early []byte, options *Options, leash *Leash) *bench {
+	t.Helper()
 	client, down := connected(t, "tcp", "127.0.0.1:0")
 	ln := listen(t)
 	if options.DialTimeout == 0 {
@@ -83,7 +88,7 @@ func startLoop(t *testing.T, early []byte, options *Options) *bench {
 	}
 	b := newBench(t, client, nil)
 	route := &fakeRoute{line: b, targets: []Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, early, route, options, nil); err != nil || !taken {
+	if taken, err := Go(down, early, route, options, leash); err != nil || !taken {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()
