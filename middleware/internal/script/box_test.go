@@ -166,3 +166,14 @@ func (b *box) together(n int) []string {
 	wait.Wait()
 	return reasons
 }
+
+// guilty wraps what happens to one client only: the others wait a moment and are let in, and number their calls.
+func guilty(t testing.TB, o Options, fault string) *box {
+	t.Helper()
+	return load(t, o, `
+		const list = ['x'];
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+			if (socket.remoteAddress !== '::ffff:192.0.2.66') return void setTimeout(next, 20);
+			`+fault+`
+		});`)
+}

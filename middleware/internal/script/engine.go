@@ -3,7 +3,6 @@ package script
 import (
 	"context"
 	"fmt"
-	"math"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -112,14 +111,18 @@ func (e *engine) start() error {
 // list of who is blocked, comes first: without it, somebody could come in who must not.
 func (e *engine) hasRun() {
 	e.ran = true
-	e.prepared()
-	time.AfterFunc(prepareLimit, func() { e.finishLoading(nil) })
+	if !e.prepared() {
+		time.AfterFunc(prepareLimit, func() { e.finishLoading(nil) })
+	}
 }
 
-func (e *engine) prepared() {
-	if e.ran && e.preparing == 0 {
-		e.finishLoading(nil)
+// prepared finishes loading if there is nothing left to wait for, and reports whether there was nothing.
+func (e *engine) prepared() bool {
+	if !e.ran || e.preparing > 0 {
+		return false
 	}
+	e.finishLoading(nil)
+	return true
 }
 
 // finishLoading tells start the outcome; only the first one counts.
@@ -255,7 +258,7 @@ func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
 // shut ends the engine and waits for it. An engine that does not end, because a built-in function or its work in
 // the background does not return, is left behind.
 func (e *engine) shut(reason error) {
-	e.state.Store(math.MaxUint64) // no restart any more
+	e.state.Store(condemned) // no restart any more
 	e.cancel()
 	e.vm.Interrupt(reason)
 	e.finishLoading(reason)

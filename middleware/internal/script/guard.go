@@ -164,11 +164,7 @@ func (e *engine) replaceMethod(object *goja.Object, name string, f native) {
 }
 
 func (e *engine) throwRange(format string, args ...any) {
-	object, err := e.vm.New(e.vm.Get("RangeError"), e.vm.ToValue(fmt.Sprintf(format, args...)))
-	if err != nil {
-		panic(err)
-	}
-	panic(object)
+	panic(e.makeError("RangeError", fmt.Sprintf(format, args...)))
 }
 
 // checkSize throws if something would take more bytes than one call may.

@@ -115,9 +115,7 @@ func (m *modules) require(module *goja.Object, folder, name string) goja.Value {
 }
 
 func (m *modules) missing(err error) {
-	e := m.engine.makeError("Error", err.Error())
-	_ = e.Set("code", "MODULE_NOT_FOUND")
-	panic(e)
+	panic(m.engine.codedError("Error", "MODULE_NOT_FOUND", err.Error()))
 }
 
 // file loads a file for a module, or returns what it gave when it was loaded before.
@@ -201,5 +199,12 @@ func (e *engine) makeError(class, message string) *goja.Object {
 	if err != nil {
 		panic(err)
 	}
+	return object
+}
+
+// codedError makes an error that has a code, as those of Node.
+func (e *engine) codedError(class, code, message string) *goja.Object {
+	object := e.makeError(class, message)
+	_ = object.Set("code", code)
 	return object
 }

@@ -32,7 +32,7 @@ func (e *engine) blockList() map[string]any {
 		"addRange": func(call goja.FunctionCall) goja.Value {
 			from, to := e.ipAddress(call, 0, "start"), e.ipAddress(call, 2, "end")
 			if order, comparable := compare(from, to); comparable && order > 0 {
-				e.throw("TypeError", "ERR_INVALID_ARG_VALUE", "The argument 'start' must come before end")
+				panic(e.codedError("TypeError", "ERR_INVALID_ARG_VALUE", "The argument 'start' must come before end"))
 			}
 			return add("Range: "+familyName(from)+" "+from.String()+"-"+to.String(), func(other netip.Addr) bool {
 				first, known := compare(from, other)
@@ -89,11 +89,11 @@ func (e *engine) ipAddress(call goja.FunctionCall, index int, name string) netip
 	e.mustBeStrings(call, index, name)
 	family := call.Argument(index + 1).String()
 	if !strings.EqualFold(family, "ipv4") && !strings.EqualFold(family, "ipv6") {
-		e.throw("TypeError", "ERR_INVALID_ARG_VALUE", "The property 'options.family' is invalid. Received '"+family+"'")
+		panic(e.codedError("TypeError", "ERR_INVALID_ARG_VALUE", "The property 'options.family' is invalid. Received '"+family+"'"))
 	}
 	a, err := netip.ParseAddr(call.Argument(index).String())
 	if err != nil || !strings.EqualFold(family, familyName(a)) {
-		e.throw("Error", "ERR_INVALID_ADDRESS", "Invalid socket address")
+		panic(e.codedError("Error", "ERR_INVALID_ADDRESS", "Invalid socket address"))
 	}
 	return a.WithZone("")
 }
@@ -101,25 +101,18 @@ func (e *engine) ipAddress(call goja.FunctionCall, index int, name string) netip
 func (e *engine) mustBeStrings(call goja.FunctionCall, index int, name string) {
 	for i, name := range []string{name, "family"} {
 		if !goja.IsString(call.Argument(index + i)) {
-			e.throw("TypeError", "ERR_INVALID_ARG_TYPE", `The "`+name+`" argument must be of type string`)
+			panic(e.codedError("TypeError", "ERR_INVALID_ARG_TYPE", `The "`+name+`" argument must be of type string`))
 		}
 	}
 }
 
 func (e *engine) prefixLength(v goja.Value, a netip.Addr) int {
 	if !goja.IsNumber(v) {
-		e.throw("TypeError", "ERR_INVALID_ARG_TYPE", `The "prefix" argument must be of type number`)
+		panic(e.codedError("TypeError", "ERR_INVALID_ARG_TYPE", `The "prefix" argument must be of type number`))
 	}
 	n := v.ToFloat()
 	if n != math.Trunc(n) || n < 0 || n > float64(a.BitLen()) {
-		e.throw("RangeError", "ERR_OUT_OF_RANGE", `The value of "prefix" is out of range. Received `+v.String())
+		panic(e.codedError("RangeError", "ERR_OUT_OF_RANGE", `The value of "prefix" is out of range. Received `+v.String()))
 	}
 	return int(n)
-}
-
-// throw throws an error that has a code, as those of Node.
-func (e *engine) throw(class, code, message string) {
-	object := e.makeError(class, message)
-	_ = object.Set("code", code)
-	panic(object)
 }

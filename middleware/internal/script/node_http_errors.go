@@ -24,24 +24,18 @@ func (e *engine) httpError(err error) goja.Value {
 		return e.dnsError(err, "getaddrinfo", name.Name)
 	}
 	if code, message := tlsFault(err); code != "" {
-		return e.codedError(code, message)
+		return e.codedError("Error", code, message)
 	}
 	if code, _, number := errnoOf(err); code != "" && errors.As(err, &operation) {
 		return e.connectionError(operation, code, number)
 	}
 	switch {
 	case malformed:
-		return e.codedError("HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
+		return e.codedError("Error", "HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
 	case errors.Is(err, errLongAnswer):
-		return e.codedError("ERR_OUT_OF_RANGE", err.Error())
+		return e.codedError("Error", "ERR_OUT_OF_RANGE", err.Error())
 	}
-	return e.codedError("ECONNRESET", "socket hang up")
-}
-
-func (e *engine) codedError(code, message string) *goja.Object {
-	object := e.makeError("Error", message)
-	_ = object.Set("code", code)
-	return object
+	return e.codedError("Error", "ECONNRESET", "socket hang up")
 }
 
 // connectionError is an error of the system with a connection.

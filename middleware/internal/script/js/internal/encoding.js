@@ -1,6 +1,7 @@
 'use strict';
 
 const { coded } = require('internal/errors');
+const { begun } = require('internal/encodings');
 
 class TextEncoder {
   get encoding() { return 'utf-8'; }
@@ -49,7 +50,7 @@ class TextDecoder {
   }
   _text(bytes) {
     if (this.encoding === 'windows-1252') return bytes.toString('latin1');
-    const text = this.encoding === 'utf-8' ? bytes.toString() : wide(bytes);
+    const text = this.encoding === 'utf-8' ? bytes.toString() : bytes.toString('utf16le') + (bytes.length % 2 === 1 ? '\ufffd' : '');
     if (this.fatal && text.includes('\ufffd') && (this.encoding !== 'utf-8' || !Buffer.from(text).equals(bytes))) {
       throw coded(TypeError, 'ERR_ENCODING_INVALID_ENCODED_DATA', 'The encoded data was not valid for encoding ' + this.encoding);
     }
@@ -57,16 +58,10 @@ class TextDecoder {
   }
 }
 
-function wide(bytes) {
-  const units = Array.from({ length: bytes.length >> 1 }, (_, i) => String.fromCharCode(bytes[2 * i] | (bytes[2 * i + 1] << 8)));
-  if (bytes.length % 2 === 1) units.push('\ufffd');
-  return units.join('');
-}
-
 // The length of bytes without a character that has only begun.
 function whole(bytes, encoding) {
   if (encoding === 'windows-1252') return bytes.length;
-  return encoding === 'utf-8' ? require('string_decoder').whole(bytes) : bytes.length & ~1;
+  return encoding === 'utf-8' ? bytes.length - begun(bytes, 'utf8') : bytes.length & ~1;
 }
 
 module.exports = { TextEncoder, TextDecoder };

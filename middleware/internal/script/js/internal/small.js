@@ -33,8 +33,8 @@ exports.tty = { isatty: () => false };
 exports.constants = Object.assign({}, require('os').constants.errno, require('os').constants.signals, require('fs').constants);
 
 // The global crypto: what is random, and nothing else.
-const { randomBytes, randomUUID, webcrypto } = require('crypto');
-exports.webcrypto = webcrypto || {
+const { randomBytes, randomUUID } = require('crypto');
+exports.webcrypto = {
   randomUUID: () => randomUUID(),
   getRandomValues(array) {
     new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(randomBytes(array.byteLength));
