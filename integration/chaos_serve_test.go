@@ -1,0 +1,166 @@
+package integration
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"time"
+)
+
+// A mood is how a target treats a connection.
+type mood int
+
+const (
+	// obliging targets send what the client wants, end their direction and read what it sends, at the same time.
+	obliging mood = iota
+	// thoughtful ones read all before they send, and know that they have by the end of the stream if the client ends it.
+	thoughtful
+	// hasty ones send all and close without having read it.
+	hasty
+	// laconic ones end their direction before they have sent all that the client wants.
+	laconic
+	// resetting ones reset the connection midway.
+	resetting
+	// closing ones close it midway.
+	closing
+)
+
+func (m mood) String() string {
+	return [...]string{"obliges", "reads all before it answers", "answers early", "half-closes early", "resets midway", "closes midway"}[m]
+}
+
+// manners are all that a target decides about a connection.
+type manners struct {
+	mood       mood
+	sends      int64 // so many bytes behind the greeting
+	reading    pause
+	writing    pause
+	beforehand time.Duration
+}
+
+func mannersFor(rng *rand.Rand, h hello, mild bool) manners {
+	m := manners{sends: h.down}
+	switch n := rng.IntN(100); {
+	case mild || n < 65:
+		m.mood = obliging
+	case n < 80:
+		m.mood = thoughtful
+	case n < 85:
+		m.mood = hasty
+	case n < 90:
+		m.mood, m.sends = laconic, rng.Int64N(h.down+1)
+	case n < 95:
+		m.mood, m.sends = resetting, rng.Int64N(h.down+1)
+	default:
+		m.mood, m.sends = closing, rng.Int64N(h.down+1)
+	}
+	m.reading, m.writing = randomPause(rng, h.up), randomPause(rng, m.sends)
+	if rng.IntN(20) == 0 {
+		m.beforehand = randomTime(rng, 300*time.Millisecond)
+	}
+	return m
+}
+
+// randomPause seldom is a pause at all.
+func randomPause(rng *rand.Rand, within int64) pause {
+	behind, length := rng.Int64N(within+1), randomTime(rng, 800*time.Millisecond)
+	if rng.IntN(12) > 0 {
+		return pause{}
+	}
+	return pause{behind, length}
+}
+
+func randomTime(rng *rand.Rand, limit time.Duration) time.Duration {
+	return time.Duration(rng.Int64N(int64(limit)))
+}
+
+// serve treats one connection, and tells the oracle what it did and saw.
+func (c *chaosTarget) serve(conn *net.TCPConn) {
+	_ = conn.SetDeadline(time.Now().Add(chaosPatience))
+	me, accepted, crashes := greeting{c.number, c.serials.Add(1)}, c.run.now(), c.crashes.Load()
+	if manner := c.manner.Load(); manner != serving {
+		c.run.oracle.killed(kill{me, accepted, manner == closedAtOnce})
+		if manner == resetAtOnce {
+			reset(conn)
+		}
+		return
+	}
+	_, err := conn.Write(me.bytes())
+	h, n, helloErr := readHello(conn)
+	if err != nil || helloErr != nil {
+		switch {
+		case c.crashes.Load() != crashes:
+			c.run.oracle.killed(kill{me, accepted, false})
+		case errors.Is(helloErr, errNoHello), errors.Is(helloErr, os.ErrDeadlineExceeded):
+			c.run.fail("something else comes than a hello", "to %d.%d after %d bytes: %v", me.target, me.serial, n, helloErr)
+		}
+		return
+	}
+	t := &targetHalf{hello: h, greeting: me, sent: greetingSize, got: helloSize}
+	c.treat(conn, t)
+	if c.crashes.Load() != crashes {
+		t.cut = true
+	}
+	t.over = c.run.now()
+	c.run.oracle.target(t)
+}
+
+// treat does what the target's mood is for a connection.
+func (c *chaosTarget) treat(conn *net.TCPConn, t *targetHalf) {
+	m := mannersFor(c.run.rng("manners", t.id), t.hello, c.run.mild)
+	t.mood = m.mood
+	if m.beforehand > 0 {
+		c.run.sleep(m.beforehand)
+	}
+	switch m.mood {
+	case obliging, laconic:
+		var reading sync.WaitGroup
+		reading.Go(func() { t.receive(conn, m, endless) })
+		if t.send(conn, m) {
+			t.ended = conn.CloseWrite() == nil
+		}
+		reading.Wait()
+	case thoughtful:
+		if t.endsUp {
+			t.receive(conn, m, endless)
+		} else {
+			t.receive(conn, m, t.up)
+		}
+		if t.send(conn, m) {
+			t.ended = conn.CloseWrite() == nil
+		}
+		if t.end == unread {
+			t.receive(conn, manners{}, endless)
+		}
+	case hasty, closing:
+		t.cut = true
+		t.ended = t.send(conn, m)
+	case resetting:
+		t.cut = true
+		t.send(conn, m)
+		reset(conn)
+	}
+}
+
+// send reports whether all was sent that the target wants to send.
+func (t *targetHalf) send(conn *net.TCPConn, m manners) bool {
+	stream := newPattern(t.id, true)
+	n, err := stream.send(conn, m.sends, m.writing)
+	t.sent += n
+	return err == nil
+}
+
+// receive reads up to n bytes, or to the end of the stream.
+func (t *targetHalf) receive(conn *net.TCPConn, m manners, n int64) {
+	stream := newPattern(t.id, false)
+	got, ended, err := stream.receive(conn, n, m.reading)
+	t.got += got
+	switch {
+	case ended:
+		t.end = whole
+	case err != nil:
+		t.end, t.err = broken, err
+	}
+}
