@@ -130,13 +130,15 @@ func (c *chaosClient) connect(p chaosPlan, way *entrance) {
 		return
 	}
 	var sending sync.WaitGroup
-	sending.Go(func() { h.send(conn, p) })
-	v := c.receive(conn, h, p)
-	if p.habit == breaking && h.end == unread {
+	var writeErr error
+	sending.Go(func() { writeErr = h.send(conn, p) })
+	v, ended, err := c.receive(conn, h, p)
+	if p.habit == breaking && !ended && err == nil {
 		reset(conn)
 		h.left = true
 	}
 	sending.Wait()
+	h.end, h.err = endingOf(ended, err, writeErr)
 	if !h.left {
 		conn.Close()
 		h.ended = true
@@ -161,47 +163,37 @@ func (h *clientHalf) hurry(conn *net.TCPConn, p chaosPlan) {
 }
 
 // send says hello and all that the client has to say.
-func (h *clientHalf) send(conn *net.TCPConn, p chaosPlan) {
+func (h *clientHalf) send(conn *net.TCPConn, p chaosPlan) error {
 	n, err := conn.Write(p.hello.bytes())
 	h.sent = int64(n)
 	if err != nil {
-		return
+		return err
 	}
 	stream := newPattern(p.id, false)
 	more, err := stream.send(conn, p.up, p.writing)
 	if h.sent += more; err == nil && p.endsUp {
 		h.ended = conn.CloseWrite() == nil
 	}
+	return err
 }
 
 // receive reads the greeting and what the client wants to know.
-func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan) *stay {
+func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan) (s *stay, ended bool, err error) {
 	var b [greetingSize]byte
 	n, ended, err := readUpTo(conn, b[:])
 	h.got = int64(n)
-	if n == greetingSize {
-		h.greeting, err = parseGreeting(b[:])
-		h.greeted = err == nil
-	}
 	if ended || err != nil {
-		h.end, h.err = endingOf(ended), err
-		return nil
+		return nil, ended, err
 	}
-	v := c.arrive(h)
+	if h.greeting, err = parseGreeting(b[:]); err != nil {
+		return nil, false, err
+	}
+	h.greeted = true
+	s = c.arrive(h)
 	stream := newPattern(p.id, true)
 	got, ended, err := stream.receive(conn, p.reads, p.reading)
 	h.got += got
-	if ended || err != nil {
-		h.end, h.err = endingOf(ended), err
-	}
-	return v
-}
-
-func endingOf(ended bool) ending {
-	if ended {
-		return whole
-	}
-	return broken
+	return s, ended, err
 }
 
 // arrive notes at which target the client is, and that it is the one where it was before, if it was there just now

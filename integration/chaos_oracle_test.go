@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -17,6 +18,20 @@ const (
 	whole
 	broken
 )
+
+// endingOf tells how a stream ended by what its reader and its writer met. The system tells of a reset once, so if the
+// writer has learned of it, the reader has not: the stream seems to end well.
+func endingOf(ended bool, readErr, writeErr error) (ending, error) {
+	switch {
+	case readErr != nil:
+		return broken, readErr
+	case errors.Is(writeErr, syscall.ECONNRESET):
+		return broken, writeErr
+	case ended:
+		return whole, nil
+	}
+	return unread, nil
+}
 
 func (e ending) String() string {
 	return [...]string{"left before its end", "ended well", "broke off"}[e]

@@ -111,56 +111,56 @@ func (c *chaosTarget) serve(conn *net.TCPConn) {
 func (c *chaosTarget) treat(conn *net.TCPConn, t *targetHalf) {
 	m := mannersFor(c.run.rng("manners", t.id), t.hello, c.run.mild)
 	t.mood = m.mood
-	if m.beforehand > 0 {
-		c.run.sleep(m.beforehand)
-	}
+	c.run.sleep(m.beforehand)
+	var ended bool
+	var readErr, writeErr error
 	switch m.mood {
 	case obliging, laconic:
 		var reading sync.WaitGroup
-		reading.Go(func() { t.receive(conn, m, endless) })
-		if t.send(conn, m) {
-			t.ended = conn.CloseWrite() == nil
-		}
+		reading.Go(func() { ended, readErr = t.receive(conn, m.reading, endless) })
+		writeErr = t.sendAll(conn, m)
 		reading.Wait()
 	case thoughtful:
+		n := t.up
 		if t.endsUp {
-			t.receive(conn, m, endless)
-		} else {
-			t.receive(conn, m, t.up)
+			n = endless
 		}
-		if t.send(conn, m) {
-			t.ended = conn.CloseWrite() == nil
-		}
-		if t.end == unread {
-			t.receive(conn, manners{}, endless)
+		ended, readErr = t.receive(conn, m.reading, n)
+		writeErr = t.sendAll(conn, m)
+		if !ended && readErr == nil {
+			ended, readErr = t.receive(conn, pause{}, endless)
 		}
 	case hasty, closing:
 		t.cut = true
-		t.ended = t.send(conn, m)
+		t.ended = t.send(conn, m) == nil
 	case resetting:
 		t.cut = true
-		t.send(conn, m)
+		_ = t.send(conn, m)
 		reset(conn)
 	}
+	t.end, t.err = endingOf(ended, readErr, writeErr)
 }
 
-// send reports whether all was sent that the target wants to send.
-func (t *targetHalf) send(conn *net.TCPConn, m manners) bool {
+// sendAll sends what the target has to say, and ends its direction.
+func (t *targetHalf) sendAll(conn *net.TCPConn, m manners) error {
+	err := t.send(conn, m)
+	if err == nil {
+		t.ended = conn.CloseWrite() == nil
+	}
+	return err
+}
+
+func (t *targetHalf) send(conn *net.TCPConn, m manners) error {
 	stream := newPattern(t.id, true)
 	n, err := stream.send(conn, m.sends, m.writing)
 	t.sent += n
-	return err == nil
+	return err
 }
 
 // receive reads up to n bytes, or to the end of the stream.
-func (t *targetHalf) receive(conn *net.TCPConn, m manners, n int64) {
+func (t *targetHalf) receive(conn *net.TCPConn, pause pause, n int64) (ended bool, err error) {
 	stream := newPattern(t.id, false)
-	got, ended, err := stream.receive(conn, n, m.reading)
+	got, ended, err := stream.receive(conn, n, pause)
 	t.got += got
-	switch {
-	case ended:
-		t.end = whole
-	case err != nil:
-		t.end, t.err = broken, err
-	}
+	return ended, err
 }
