@@ -3,6 +3,7 @@ package integration
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"sync"
@@ -25,7 +26,7 @@ func endingOf(ended bool, readErr, writeErr error) (ending, error) {
 	switch {
 	case readErr != nil:
 		return broken, readErr
-	case errors.Is(writeErr, syscall.ECONNRESET):
+	case errors.Is(writeErr, syscall.ECONNRESET), errors.Is(writeErr, net.ErrClosed):
 		return broken, writeErr
 	case ended:
 		return whole, nil

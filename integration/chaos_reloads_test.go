@@ -80,8 +80,9 @@ func (r *chaosRun) everybody() string {
 
 // reload gives the balancer one config after the other until the run is over. Every third one has to be refused.
 func (r *chaosRun) reload() {
+	began := r.now()
 	rng := r.rng("reloads", 0)
-	for n := 1; !r.sleep(reloadPause); n++ {
+	for n := time.Duration(1); !r.sleep(n*reloadPause - (r.now() - began)); n++ {
 		if n%3 == 0 && !r.mild {
 			r.refusedReload(rng)
 		} else {

@@ -79,7 +79,7 @@ func randomTime(rng *rand.Rand, limit time.Duration) time.Duration {
 // serve treats one connection, and tells the oracle what it did and saw.
 func (c *chaosTarget) serve(conn *net.TCPConn) {
 	_ = conn.SetDeadline(time.Now().Add(chaosPatience))
-	me, accepted, crashes := greeting{c.number, c.serials.Add(1)}, c.run.now(), c.crashes.Load()
+	me, crashes, accepted := greeting{c.number, c.serials.Add(1)}, c.crashes.Load(), c.run.now()
 	if manner := c.manner.Load(); manner != serving {
 		c.run.oracle.killed(kill{me, accepted, manner == closedAtOnce})
 		if manner == resetAtOnce {
@@ -91,7 +91,7 @@ func (c *chaosTarget) serve(conn *net.TCPConn) {
 	h, n, helloErr := readHello(conn)
 	if err != nil || helloErr != nil {
 		switch {
-		case c.crashes.Load() != crashes:
+		case errors.Is(errors.Join(err, helloErr), net.ErrClosed): // by a crash
 			c.run.oracle.killed(kill{me, accepted, false})
 		case errors.Is(helloErr, errNoHello), errors.Is(helloErr, os.ErrDeadlineExceeded):
 			c.run.fail("something else comes than a hello", "to %d.%d after %d bytes: %v", me.target, me.serial, n, helloErr)
@@ -100,7 +100,7 @@ func (c *chaosTarget) serve(conn *net.TCPConn) {
 	}
 	t := &targetHalf{hello: h, greeting: me, sent: greetingSize, got: helloSize}
 	c.treat(conn, t)
-	if c.crashes.Load() != crashes {
+	if c.crashes.Load() != crashes || errors.Is(t.err, net.ErrClosed) {
 		t.cut = true
 	}
 	t.over = c.run.now()

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +23,7 @@ var (
 	chaosDuration    = flag.Duration("chaos.duration", 20*time.Second, "how long the chaos run lasts")
 	chaosConnections = flag.Int64("chaos.connections", 0, "how many connections the chaos run makes, instead of a duration")
 	chaosClients     = flag.Int("chaos.clients", 60, "how many clients of the chaos run are there at a time")
+	chaosLog         = flag.String("chaos.log", "", "a file to keep the balancer's log of the chaos run in")
 	chaosMild        = flag.Bool("chaos.mild", false, "spare the chaos run faults of targets, refused configs and clients that leave early")
 )
 
@@ -73,6 +75,7 @@ func TestChaos(t *testing.T) {
 		clients: make(map[uint64]*clientHalf), targets: make(map[uint64]*targetHalf),
 	}
 	t.Cleanup(r.replay)
+	t.Cleanup(r.keepLog)
 	r.prepare()
 	before := r.warmUp()
 	r.rage()
@@ -211,6 +214,15 @@ func (r *chaosRun) replay() {
 	}
 	r.t.Logf("what was wrong:\n%s\nto repeat it: go test -race ./integration -run TestChaos -chaos.seed=%d -chaos.duration=%v -chaos.connections=%d -chaos.clients=%d -chaos.mild=%v",
 		list(r.wrongs), r.seed, *chaosDuration, *chaosConnections, *chaosClients, r.mild)
+}
+
+func (r *chaosRun) keepLog() {
+	if *chaosLog == "" || r.caddy == nil {
+		return
+	}
+	if err := os.WriteFile(*chaosLog, []byte(r.caddy.Log()), 0o600); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func (r *chaosRun) report() string {
