@@ -75,7 +75,6 @@ func TestChaos(t *testing.T) {
 		clients: make(map[uint64]*clientHalf), targets: make(map[uint64]*targetHalf),
 	}
 	t.Cleanup(r.replay)
-	t.Cleanup(r.keepLog)
 	r.prepare()
 	before := r.warmUp()
 	r.rage()
@@ -101,6 +100,7 @@ func (r *chaosRun) prepare() {
 	r.taken = taken.Addr().String()
 	r.makeWays()
 	r.caddy = startCaddy(r.t, r.configFor(calmOptions+r.everybody(), nil))
+	r.t.Cleanup(r.keepLog)
 	for _, target := range r.targets {
 		target.configured.begin(r.now())
 	}
@@ -217,7 +217,7 @@ func (r *chaosRun) replay() {
 }
 
 func (r *chaosRun) keepLog() {
-	if *chaosLog == "" || r.caddy == nil {
+	if *chaosLog == "" {
 		return
 	}
 	if err := os.WriteFile(*chaosLog, []byte(r.caddy.Log()), 0o600); err != nil {
