@@ -9,12 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deafen has a listening socket swallow SYNs: a filter drops whatever comes to it. Connections that it has accepted
-// already go on.
+// deafen has a listening socket swallow SYNs. Whoever has sent one already is served.
 func deafen(listener net.Listener) error {
-	const drop = 0x06 // BPF_RET: take 0 bytes of the packet
-	filter := unix.SockFilter{Code: drop}
-	program := unix.SockFprog{Len: 1, Filter: &filter}
+	const flags, syn = 13, 0x02 // where they are in a TCP header
+	filter := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
+		{Code: unix.BPF_JMP | unix.BPF_JSET | unix.BPF_K, K: syn, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 0},
+		{Code: unix.BPF_RET | unix.BPF_K, K: 1 << 31},
+	}
+	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	return onSocket(listener, func(fd int) error {
 		return os.NewSyscallError("setsockopt", unix.SetsockoptSockFprog(fd, unix.SOL_SOCKET, unix.SO_ATTACH_FILTER, &program))
 	})
@@ -27,12 +31,16 @@ func hearAgain(listener net.Listener) error {
 	})
 }
 
+// handshake is how long it takes on a busy machine, until one whose SYN has come is in the accept queue.
+const handshake = 20 * time.Millisecond
+
 // closeQuietly closes a listener, to which somebody accepts, when no connection waits in it: that would be reset, and
 // nobody could tell whose it was.
 func closeQuietly(listener net.Listener) error {
 	if err := deafen(listener); err != nil {
 		return err
 	}
+	time.Sleep(handshake)
 	for waiting := true; waiting; {
 		if err := onSocket(listener, func(fd int) error {
 			info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
