@@ -163,12 +163,15 @@ func (o *oracle) conclude() {
 	}
 	var lost []*clientHalf
 	for _, c := range o.clients {
-		switch i := slices.IndexFunc(o.kills, func(k kill) bool { return c.greeted && k.greeting == c.greeting }); {
+		i := slices.IndexFunc(o.kills, func(k kill) bool { return c.greeted && k.greeting == c.greeting })
+		switch why := o.excuse(c); {
 		case i >= 0:
 			o.kills = slices.Delete(o.kills, i, i+1)
 			o.count("cut by the target at once", 1)
 		case c.left:
 			o.count("left before the target knew", 1)
+		case why != "":
+			o.count("lost "+why, 1)
 		default:
 			lost = append(lost, c)
 		}
@@ -178,10 +181,6 @@ func (o *oracle) conclude() {
 		lost = o.unsyncedExplain(k, lost)
 	}
 	for _, c := range lost {
-		if why := o.excuse(c); why != "" {
-			o.count("lost "+why, 1)
-			continue
-		}
 		o.fail("lost although a target accepted all the time", "%s", c)
 	}
 }
