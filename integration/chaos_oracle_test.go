@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -161,12 +162,14 @@ func (o *oracle) conclude() {
 	for _, t := range o.targets {
 		o.fail("nobody knows the client of a connection", "%s", t)
 	}
+	killed := make(map[greeting]bool)
+	for _, k := range o.kills {
+		killed[k.greeting] = true
+	}
 	var lost []*clientHalf
 	for _, c := range o.clients {
-		i := slices.IndexFunc(o.kills, func(k kill) bool { return c.greeted && k.greeting == c.greeting })
 		switch why := o.excuse(c); {
-		case i >= 0:
-			o.kills = slices.Delete(o.kills, i, i+1)
+		case c.greeted && killed[c.greeting]:
 			o.count("cut by the target at once", 1)
 		case c.left:
 			o.count("left before the target knew", 1)
@@ -176,30 +179,45 @@ func (o *oracle) conclude() {
 			lost = append(lost, c)
 		}
 	}
-	slices.SortFunc(o.kills, func(a, b kill) int { return int(a.at - b.at) })
-	for _, k := range o.kills {
-		lost = o.unsyncedExplain(k, lost)
-	}
-	for _, c := range lost {
+	for _, c := range o.unsyncedUnexplained(lost) {
 		o.fail("lost although a target accepted all the time", "%s", c)
 	}
 }
 
-// unsyncedExplain takes the lost client that a kill explains, if there is one, from the list: of those who were there
-// the one who was not there for longest after it. The lock must be held.
-func (o *oracle) unsyncedExplain(k kill, lost []*clientHalf) []*clientHalf {
-	best := -1
-	for i, c := range lost {
-		fits := c.connected && !c.greeted && c.began <= k.at && k.at <= c.over && (k.clean || c.end != whole)
-		if fits && (best < 0 || c.over < lost[best].over) {
-			best = i
+// unsyncedUnexplained returns those of the lost clients whom no kill explains. A kill explains one of those who were
+// there, and best the one who was there no longer than the others. The lock must be held.
+func (o *oracle) unsyncedUnexplained(lost []*clientHalf) (unexplained []*clientHalf) {
+	slices.SortFunc(o.kills, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(lost, func(a, b *clientHalf) int { return cmp.Compare(a.began, b.began) })
+	var there []*clientHalf // at the time of a kill
+	for _, k := range o.kills {
+		for len(lost) > 0 && lost[0].began <= k.at {
+			there, lost = append(there, lost[0]), lost[1:]
+		}
+		there = slices.DeleteFunc(there, func(c *clientHalf) bool {
+			gone := c.over < k.at
+			if gone {
+				unexplained = append(unexplained, c)
+			}
+			return gone
+		})
+		best := -1
+		for i, c := range there {
+			if k.explains(c) && (best < 0 || c.over < there[best].over) {
+				best = i
+			}
+		}
+		if best >= 0 {
+			there = slices.Delete(there, best, best+1)
+			o.count("cut by the target at once", 1)
 		}
 	}
-	if best < 0 {
-		return lost
-	}
-	o.count("cut by the target at once", 1)
-	return slices.Delete(lost, best, best+1)
+	return slices.Concat(unexplained, there, lost)
+}
+
+// explains reports whether a client who was there can be the one of the kill.
+func (k kill) explains(c *clientHalf) bool {
+	return c.connected && !c.greeted && (k.clean || c.end != whole)
 }
 
 func (c *clientHalf) String() string {
