@@ -100,6 +100,7 @@ func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
 		return nil
 	}
 	defer up.Close()
+	h.times.KeepAlive.Apply(down)
 	relay.Run(down, up, first, line, &h.times)
 	return nil
 }
