@@ -38,7 +38,7 @@ func (r *chaosRun) refusedReload(rng *rand.Rand) {
 	for _, target := range r.wrong {
 		options += upstream(target.addr)
 	}
-	handler := sticky("pool chaos\ndial_timeout 1s\n" + options)
+	handler := sticky(poolOptions + options)
 	servers := []server{{"seamless/" + seamless, handler}, {plain, handler}}
 	if kind.servers != nil {
 		servers = append(servers, kind.servers(free, taken)...)

@@ -53,11 +53,14 @@ func (r *chaosRun) makeWays() {
 func (r *chaosRun) way(rng *rand.Rand) *entrance { return r.ways[rng.IntN(len(r.ways))] }
 
 // calmOptions are those of a config in which nothing is special.
-const calmOptions = "session_expiry 1s\ndeactivation_duration 500ms\n"
+const calmOptions = "session_expiry 1s\ndeactivation_duration 300ms\n"
+
+// poolOptions are those that all configs have.
+var poolOptions = fmt.Sprintf("pool chaos\ndial_timeout %s\n", dialTimeout)
 
 // configFor returns a config with all entrances, at their addresses or others, and more servers if there are any.
 func (r *chaosRun) configFor(options string, elsewhere map[*entrance]string, more ...server) string {
-	options = "pool chaos\ndial_timeout 1s\n" + options
+	options = poolOptions + options
 	servers := more
 	for _, way := range r.ways {
 		addr := way.address()
@@ -127,7 +130,7 @@ func (r *chaosRun) goodReload(rng *rand.Rand) {
 
 // randomOptions are those that may change while sessions live.
 func randomOptions(rng *rand.Rand) string {
-	return fmt.Sprintf("session_expiry %dms\ndeactivation_duration %dms\n", minExpiry.Milliseconds()+rng.Int64N(2000), 50+rng.IntN(900))
+	return fmt.Sprintf("session_expiry %dms\ndeactivation_duration %dms\n", minExpiry.Milliseconds()+rng.Int64N(2000), 50+rng.Int64N(maxDeactivation.Milliseconds()-50))
 }
 
 // moveTarget gives a target another address now and then. Settle is to be told whether a config has it.

@@ -54,10 +54,10 @@ var faults = map[string]fault{
 
 var faultNames = []string{"refuses", "resets", "closes", "swallows SYNs", "crashes"}
 
-// misbehave lets the target fail again and again until the run ends.
+// misbehave lets the target fail again and again until the run ends, one target more often than the other.
 func (c *chaosTarget) misbehave(permits chan struct{}) {
 	for {
-		healthy := 300*time.Millisecond + randomTime(c.rng, 2*time.Second)
+		healthy := 300*time.Millisecond + randomTime(c.rng, time.Duration(1+c.number)*time.Second)
 		name, length := faultNames[c.rng.IntN(len(faultNames))], 50*time.Millisecond+randomTime(c.rng, 900*time.Millisecond)
 		if c.run.sleep(healthy) {
 			return

@@ -31,9 +31,12 @@ const (
 	chaosPatience = 30 * time.Second
 	// minExpiry is the shortest session_expiry of all configs.
 	minExpiry = 500 * time.Millisecond
+	// maxDeactivation is the longest deactivation_duration, and dialTimeout the dial_timeout, of all configs.
+	maxDeactivation = 400 * time.Millisecond
+	dialTimeout     = 500 * time.Millisecond
 	// chaosMargin is for how long a target must have done well until nothing of the time before speaks against it:
-	// a dial may take a second, and the deactivation that follows another one.
-	chaosMargin = 2500 * time.Millisecond
+	// a dial may go on for a while, and a deactivation may follow. The rest is for a busy machine.
+	chaosMargin = dialTimeout + maxDeactivation + 300*time.Millisecond
 )
 
 // A chaosRun is 500 clients and 8 targets that do whatever clients and targets do, with a balancer between them that
