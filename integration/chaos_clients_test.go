@@ -1,10 +1,12 @@
 package integration
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -120,6 +122,7 @@ func (c *chaosClient) connect(p chaosPlan, way *entrance) {
 	conn, err := tryDial(c.ip.String(), way.address())
 	if err != nil {
 		h.end, h.err = broken, err
+		h.connected = errors.Is(err, syscall.ECONNRESET) // so fast that the dial is told
 		return
 	}
 	defer conn.Close()
@@ -210,7 +213,8 @@ func (c *chaosClient) arrive(h *clientHalf) *stay {
 		c.run.count("clients with another target than before", 1)
 		since := before.greeted - chaosMargin
 		if c.run.targets[before.target].steady(since, now) && !c.run.targets[v.target].abrupt.touched(since, now) {
-			c.run.fail("a client is on two targets", "at %d from %v, which has done well, and at %d: %s", before.target, before.greeted, v.target, h)
+			c.run.fail("a client is on two targets", "at %s from %v, which has done well, and at %s: %s",
+				c.run.targets[before.target], before.greeted, c.run.targets[v.target], h)
 		}
 	}
 	c.stays = append(c.stays, v)

@@ -18,7 +18,7 @@ type chaosTarget struct {
 
 	accepting  history // connections, and serves them
 	configured history // in the config that runs
-	abrupt     history // ends connections at once
+	abrupt     history // ends connections that it has just accepted
 
 	serials atomic.Uint64
 	crashes atomic.Uint64
@@ -40,6 +40,8 @@ func startChaosTarget(t testing.TB, run *chaosRun, number int) *chaosTarget {
 	c.accepting.begin(run.now())
 	return c
 }
+
+func (c *chaosTarget) String() string { return fmt.Sprintf("target %d (%s)", c.number, c.addr) }
 
 // fault is one way to fail for a while.
 type fault func(c *chaosTarget, length time.Duration) error
@@ -106,8 +108,10 @@ func (c *chaosTarget) crash(length time.Duration) error {
 	if err := c.shut(); err != nil {
 		return err
 	}
+	c.abrupt.begin(c.run.now())
 	c.crashes.Add(1)
 	c.kill()
+	c.abrupt.end(c.run.now())
 	if length > 500*time.Millisecond {
 		c.run.sleep(length)
 	}
