@@ -42,7 +42,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 func connect(t *testing.T, h *Handler) (net.Conn, *target.Member) {
 	t.Helper()
 	a := h.attempt(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
-	conn, made := relay.Connect(a, &h.times, h.dialTarget)
+	conn, made := relay.Connect(a, &h.times, a.dialTarget)
 	if made == nil {
 		return nil, nil
 	}

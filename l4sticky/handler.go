@@ -118,6 +118,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.setDefaults(); err != nil {
 		return err
 	}
+	if err := refuseLoops(ctx); err != nil {
+		return err
+	}
 	h.plain = true
 	upstreams := make([]target.Config, 0, len(h.Upstreams))
 	for i, u := range h.Upstreams {
