@@ -191,6 +191,7 @@ func (a *attempt) Failed(d relay.Dial, err error) error {
 	case exhausted:
 	case isBlameless(err):
 		a.detour = true
+		a.dialer.notBlamed(m, err)
 	default:
 		a.dialer.fails(m, err)
 	}

@@ -93,7 +93,7 @@ func (h *Handler) attempt(remote net.Addr) *attempt {
 func (h *Handler) over(remote net.Addr, option string, limit int) {
 	h.dialer.leave()
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
-	if h.refusals.Admit() {
+	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
 	}
 }
@@ -145,7 +145,7 @@ func (l *line) Done(r relay.Result) {
 
 // refused logs why a connection is closed unserved.
 func (h *Handler) refused(remote net.Addr, err error) {
-	if h.refusals.Admit() {
+	if h.dialer.lines.Admit() {
 		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
 }
