@@ -81,7 +81,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.dialer = &dialer{variant: v, timeout: defaultDialTimeout, keepAlive: relay.DefaultKeepAlive, logger: ctx.Logger()}
+	p.dialer = newDialer(v, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range v.targets.Members() {

@@ -100,6 +100,10 @@ func (l *Loop) nextAddress(p *pair, i int) {
 			f.err = os.NewSyscallError("connect", errno)
 			continue
 		}
+		if p.options.Own != nil && p.options.Own(to) {
+			local := sysLocal(fd)
+			s.route.Own(f.dial, local, func() bool { return sysLocal(fd) == local })
+		}
 		if errno = l.tryFirstBytes(p, f); p.seek != s {
 			return
 		}
