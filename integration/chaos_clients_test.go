@@ -2,6 +2,7 @@ package integration
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -23,9 +24,9 @@ type chaosClient struct {
 
 // A stay is a connection of which the client knows the target.
 type stay struct {
-	target        int
-	greeted, over time.Duration
-	open          bool
+	greeting
+	began, greeted, over time.Duration
+	open                 bool
 }
 
 // A habit is how a client treats a connection.
@@ -205,7 +206,7 @@ func (c *chaosClient) arrive(h *clientHalf) *stay {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.run.now()
-	v := &stay{target: h.greeting.target, greeted: now, open: true}
+	v := &stay{greeting: h.greeting, began: h.began, greeted: now, open: true}
 	for _, before := range c.stays {
 		if before.greeted >= h.began || !before.open && now >= before.over+minExpiry || before.target == v.target {
 			continue
@@ -213,12 +214,20 @@ func (c *chaosClient) arrive(h *clientHalf) *stay {
 		c.run.count("clients with another target than before", 1)
 		since := before.greeted - chaosMargin
 		if c.run.targets[before.target].steady(since, now) && !c.run.targets[v.target].abrupt.touched(since, now) {
-			c.run.fail("a client is on two targets", "at %s from %v, which has done well, and at %s: %s",
-				c.run.targets[before.target], before.greeted, c.run.targets[v.target], h)
+			c.run.fail("a client is on two targets", "at %s, which has done well, and at %s: %s\n\tbefore it was at%s",
+				c.run.targets[before.target], c.run.targets[v.target], h, c.itinerary())
 		}
 	}
 	c.stays = append(c.stays, v)
 	return v
+}
+
+// itinerary lists where the client was lately. The lock must be held.
+func (c *chaosClient) itinerary() (text string) {
+	for _, s := range c.stays {
+		text += fmt.Sprintf(" %d.%d from %v to %v to %v (open %v)", s.greeting.target, s.greeting.serial, s.began, s.greeted, s.over, s.open)
+	}
+	return text
 }
 
 // leave notes that a connection is over, and forgets what is long ago.
