@@ -2,7 +2,6 @@ package integration
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -20,13 +19,6 @@ type chaosClient struct {
 
 	mu    sync.Mutex
 	stays []*stay // the newest last
-}
-
-// A stay is a connection of which the client knows the target.
-type stay struct {
-	greeting
-	began, greeted, over time.Duration
-	open                 bool
 }
 
 // A habit is how a client treats a connection.
@@ -135,19 +127,21 @@ func (c *chaosClient) connect(p chaosPlan, way *entrance) {
 	}
 	var sending sync.WaitGroup
 	var writeErr error
-	sending.Go(func() { writeErr = h.send(conn, p) })
-	v, ended, err := c.receive(conn, h, p)
+	here := &stay{began: h.began}
+	sending.Go(func() { writeErr = c.send(conn, h, p, here) })
+	ended, err := c.receive(conn, h, p, here)
 	if p.habit == breaking && !ended && err == nil {
+		c.part(here)
 		reset(conn)
 		h.left = true
 	}
 	sending.Wait()
 	h.end, h.err = endingOf(ended, err, writeErr)
 	if !h.left {
+		c.part(here)
 		conn.Close()
 		h.ended = true
 	}
-	c.leave(v)
 }
 
 // hurry leaves while the target is being dialled, or soon after.
@@ -167,7 +161,7 @@ func (h *clientHalf) hurry(conn *net.TCPConn, p chaosPlan) {
 }
 
 // send says hello and all that the client has to say.
-func (h *clientHalf) send(conn *net.TCPConn, p chaosPlan) error {
+func (c *chaosClient) send(conn *net.TCPConn, h *clientHalf, p chaosPlan, here *stay) error {
 	n, err := conn.Write(p.hello.bytes())
 	h.sent = int64(n)
 	if err != nil {
@@ -176,73 +170,27 @@ func (h *clientHalf) send(conn *net.TCPConn, p chaosPlan) error {
 	stream := newPattern(p.id, false)
 	more, err := stream.send(conn, p.up, p.writing)
 	if h.sent += more; err == nil && p.endsUp {
+		c.part(here)
 		h.ended = conn.CloseWrite() == nil
 	}
 	return err
 }
 
 // receive reads the greeting and what the client wants to know.
-func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan) (s *stay, ended bool, err error) {
+func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan, here *stay) (ended bool, err error) {
 	var b [greetingSize]byte
 	n, ended, err := readUpTo(conn, b[:])
 	h.got = int64(n)
 	if ended || err != nil {
-		return nil, ended, err
+		return ended, err
 	}
 	if h.greeting, err = parseGreeting(b[:]); err != nil {
-		return nil, false, err
+		return false, err
 	}
 	h.greeted = true
-	s = c.arrive(h)
+	c.arrive(here, h)
 	stream := newPattern(p.id, true)
 	got, ended, err := stream.receive(conn, p.reads, p.reading)
 	h.got += got
-	return s, ended, err
-}
-
-// arrive notes at which target the client is, and that it is the one where it was before, if it was there just now
-// and nothing speaks against that target.
-func (c *chaosClient) arrive(h *clientHalf) *stay {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.run.now()
-	v := &stay{greeting: h.greeting, began: h.began, greeted: now, open: true}
-	for _, before := range c.stays {
-		if before.greeted >= h.began || !before.open && now >= before.over+minExpiry || before.target == v.target {
-			continue
-		}
-		c.run.count("clients with another target than before", 1)
-		since := before.greeted - chaosMargin
-		if c.run.targets[before.target].steady(since, now) && !c.run.targets[v.target].abrupt.touched(since, now) {
-			c.run.fail("a client is on two targets", "at %s, which has done well, and at %s: %s\n\tbefore it was at%s",
-				c.run.targets[before.target], c.run.targets[v.target], h, c.itinerary())
-		}
-	}
-	c.stays = append(c.stays, v)
-	return v
-}
-
-// itinerary lists where the client was lately. The lock must be held.
-func (c *chaosClient) itinerary() (text string) {
-	for _, s := range c.stays {
-		text += fmt.Sprintf(" %d.%d from %v to %v to %v (open %v)", s.greeting.target, s.greeting.serial, s.began, s.greeted, s.over, s.open)
-	}
-	return text
-}
-
-// leave notes that a connection is over, and forgets what is long ago.
-func (c *chaosClient) leave(v *stay) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	now := c.run.now()
-	if v != nil {
-		v.open, v.over = false, now
-	}
-	recent := c.stays[:0]
-	for _, v := range c.stays {
-		if v.open || now < v.over+minExpiry {
-			recent = append(recent, v)
-		}
-	}
-	c.stays = recent
+	return ended, err
 }

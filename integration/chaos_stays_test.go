@@ -1,0 +1,66 @@
+package integration
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A stay is a connection of which the client knows the target.
+type stay struct {
+	greeting
+	began, greeted time.Duration
+	parted         time.Duration // when something began that ends the connection, or 0
+}
+
+// alive reports whether the client's session certainly is, because of this connection.
+func (s *stay) alive(now time.Duration) bool { return s.parted == 0 || now < s.parted+minExpiry }
+
+// arrive notes at which target the client is, and looks whether it is the one where it was before, if it was there
+// just now and nothing speaks against that target.
+func (c *chaosClient) arrive(here *stay, h *clientHalf) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.run.now()
+	here.greeting, here.greeted = h.greeting, now
+	switch mannersFor(c.run.rng("manners", h.id), h.hello, c.run.mild).mood {
+	case hasty, resetting, closing: // the target may end it any moment
+		here.parted = now
+	}
+	c.stays = slices.DeleteFunc(c.stays, func(s *stay) bool { return !s.alive(now) })
+	for _, before := range c.stays {
+		if before.greeted < h.began && before.target != here.target {
+			c.mayMove(before, here, h)
+		}
+	}
+	c.stays = append(c.stays, here)
+}
+
+// mayMove fails if the client had no reason to go to another target: the one before has done well for long enough, and
+// the new one is not one where the client belongs and that has merely failed to serve the connection before. The lock
+// must be held.
+func (c *chaosClient) mayMove(before, here *stay, h *clientHalf) {
+	from, to, since := c.run.targets[before.target], c.run.targets[here.target], before.began-chaosMargin
+	if !from.steady(since, here.greeted) {
+		c.run.count("clients who moved from a target that had failed", 1)
+		return
+	}
+	if to.abrupt.touched(since, here.greeted) {
+		c.run.count("clients who came back to a target that had sent them away", 1)
+		return
+	}
+	text := ""
+	for _, s := range c.stays {
+		text += fmt.Sprintf(" %d.%d from %v to %v, parted %v;", s.target, s.serial, s.began, s.greeted, s.parted)
+	}
+	c.run.fail("a client is on two targets", "at %s, which has done well, and at %s: %s\n\tbefore it was at%s", from, to, h, text)
+}
+
+// part notes that a connection is about to end.
+func (c *chaosClient) part(s *stay) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.parted == 0 {
+		s.parted = c.run.now()
+	}
+}
