@@ -31,7 +31,8 @@ const (
 
 // Authorize asks an HTTP service whether a client may come in. It posts the client's and the local address as JSON,
 // `{"client": "203.0.113.7", "local": "192.0.2.1:443"}`. A status of 2xx lets the client in, and one of 4xx keeps it
-// out, with the first line of the body as the reason in the log. Anything else, redirects included, is an error.
+// out, with the first line of the body as the reason in the log, if it comes within 200ms. Anything else, redirects
+// included, is an error.
 //
 // A client is asked about once at a time, whatever number of connections waits for the answer.
 type Authorize struct {
@@ -132,7 +133,7 @@ func (a *Authorize) Decide(ctx context.Context, client *Client) error {
 		return nil
 	case err == nil:
 		return errors.New(refusal)
-	case a.OnError == onErrorDeny || ctx.Err() != nil:
+	case a.OnError == onErrorDeny || ctx.Err() != nil || errors.As(err, new(*fault)):
 		return err
 	}
 	a.errors.Do(func() {
