@@ -13,6 +13,7 @@ import (
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -33,8 +34,9 @@ func init() {
 type SelectionPolicy struct {
 	Options
 
-	dialer *dialer
-	places map[*target.Member]int // the index of each upstream
+	dialer   *dialer
+	places   map[*target.Member]int // the index of each upstream
+	refusals *refusals
 }
 
 // CaddyModule returns the Caddy module information.
@@ -56,6 +58,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
+	p.refusals = newRefusals(ctx.Logger())
 	var handler *l4proxy.Handler
 	for _, module := range ctx.Modules() {
 		if h, ok := module.(*l4proxy.Handler); ok {
@@ -104,8 +107,13 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 }
 
 // Select returns the upstream for the client, or nil if none is available. When it is called again for
-// the same connection, the upstream that it returned last has failed.
+// the same connection, the upstream that it returned last has failed. None is for a connection whose PROXY header is
+// wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		p.refusals.log(cx.RemoteAddr(), err)
+		return nil
+	}
 	c := p.choiceFor(cx)
 	if c.last != nil {
 		p.failed(c.last)

@@ -10,6 +10,7 @@ import (
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -20,6 +21,10 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
 		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		return nil
+	}
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		h.refused(remote, err)
 		return nil
 	}
 	header, err := h.proxyHeader(cx)

@@ -31,3 +31,10 @@ func (l *blockLogger) log(client net.Addr, v verdict) {
 	}
 	l.logger.Info("blocked a client", fields...)
 }
+
+// refuse logs why a client is not even decided about.
+func (l *blockLogger) refuse(remote net.Addr, err error) {
+	if l.limit.Admit() {
+		l.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+	}
+}

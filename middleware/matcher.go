@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 )
 
 func init() {
@@ -118,6 +120,12 @@ func keyOf(chain []json.RawMessage) (string, error) {
 // Match reports whether the chain lets the connection in.
 func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
 	remote := cx.RemoteAddr()
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		m.logger.refuse(remote, err)
+		// Any answer would lead to some route, and an error to a line in the log that strangers could repeat at will. So
+		// this ends layer4's goroutine for the connection, which closes it.
+		runtime.Goexit()
+	}
 	if made, ok := cx.GetVar(m.key).(*decision); ok && made.isAbout(remote) {
 		return made.allowed, nil
 	}
