@@ -33,7 +33,9 @@ const (
 // left to the routes that follow, and closed if there is none for it.
 //
 // It decides once for each connection, however often layer4 asks and however many matchers have the same
-// chain, so `not` may be used beside it. It decides before the client has sent anything and never waits for that.
+// chain, so `not` may be used beside it. It decides before the client has sent anything and never waits for that. Only if
+// a route before wanted to see what the client sends, and that is the first part of a TLS ClientHello, it leaves
+// the connection to that route until the ClientHello is complete.
 type Matcher struct {
 	// The middlewares, in the order in which they are asked. The first one that keeps the client out
 	// ends the chain. At least one.
@@ -125,6 +127,9 @@ func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
 		// Any answer would lead to some route, and an error to a line in the log that strangers could repeat at will. So
 		// this ends layer4's goroutine for the connection, which closes it.
 		runtime.Goexit()
+	}
+	if awaitsHello(cx.MatchingBytes()) {
+		return false, layer4.ErrConsumedAllPrefetchedBytes
 	}
 	if made, ok := cx.GetVar(m.key).(*decision); ok && made.isAbout(remote) {
 		return made.allowed, nil

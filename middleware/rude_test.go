@@ -48,7 +48,10 @@ func startRude(t *testing.T, answer func(net.Conn)) *rudeService {
 }
 
 // after answers as soon as the question is there, and then waits until the other side hangs up.
-func after(text string) func(net.Conn) {
+func after(text string) func(net.Conn) { return forever(text, "", time.Hour) }
+
+// forever answers with a head and then the same again and again, until the other side hangs up.
+func forever(head, again string, pause time.Duration) func(net.Conn) {
 	return func(conn net.Conn) {
 		reader := bufio.NewReader(conn)
 		request, err := http.ReadRequest(reader)
@@ -56,17 +59,18 @@ func after(text string) func(net.Conn) {
 			return
 		}
 		_, _ = io.Copy(io.Discard, request.Body)
-		_, _ = io.WriteString(conn, text)
-		_, _ = io.Copy(io.Discard, reader)
-	}
-}
-
-// forever answers with a head and then the same again and again, until the other side hangs up.
-func forever(head, again string, pause time.Duration) func(net.Conn) {
-	return func(conn net.Conn) {
-		_, err := io.WriteString(conn, head)
-		for ; err == nil; time.Sleep(pause) {
-			_, err = io.WriteString(conn, again)
+		left := make(chan struct{})
+		go func() {
+			_, _ = io.Copy(io.Discard, reader)
+			close(left)
+		}()
+		for text := head; ; text = again {
+			_, _ = io.WriteString(conn, text)
+			select {
+			case <-left:
+				return
+			case <-time.After(pause):
+			}
 		}
 	}
 }
