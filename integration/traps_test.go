@@ -21,6 +21,7 @@ var traps = map[string]func(t *testing.T) bool{
 	"A ClientHello in two segments goes to a later route, or nowhere":                    trapHelloInPieces,
 	"Once a route is decided, the next one that wants data loses":                        trapWantsData,
 	"The http matcher closes a connection when a name in its header comes in two pieces": trapHTTPInPieces,
+	"Every client that leaves while a matcher waits makes a line in the log":             trapMatchingLog,
 	"A broken PROXY header does not stop the handlers that come after":                   trapBadHeader,
 	"proxy_protocol wants a header from everybody it looks at":                           trapOptionalHeader,
 	"fallback_policy reject passes the header of a stranger on as data":                  trapRejectedHeader,
@@ -114,6 +115,16 @@ func trapHTTPInPieces(t *testing.T) bool {
 	request := "GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 	control(t, converse(t, listen, request), "a")
 	return converse(t, listen, inPieces(request, len("GET / HTTP/1.1\r\nHo"))...) == ""
+}
+
+func trapMatchingLog(t *testing.T) bool {
+	const clients = 100
+	listen := freeAddr(t)
+	caddy := startCaddy(t, "{\nlayer4 {\n"+listen+" {\n@a tls\nroute @a {\nclose\n}\n}\n}\n}\n")
+	for range clients {
+		control(t, converse(t, listen, ""), "")
+	}
+	return strings.Count(caddy.Log(), "matching connection") == clients
 }
 
 func trapBadHeader(t *testing.T) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -14,6 +15,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -36,7 +38,7 @@ type SelectionPolicy struct {
 
 	dialer   *dialer
 	places   map[*target.Member]int // the index of each upstream
-	refusals *refusals
+	refusals *loglimit.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -58,7 +60,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
-	p.refusals = newRefusals(ctx.Logger())
+	p.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)
 	var handler *l4proxy.Handler
 	for _, module := range ctx.Modules() {
 		if h, ok := module.(*l4proxy.Handler); ok {
@@ -111,7 +113,7 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 // wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		p.refusals.log(cx.RemoteAddr(), err)
+		p.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
 		return nil
 	}
 	c := p.choiceFor(cx)
