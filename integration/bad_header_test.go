@@ -9,13 +9,13 @@ import (
 
 // badHeaders are openings that are no PROXY header, though one is due.
 var badHeaders = map[string]string{
-	"none":             "hello, I am no header\r\n",
-	"malformed":        "PROXY TCP4 192.0.2.2 nonsense 1234 80\r\nhello",
-	"half":             "PROXY TCP4 192.0.2.2 192.0.2.1",
-	"too long":         "PROXY TCP4 " + strings.Repeat("1", 300) + "\r\n",
-	"unknown version":  "\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c\xc0\x00\x02\x02\xc0\x00\x02\x01\x04\xd2\x00\x50hello",
-	"v2 without a end": "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff\xc0\x00\x02\x02",
-	"nothing":          "",
+	"none":              "hello, I am no header\r\n",
+	"malformed":         "PROXY TCP4 192.0.2.2 nonsense 1234 80\r\nhello",
+	"half":              "PROXY TCP4 192.0.2.2 192.0.2.1",
+	"too long":          "PROXY TCP4 " + strings.Repeat("1", 300) + "\r\n",
+	"unknown version":   "\r\n\r\n\x00\r\nQUIT\n\x31\x11\x00\x0c\xc0\x00\x02\x02\xc0\x00\x02\x01\x04\xd2\x00\x50hello",
+	"v2 without an end": "\r\n\r\n\x00\r\nQUIT\n\x21\x11\xff\xff\xc0\x00\x02\x02",
+	"nothing":           "",
 }
 
 // For a connection whose PROXY header is wrong, late or missing, nothing is dialled and nobody decides, whatever
@@ -45,6 +45,7 @@ func TestBadProxyHeader(t *testing.T) {
 			network + addresses["middleware"] + " {\n" + guarded + "\n}\n" +
 			network + direct + " {\n@allowed " + limit + "route @allowed {\n" + sticky("", target) + "\n}\n}\n}\n}\n"
 		caddy := startCaddy(t, config)
+		before := inventory(t, caddy)
 		for name, address := range addresses {
 			for what, opening := range badHeaders {
 				conn := dialFrom(t, "127.0.8.1", address)
@@ -58,6 +59,7 @@ func TestBadProxyHeader(t *testing.T) {
 				}
 			}
 		}
+		awaitInventory(t, caddy, before)
 		if lines := strings.Count(caddy.Log(), "PROXY header"); lines < 3 || lines > 40 {
 			t.Errorf("%d lines about headers in the log", lines)
 		}
