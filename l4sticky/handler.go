@@ -80,6 +80,12 @@ type Handler struct {
 	// Default: 0.
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
+	// Whether the `seamless/` addresses of the config may be shared with other processes that listen there, each with
+	// its own sessions: the system spreads the connections over them. Else such an address is an error, on Linux,
+	// with the other process's PID if it can be known. It is looked at when a socket is opened, and one handler
+	// with it is enough. Default: false, in a Caddyfile `off`.
+	ReusePort bool `json:"reuse_port,omitempty"`
+
 	dialer    *dialer
 	times     relay.Options
 	failover  bool             // whether a dial that is late has another beside it
@@ -128,6 +134,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), logger: ctx.Logger()}
+	if h.ReusePort {
+		reusePorts(v.config, 1)
+	}
 	return nil
 }
 
@@ -199,6 +208,9 @@ func (h *Handler) Cleanup() error {
 	if caddy.Exiting() && h.GracePeriod > 0 {
 		h.dialer.awaitEmpty(exitBegan().Add(time.Duration(h.GracePeriod)))
 	}
+	if h.ReusePort {
+		reusePorts(h.dialer.config, -1)
+	}
 	h.dialer.quit()
 	return nil
 }
@@ -229,6 +241,7 @@ var exitBegan = sync.OnceValue(time.Now)
 //		half_close_timeout <duration>|off
 //		proxy_protocol v1|v2
 //		grace_period <duration>
+//		reuse_port on|off
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
@@ -244,6 +257,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	options["half_close_timeout"] = parse.Off(parse.Duration(&h.HalfCloseTimeout), func() { h.HalfCloseTimeout = 0 })
 	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
 	options["grace_period"] = parse.Duration(&h.GracePeriod)
+	options["reuse_port"] = parse.OnOff(&h.ReusePort)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
 		u := new(Upstream)
 		h.Upstreams = append(h.Upstreams, u)

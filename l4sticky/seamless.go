@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/portowner"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
@@ -22,7 +23,8 @@ func init() {
 
 // seamless opens listeners of the networks seamless, seamless4 and seamless6: TCP on an address whose socket stays
 // open while configs come and go, so that no connection that waits in it is reset. Their Accept never fails for want
-// of descriptors, and what it accepts costs sticky_proxy least.
+// of descriptors, and what it accepts costs sticky_proxy least. An address on which another process listens is an
+// error unless the config has the option reuse_port.
 func seamless(tcp string) caddy.ListenerFunc {
 	return func(ctx context.Context, _, host, portRange string, portOffset uint, config net.ListenConfig) (any, error) {
 		// Several ports come as a range with the offset of the one that is meant.
@@ -32,6 +34,10 @@ func seamless(tcp string) caddy.ListenerFunc {
 		}
 		address = address.At(portOffset)
 		return relay.Listen(ctx, address.String(), config, func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
+			if !reusesPorts(ctx) {
+				defer portowner.Lock(uint16(address.StartPort))()
+				config = refusingSharedPorts(config)
+			}
 			// Caddy's own way knows how to bind a low port without being root, and shares it with its plain sockets.
 			opened, err := address.Listen(ctx, 0, config)
 			if err != nil {
