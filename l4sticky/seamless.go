@@ -25,8 +25,17 @@ func init() {
 // open while configs come and go, so that no connection that waits in it is reset. Their Accept never fails for want
 // of descriptors, and what it accepts costs sticky_proxy least. An address on which another process listens is an
 // error unless the config has the option reuse_port.
+//
+// The hosts `fd/3` and `fdname/web` stand for a listening socket that this process was started with.
 func seamless(tcp string) caddy.ListenerFunc {
 	return func(ctx context.Context, _, host, portRange string, portOffset uint, config net.ListenConfig) (any, error) {
+		if fd, err := inheritedDescriptor(host); err != nil {
+			return nil, fmt.Errorf("listening on %s: %w", host, err)
+		} else if fd >= 0 {
+			return relay.Listen(ctx, fmt.Sprintf("fd/%d", fd), config, func(_ context.Context, config net.ListenConfig) (net.Listener, error) {
+				return listenInherited(fd, config)
+			})
+		}
 		// Several ports come as a range with the offset of the one that is meant.
 		address, err := caddy.ParseNetworkAddress(caddy.JoinNetworkAddress(tcp, host, portRange))
 		if err != nil {
