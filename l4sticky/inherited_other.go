@@ -9,5 +9,5 @@ import (
 
 // listenInherited is an error, since processes of this system are started with no sockets.
 func listenInherited(int, net.ListenConfig) (net.Listener, error) {
-	return nil, errors.New("listening on a descriptor: only Unix systems hand sockets over")
+	return nil, errors.New("only Unix systems hand sockets over")
 }

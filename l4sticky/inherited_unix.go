@@ -3,6 +3,7 @@
 package l4sticky
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -15,22 +16,22 @@ import (
 func listenInherited(fd int, config net.ListenConfig) (net.Listener, error) {
 	listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
 	if err != nil || listens == 0 {
-		return nil, fmt.Errorf("listening on fd/%d: it is not a listening socket that this process was started with", fd)
+		return nil, errors.New("it is not a listening socket that this process was started with")
 	}
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, firstInherited)
 	if err != nil {
-		return nil, fmt.Errorf("listening on fd/%d: %w", fd, os.NewSyscallError("fcntl", err))
+		return nil, os.NewSyscallError("fcntl", err)
 	}
 	file := os.NewFile(uintptr(own), "")
 	defer file.Close()
 	ln, err := net.FileListener(file)
 	if err != nil {
-		return nil, fmt.Errorf("listening on fd/%d: %w", fd, err)
+		return nil, err
 	}
 	tcp, ok := ln.(*net.TCPListener)
 	if !ok {
 		_ = ln.Close()
-		return nil, fmt.Errorf("listening on fd/%d: %v is no TCP address; without seamless/ it may be of any kind", fd, ln.Addr())
+		return nil, fmt.Errorf("%v is no TCP address; without seamless/ it may be of any kind", ln.Addr())
 	}
 	if config.Control == nil {
 		return tcp, nil
@@ -41,7 +42,7 @@ func listenInherited(fd int, config net.ListenConfig) (net.Listener, error) {
 	}
 	if err != nil {
 		_ = tcp.Close()
-		return nil, fmt.Errorf("listening on fd/%d: %w", fd, err)
+		return nil, err
 	}
 	return tcp, nil
 }
