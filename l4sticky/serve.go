@@ -52,7 +52,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 			return nil
 		}
 	}
-	return h.carry(down, first, a)
+	return h.carry(down, first, len(header), a)
 }
 
 // handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
@@ -93,7 +93,7 @@ func (h *Handler) over(remote net.Addr, option string, limit int) {
 }
 
 // carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
+func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) error {
 	up, line := relay.Connect(a, &h.times, h.dialTarget)
 	if line == nil {
 		relay.Dismiss(down)
@@ -101,7 +101,7 @@ func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
 	}
 	defer up.Close()
 	h.times.KeepAlive.Apply(down)
-	relay.Run(down, up, first, line, &h.times)
+	relay.Run(down, up, first, header, line, &h.times)
 	return nil
 }
 
