@@ -26,6 +26,7 @@ type Conn struct {
 	readDeadline  time.Time
 	writeDeadline time.Time
 	taken         bool
+	settled       bool // it is not counted any more
 }
 
 // RemoteAddr returns the client's address.
@@ -185,6 +186,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unsyncedSettle()
 	switch {
 	case c.real != nil:
 		return c.real.Close()
@@ -209,10 +211,19 @@ func (c *Conn) dismiss() bool {
 	return true
 }
 
+// unsyncedSettle notes that it is known what becomes of the connection.
+func (c *Conn) unsyncedSettle() {
+	if !c.settled {
+		c.settled = true
+		unsettled.Add(-1)
+	}
+}
+
 // take hands the descriptor over.
 func (c *Conn) take() (int32, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unsyncedSettle()
 	if c.real != nil {
 		return duplicate(c.real)
 	}
