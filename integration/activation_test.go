@@ -6,12 +6,12 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // activated returns a command of the binary that is started with a listening socket as its descriptor 3, called web,
@@ -41,38 +41,135 @@ func heldSocket(t testing.TB) (addr string, socket *os.File) {
 	return ln.Addr().String(), socket
 }
 
-// While an activator holds the socket, a restart loses no connection: neither those that wait nor those that are open.
-func TestRestartOfActivated(t *testing.T) {
+// startActivated runs the binary with a held socket and a config, and returns when it serves.
+func startActivated(t testing.TB, socket *os.File, config string) *balancerProcess {
+	t.Helper()
+	path, adapter := writeConfig(t, config)
+	admin := adminSocket(t)
+	p := &balancerProcess{exited: make(chan struct{}), logPath: filepath.Join(t.TempDir(), "log"), admin: adminClient(admin)}
+	p.cmd = activated(t, socket, "run", "--config", path, "--adapter", adapter)
+	p.cmd.Env = append(p.cmd.Env, "CADDY_ADMIN=unix/"+admin)
+	log, err := os.Create(p.logPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go p.wait()
+	t.Cleanup(func() { p.end(t) })
+	return p
+}
+
+// A config on a held socket is replaced and refused like any other, and the connections that came by it are carried
+// without a goroutine for each.
+func TestActivated(t *testing.T) {
 	for _, listen := range []string{"fd/3", "seamless/fd/3", "seamless/fdname/web"} {
 		t.Run(listen, func(t *testing.T) {
 			t.Parallel()
 			addr, socket := heldSocket(t)
-			path, adapter := writeConfig(t, balance(listen, "grace_period 10s", greeters(t, 2)...))
-			start := func() *exec.Cmd {
-				t.Helper()
-				log, err := os.CreateTemp(t.TempDir(), "log")
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer log.Close()
-				cmd := activated(t, socket, "run", "--config", path, "--adapter", adapter)
-				cmd.Stdout, cmd.Stderr = log, log
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				return cmd
+			targets := greeters(t, 2)
+			caddy := startActivated(t, socket, balance(listen, "", targets[0]))
+			who(t, "127.0.0.2", addr)
+			before, _ := caddy.goroutines(t)
+			var conns []*net.TCPConn
+			for _, ip := range clientIPs(50) {
+				conn, _ := hold(t, ip, addr)
+				conns = append(conns, conn)
 			}
+			await(t, "the goroutines that accepted to end", func() bool {
+				now, _ := caddy.goroutines(t)
+				return now < before+len(conns)/2
+			})
 
+			taken := freeAddr(t)
+			blocker, err := net.Listen("tcp", taken)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer blocker.Close()
+			if err := caddy.load(balance(listen+" "+taken, "", targets[1])); err == nil {
+				t.Error("an address that is taken was accepted")
+			}
+			for range 20 {
+				if name := who(t, "127.0.0.2", addr); name != "a" {
+					t.Fatal("a config that was refused serves")
+				}
+			}
+			for i := range 4 {
+				caddy.reload(t, balance(listen, "", targets[(i+1)%2]))
+				if name, want := who(t, "127.0.0.2", addr), targets[(i+1)%2].name; name != want {
+					t.Errorf("after a reload %s serves, want %s", name, want)
+				}
+			}
+			// Without the socket, clients wait for a config that has it.
+			caddy.reload(t, balance(freeAddr(t), "", targets[0]))
+			waiting := dialFrom(t, "127.0.0.2", addr)
+			caddy.reload(t, balance(listen, "", targets[0]))
+			if name := mustReadLine(t, waiting); name != "a" {
+				t.Errorf("%s serves who has waited", name)
+			}
+			for _, conn := range conns {
+				mustEcho(t, conn)
+			}
+		})
+	}
+}
+
+// Descriptors that are not what is meant are refused, with words that say so.
+func TestNotActivated(t *testing.T) {
+	t.Parallel()
+	_, socket := heldSocket(t)
+	for listen, says := range map[string]string{
+		"seamless/fd/0":       `\"0\" is not the number of a descriptor, which is 3 or more`,
+		"seamless/fd/web":     `\"web\" is not the number of a descriptor`,
+		"seamless/fd/100":     "listening on fd/100: it is not a listening socket that this process was started with",
+		"seamless/fdname/web": "this process was given no descriptors with names (LISTEN_FDNAMES and LISTEN_PID in its environment)",
+	} {
+		if log := mustNotStart(t, balance(listen, "", greeters(t, 1)...)); !strings.Contains(log, says) {
+			t.Errorf("%s: the log does not say %q:\n%s", listen, says, log)
+		}
+	}
+	path, adapter := writeConfig(t, balance("seamless/fdname/other", "", greeters(t, 1)...))
+	output, err := activated(t, socket, "run", "--config", path, "--adapter", adapter).CombinedOutput()
+	if says := `no descriptor has the name \"other\"; those that this process was given are web`; err == nil || !strings.Contains(string(output), says) {
+		t.Errorf("%v: the output does not say %q:\n%s", err, says, output)
+	}
+}
+
+// slowly lets every client in after a moment.
+const slowly = `module.exports.run = balancer => balancer.addMiddleware('connection', (socket, next) => setTimeout(next, 20));`
+
+// While an activator holds the socket, a restart loses no connection: neither those that wait, nor those about which
+// a middleware decides, nor those that are open.
+func TestRestartOfActivated(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "slowly.js")
+	if err := os.WriteFile(script, []byte(slowly), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	targets := greeters(t, 2)
+	handler := sticky("grace_period 10s", targets...)
+	for name, config := range map[string]string{
+		"fd/3":                caddyfile(server{"fd/3", handler}),
+		"seamless/fd/3":       caddyfile(server{"seamless/fd/3", handler}),
+		"seamless/fdname/web": caddyfile(server{"seamless/fdname/web", handler}),
+		"behind a middleware": "{\n\tlayer4 {\n\t\tseamless/fd/3 {\n@allowed middleware {\nscript " + script + "\n}\nroute @allowed {\n" +
+			handler + "\n}\n}\n}\n}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, socket := heldSocket(t)
 			var served atomic.Int64
 			var stop atomic.Bool
 			var clients sync.WaitGroup
-			cmd := start()
+			caddy := startActivated(t, socket, config)
 			for _, ip := range clientIPs(8) {
 				clients.Go(func() {
-					for !stop.Load() {
+					for !stop.Load() && !t.Failed() {
 						if err := converse(ip, addr); err != nil {
 							t.Errorf("after %d were served: %v", served.Load(), err)
-							return
 						}
 						served.Add(1)
 					}
@@ -80,20 +177,15 @@ func TestRestartOfActivated(t *testing.T) {
 			}
 			for range 5 {
 				before := served.Load()
-				await(t, "clients to be served", func() bool { return served.Load() > before+100 || t.Failed() })
-				if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-					t.Fatal(err)
+				await(t, "clients to be served", func() bool { return served.Load() > before+50 || t.Failed() })
+				if err := caddy.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+					t.Error(err)
 				}
-				if err := cmd.Wait(); err != nil {
-					t.Errorf("it ended with %v", err)
-				}
-				time.Sleep(50 * time.Millisecond) // so that connections wait
-				cmd = start()
+				<-caddy.exited
+				caddy = startActivated(t, socket, config)
 			}
 			stop.Store(true)
 			clients.Wait()
-			_ = cmd.Process.Signal(syscall.SIGTERM)
-			_ = cmd.Wait()
 			t.Logf("%d were served", served.Load())
 		})
 	}
