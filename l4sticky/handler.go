@@ -5,7 +5,6 @@ package l4sticky
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -83,8 +82,9 @@ type Handler struct {
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
 
 	// How long open connections may go on when Caddy exits; new ones are refused at once. Caddy exits as soon as
-	// the last connection of the pool is done. Zero means that they end with Caddy; negative is an error.
-	// Default: 0.
+	// the last connection of the pool is done. What is left then is reset, as it is when Caddy is told once more to
+	// exit. The longest of the handlers of a pool counts, also for connections of a pool that no config has any more.
+	// Zero means that they end with Caddy; negative is an error. Default: 0.
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
 	// Whether the `seamless/` addresses of the config may be shared with other processes that listen there, each with
@@ -141,6 +141,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	v.extendGrace(time.Duration(h.GracePeriod))
 	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), keepAlive: h.times.KeepAlive, logger: ctx.Logger()}
 	if h.ReusePort {
 		reusePorts(v.config, 1)
@@ -148,25 +149,19 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it waits for the
-// connections that are open.
+// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, connections that are not at a
+// handler yet have the time to get there.
 func (h *Handler) Cleanup() error {
 	if h.dialer == nil {
 		return nil
 	}
-	if caddy.Exiting() && h.GracePeriod > 0 {
-		h.dialer.awaitEmpty(exitBegan().Add(time.Duration(h.GracePeriod)))
-	}
+	awaitSettled(time.Duration(h.GracePeriod))
 	if h.ReusePort {
 		reusePorts(h.dialer.config, -1)
 	}
 	h.dialer.quit()
 	return nil
 }
-
-// exitBegan returns the time when the first handler noticed that Caddy exits. All wait from then on, though one
-// is asked after the other.
-var exitBegan = sync.OnceValue(time.Now)
 
 // UnmarshalCaddyfile sets up the Handler from Caddyfile tokens. Syntax:
 //

@@ -13,6 +13,9 @@ func Go(net.Conn, []byte, Route, *Options, *Leash) (bool, error) { return false,
 // Unsettled returns 0: on this system nobody counts what listeners have accepted.
 func Unsettled() int { return 0 }
 
+// Abort resets the connections whose Line is one of those.
+func Abort(which func(owner any) bool) { abortRelays(which) }
+
 // A Leash lets somebody else end the connection of a client that Go carries.
 type Leash struct{}
 
