@@ -86,14 +86,6 @@ func localPort(conn net.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), uint16(tcp.Port))
 }
 
-// bottomOf returns the connection below all wrappers.
-func bottomOf(conn net.Conn) net.Conn {
-	for inner := conn; inner != nil; inner = unwrap(inner) {
-		conn = inner
-	}
-	return conn
-}
-
 // cameFrom returns the own dial at the other end of a connection, if there is one.
 func cameFrom(bottom net.Conn) (d ownDial, own bool) {
 	remote, isTCP := bottom.RemoteAddr().(*net.TCPAddr)

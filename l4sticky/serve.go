@@ -9,6 +9,7 @@ import (
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -24,7 +25,11 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
-	bottom := bottomOf(cx.Conn)
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		h.refused(remote, err)
+		return nil
+	}
+	bottom := connchain.Bottom(cx.Conn)
 	noteServed(bottom.LocalAddr())
 	way, ok := h.wayOf(bottom)
 	if !ok {
