@@ -75,6 +75,12 @@ func (a *attempt) Next(w relay.Waker) (relay.Dial, relay.Step) {
 	}
 }
 
+// dialling returns what connects to a target. It goes without the attempt, which may be over before a dial is.
+func (a *attempt) dialling() func(context.Context, relay.Dial) (net.Conn, error) {
+	still := &attempt{Handler: a.Handler, way: a.way, local: a.local}
+	return still.dialTarget
+}
+
 // dialTarget connects to a target for the relay.
 func (a *attempt) dialTarget(ctx context.Context, d relay.Dial) (net.Conn, error) {
 	conn, err := a.dialer.dial(ctx, d.Target.(*target.Member))

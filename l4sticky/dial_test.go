@@ -45,7 +45,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 func connect(t *testing.T, h *Handler) (net.Conn, *target.Member) {
 	t.Helper()
 	a := h.attempt(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
-	conn, made := relay.Connect(a, &h.times, a.dialTarget)
+	conn, made := relay.Connect(a, &h.times, a.dialling())
 	if made == nil {
 		return nil, nil
 	}
@@ -156,6 +156,19 @@ func TestBlamelessFailure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDialOutlivesSearch dials for a client who has left, as when the goroutine that does so gets its turn late.
+func TestDialOutlivesSearch(t *testing.T) {
+	h, home, _ := newBalancer(t, listen(t), listen(t))
+	a := h.attempt(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	dial := a.dialling()
+	a.Lost(relay.ErrClientLeft)
+	conn, err := dial(t.Context(), relay.Dial{Target: home})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
 }
 
 // TestLookupForWantOfDescriptors is what the resolver makes of it when there is no descriptor to ask with.

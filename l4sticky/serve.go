@@ -105,7 +105,7 @@ func (h *Handler) over(remote net.Addr, option string, limit int) {
 
 // carry relays a connection while it waits.
 func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) error {
-	up, line := relay.Connect(a, &h.times, a.dialTarget)
+	up, line := relay.Connect(a, &h.times, a.dialling())
 	if line == nil {
 		relay.Dismiss(down)
 		return nil
