@@ -24,8 +24,8 @@ func (c *chaosClient) arrive(here *stay, h *clientHalf) {
 	now := c.run.now()
 	here.greeting, here.greeted = h.greeting, now
 	switch mannersFor(c.run.rng("manners", h.id), h.hello, c.run.mild).mood {
-	case hasty, resetting, closing: // the target may end it any moment
-		here.parted = now
+	case hasty, resetting, closing: // the target may have ended it long before the client learned that it had begun
+		here.parted = h.began
 	}
 	c.stays = slices.DeleteFunc(c.stays, func(s *stay) bool { return !s.alive(now) })
 	for _, before := range c.stays {
