@@ -1,7 +1,6 @@
 package l4sticky
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,16 +22,23 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
-		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		h.dialer.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
+		return nil
+	}
+	bottom := connchain.Bottom(cx.Conn)
+	noteServed(bottom.LocalAddr())
+	way, ok := h.wayOf(bottom)
+	if !ok {
+		relay.Dismiss(cx.Conn)
 		return nil
 	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
 		return nil
 	}
 	down, early := downstream(cx)
@@ -42,7 +48,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		relay.Dismiss(down)
 		return nil
 	}
-	a.header = len(header)
+	a.header, a.way, a.local = len(header), way, bottom.LocalAddr()
 	var leash *relay.Leash
 	if guest, ok := cx.GetVar(handoverVar).(handover); ok {
 		leash = new(relay.Leash)
@@ -57,7 +63,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 			return nil
 		}
 	}
-	return h.carry(down, first, a)
+	return h.carry(down, first, len(header), a)
 }
 
 // handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
@@ -92,25 +98,22 @@ func (h *Handler) attempt(remote net.Addr) *attempt {
 func (h *Handler) over(remote net.Addr, option string, limit int) {
 	h.dialer.leave()
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
-	if h.refusals.Admit() {
+	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
 	}
 }
 
 // carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
-	up, line := relay.Connect(a, &h.times, h.dialTarget)
+func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) error {
+	up, line := relay.Connect(a, &h.times, a.dialTarget)
 	if line == nil {
 		relay.Dismiss(down)
 		return nil
 	}
 	defer up.Close()
-	relay.Run(down, up, first, line, &h.times)
+	h.times.KeepAlive.Apply(down)
+	relay.Run(down, up, first, header, line, &h.times)
 	return nil
-}
-
-func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {
-	return h.dialer.dial(ctx, t.(*target.Member))
 }
 
 // A line is a connection that has its target.
@@ -146,9 +149,9 @@ func (l *line) Done(r relay.Result) {
 }
 
 // refused logs why a connection is closed unserved.
-func (h *Handler) refused(remote net.Addr, err error) {
-	if h.refusals.Admit() {
-		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+func (d *dialer) refused(remote net.Addr, err error) {
+	if d.lines.Admit() {
+		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
 }
 

@@ -95,9 +95,14 @@ func (l *Loop) nextAddress(p *pair, i int) {
 			continue
 		}
 		f.fd, f.life = fd, l.newLife()
+		p.options.KeepAlive.setOptions(fd)
 		if errno = sysConnect(fd, to); errno != 0 && errno != unix.EINPROGRESS {
 			f.err = os.NewSyscallError("connect", errno)
 			continue
+		}
+		if p.options.Own != nil && p.options.Own(to) {
+			local := sysLocal(fd)
+			s.route.Own(f.dial, local, func() bool { return sysLocal(fd) == local })
 		}
 		if errno = l.tryFirstBytes(p, f); p.seek != s {
 			return

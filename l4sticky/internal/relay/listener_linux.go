@@ -115,7 +115,7 @@ func openDoor(ctx context.Context, config net.ListenConfig, open Open) (*door, e
 	if !ok || fd < 0 {
 		return nil, fmt.Errorf("%v is no TCP address", ln.Addr())
 	}
-	season(fd)
+	DefaultKeepAlive.setOptions(fd)
 	return &door{loop: loop, fd: fd, slot: -1, addr: addr, fixed: !addr.IP.IsUnspecified()}, nil
 }
 

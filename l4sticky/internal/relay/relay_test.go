@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func startRun(t *testing.T, network, address string, early []byte, options *Opti
 	up, target := connected(t, "tcp", "127.0.0.1:0")
 	b := newBench(t, client, target)
 	go func() {
-		Run(wrap(down), up, early, b, options)
+		Run(wrap(down), up, early, len(early), b, options)
 		_ = up.Close()
 		_ = down.Close()
 	}()
@@ -185,6 +186,18 @@ func expectEnd(t *testing.T, conn net.Conn) {
 	t.Helper()
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
 		t.Fatalf("read %q, %v; want the end of the stream", rest, err)
+	}
+}
+
+// expectReset reads the rest of a stream, which must be cut.
+func expectReset(t *testing.T, conn net.Conn) {
+	t.Helper()
+	rest, err := io.ReadAll(conn)
+	if _, isTCP := conn.(*net.TCPConn); !isTCP && err == nil {
+		return // there is no reset of a Unix socket
+	}
+	if len(rest) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("read %q, %v; want a reset", rest, err)
 	}
 }
 

@@ -59,6 +59,9 @@ type Route interface {
 	Failed(Dial, error) error
 	// Dropped is told that a dial was given up, or its connection closed unused.
 	Dropped(Dial)
+	// Own is told of a dial to an address for which Options.Own has said yes, with the address of its dialling end,
+	// and by what to know whether it is still open.
+	Own(d Dial, local netip.AddrPort, open func() bool)
 	// Lost is told that the connection ends without a target: with a nil error because there was none left,
 	// or with ErrClientLeft, or with what went wrong.
 	Lost(error)
@@ -85,7 +88,25 @@ type Options struct {
 	Idle time.Duration
 	// HalfClose does the same once one direction has ended. Zero is never.
 	HalfClose time.Duration
+	// KeepAlive finds out that a peer has vanished.
+	KeepAlive KeepAlive
+	// Own reports whether a dial may come back to this process, so that its route wants to know of it. It may be nil.
+	Own func(to netip.AddrPort) bool
 }
+
+// KeepAlive are the socket options by which the system finds out that a peer has vanished without a word.
+type KeepAlive struct {
+	// Idle is after what silence the peer is probed, in whole seconds. Zero is never.
+	Idle time.Duration
+	// Interval is how long a probe may go unanswered until the next one, in whole seconds.
+	Interval time.Duration
+	// UserTimeout is how long sent bytes or probes may go unanswered until the connection is over. Zero leaves
+	// that to the system: after 9 probes, or about 15 minutes of sending again.
+	UserTimeout time.Duration
+}
+
+// DefaultKeepAlive is what the connections of a Listener have from the start.
+var DefaultKeepAlive = KeepAlive{Idle: 15 * time.Second, Interval: 15 * time.Second, UserTimeout: 150 * time.Second}
 
 // askAgain is how often a route is asked what to do about a dial that is late.
 const askAgain = 50 * time.Millisecond
