@@ -225,9 +225,9 @@ func (a *attempt) Lost(err error) {
 	defer a.free()
 	switch {
 	case err == nil:
-		a.refused(a.remote, errNoTarget)
+		a.dialer.refused(a.remote, errNoTarget)
 	case !errors.Is(err, relay.ErrClientLeft):
-		a.refused(a.remote, err)
+		a.dialer.refused(a.remote, err)
 	}
 	a.dialer.sessions.Release(a.session)
 	a.dialer.leave()

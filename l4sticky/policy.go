@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -15,7 +14,6 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
-	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -37,9 +35,8 @@ func init() {
 type SelectionPolicy struct {
 	Options
 
-	dialer   *dialer
-	places   map[*target.Member]int // the index of each upstream
-	refusals *loglimit.Logger
+	dialer *dialer
+	places map[*target.Member]int // the index of each upstream
 }
 
 // CaddyModule returns the Caddy module information.
@@ -61,7 +58,6 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
-	p.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)
 	var handler *l4proxy.Handler
 	for _, module := range ctx.Modules() {
 		if h, ok := module.(*l4proxy.Handler); ok {
@@ -114,7 +110,7 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 // wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		p.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
+		p.dialer.refused(cx.RemoteAddr(), err)
 		return nil
 	}
 	c := p.choiceFor(cx)

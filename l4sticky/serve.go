@@ -22,11 +22,11 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
-		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		h.dialer.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
 		return nil
 	}
 	bottom := connchain.Bottom(cx.Conn)
@@ -38,7 +38,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
 		return nil
 	}
 	down, early := downstream(cx)
@@ -149,9 +149,9 @@ func (l *line) Done(r relay.Result) {
 }
 
 // refused logs why a connection is closed unserved.
-func (h *Handler) refused(remote net.Addr, err error) {
-	if h.dialer.lines.Admit() {
-		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+func (d *dialer) refused(remote net.Addr, err error) {
+	if d.lines.Admit() {
+		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
 }
 
