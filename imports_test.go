@@ -22,7 +22,7 @@ var arrows = map[string][]string{
 	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse"},
 	"l4sticky/internal/":   {},
 	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse"},
-	"middleware/internal/": {},
+	"middleware/internal/": {"internal/"},
 	"privileges":           {"caddyfile/parse"},
 	"integration":          {""},
 	"integration/":         {""},

@@ -167,7 +167,7 @@ func TestRestartOfActivated(t *testing.T) {
 			for _, ip := range clientIPs(8) {
 				clients.Go(func() {
 					for !stop.Load() && !t.Failed() {
-						if err := converse(ip, addr); err != nil {
+						if err := roundTrip(ip, addr); err != nil {
 							t.Errorf("after %d were served: %v", served.Load(), err)
 						}
 						served.Add(1)
@@ -191,7 +191,7 @@ func TestRestartOfActivated(t *testing.T) {
 }
 
 // converse opens a connection, and checks that it is served until the client ends it.
-func converse(ip, addr string) error {
+func roundTrip(ip, addr string) error {
 	conn, err := tryDial(ip, addr)
 	if err != nil {
 		return err

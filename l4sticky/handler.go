@@ -10,10 +10,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
-	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
-	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -95,9 +93,8 @@ type Handler struct {
 
 	dialer    *dialer
 	times     relay.Options
-	failover  bool             // whether a dial that is late has another beside it
-	plain     bool             // all upstreams are TCP
-	refusals  loglimit.Limiter // of the log lines that strangers can cause
+	failover  bool // whether a dial that is late has another beside it
+	plain     bool // all upstreams are TCP
 	ppVersion byte
 }
 
@@ -118,10 +115,10 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options and joins the pool.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.refusals.LeftOut = func(lines int) {
-		ctx.Logger().Warn("closed more connections, left out of the log", zap.Int("left_out", lines))
-	}
 	if err := h.setDefaults(); err != nil {
+		return err
+	}
+	if err := refuseLoops(ctx); err != nil {
 		return err
 	}
 	h.plain = true
@@ -142,7 +139,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	v.extendGrace(time.Duration(h.GracePeriod))
-	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), keepAlive: h.times.KeepAlive, logger: ctx.Logger()}
+	h.dialer = newDialer(v, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	if h.ReusePort {
 		reusePorts(v.config, 1)
 	}

@@ -120,7 +120,16 @@ func (d *door) accept(l *Loop) {
 			d.unsyncedPause()
 			break
 		}
+		if !descriptors.admit(l.now) {
+			report("accepting a connection", errNoDescriptors)
+			d.unsyncedPause()
+			reclaim()
+			break
+		}
 		fd, remote, errno := sysAccept(d.fd)
+		if errno != 0 {
+			descriptors.release(true)
+		}
 		switch errno {
 		case 0:
 			ln.queue = append(ln.queue, newConn(d, fd, remote))

@@ -209,7 +209,7 @@ func Unsettled() int { return int(unsettled.Load()) }
 // newConn returns a connection that was just accepted.
 func newConn(d *door, fd int32, remote netip.AddrPort) *Conn {
 	unsettled.Add(1)
-	c := &Conn{door: d, fd: fd}
+	c := &Conn{door: d, fd: fd, promised: promised | pending}
 	addr := remote.Addr()
 	c.remote.Port, c.remote.Zone = int(remote.Port()), addr.Zone()
 	if addr.Is4() {

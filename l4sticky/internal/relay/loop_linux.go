@@ -3,7 +3,6 @@ package relay
 import (
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -51,12 +50,13 @@ type Loop struct {
 
 // An arrival is a client that comes to a loop.
 type arrival struct {
-	fd      int32
-	early   []byte
-	route   Route
-	options *Options
-	leash   *Leash
-	moved   *pair // a pair from another loop, instead
+	fd       int32
+	early    []byte
+	route    Route
+	options  *Options
+	leash    *Leash
+	promised promise
+	moved    *pair // a pair from another loop, instead
 }
 
 // nap is how long a loop sleeps, in milliseconds, without telling the scheduler. A loop at work is woken sooner. To tell
@@ -233,7 +233,7 @@ func (l *Loop) open(s arrival) {
 		l.adopt(s.moved)
 		return
 	}
-	p := &pair{options: s.options, leash: s.leash, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
+	p := &pair{options: s.options, leash: s.leash, promised: s.promised, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
 	l.slots[p.slot] = p
 	l.current = p
 	p.seek = &seek{loop: l, pair: p, route: s.route}
@@ -266,11 +266,8 @@ func (l *Loop) abandon(p *pair, errno unix.Errno) {
 // Abort resets the connections whose Line, or Route while there is none, is one of those. It returns when that is done.
 func Abort(which func(owner any) bool) {
 	abortRelays(which)
-	loops.mu.Lock()
-	all := slices.Clone(loops.all)
-	loops.mu.Unlock()
 	var wait sync.WaitGroup
-	for _, l := range all {
+	for _, l := range allLoops() {
 		wait.Add(1)
 		l.post(func() {
 			defer wait.Done()
@@ -297,6 +294,7 @@ func (l *Loop) abort(which func(owner any) bool) {
 // drop forgets a pair, whose sockets are closed.
 func (l *Loop) drop(p *pair) {
 	l.detach(p)
+	p.promised.release()
 	p.state |= dead
 	p.seek, p.line = nil, nil
 	for i := range p.flows {

@@ -87,6 +87,7 @@ type closeWriter interface{ CloseWrite() error }
 // The first bytes of the early ones may be another's than the client's: so many as announced says.
 func Run(client, target net.Conn, early []byte, announced int, line Line, options *Options) {
 	r := &relay{client: client, target: target, announced: announced, line: line, options: options}
+	noteTarget(client)
 	running.Store(r, nil)
 	defer running.Delete(r)
 	r.watchIdle()
