@@ -22,6 +22,10 @@ const (
 	// reached marks the refs of a session whose client has had a connection to its target.
 	reached = 1 << 31
 
+	// maxRefs is how many connections can be counted in a session. They need no more room: each holds a
+	// descriptor, of which Linux gives a process at most as many.
+	maxRefs = reached - 1
+
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
 
@@ -143,12 +147,15 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit in
 // unsyncedReuse counts one more connection in a session, if there is one and the limit allows it. The shard must be
 // locked.
 func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Session[T], bool) {
-	switch {
-	case s == nil:
+	if s == nil {
 		return nil, true
-	case limit > 0 && s.refs&^reached >= uint32(limit):
+	}
+	switch open := s.refs &^ reached; {
+	case limit > 0 && int64(open) >= int64(limit):
 		return nil, false
-	case s.refs&^reached == 0:
+	case open == maxRefs:
+		return &Session[T]{client: s.client, refs: 1, hash: s.hash | detached}, true
+	case open == 0:
 		sh.unsyncedUnlist(s)
 		if t.expired(s, t.now()) {
 			var none T
