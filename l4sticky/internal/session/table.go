@@ -61,7 +61,8 @@ type Table[T comparable] struct {
 	armed    atomic.Bool
 	timer    *time.Timer
 
-	shards [shardCount]shard[T]
+	shards    [shardCount]shard[T]
+	idleSince [shardCount]atomic.Int64 // see shard.oldest
 }
 
 // New returns an empty table whose sessions live for expiry after their last connection, and that
@@ -73,7 +74,7 @@ func New[T comparable](now func() time.Duration, expiry time.Duration, capacity 
 	t.expiry.Store(int64(expiry))
 	t.capacity.Store(int64(capacity))
 	for i := range t.shards {
-		t.shards[i].init()
+		t.shards[i].init(&t.idleSince[i])
 	}
 	t.timer = time.AfterFunc(time.Hour, t.expireDue)
 	t.timer.Stop()
@@ -278,8 +279,8 @@ func (t *Table[T]) evictOldest() bool {
 	for {
 		var oldest *shard[T]
 		since := never
-		for i := range t.shards {
-			if s := t.shards[i].oldest.Load(); s < since {
+		for i := range t.idleSince {
+			if s := t.idleSince[i].Load(); s < since {
 				oldest, since = &t.shards[i], s
 			}
 		}
