@@ -84,8 +84,7 @@ func TestSeamlessAddresses(t *testing.T) {
 // mustRefuse fails if somebody listens at an address.
 func mustRefuse(t testing.TB, addr string) {
 	t.Helper()
-	if conn, err := net.Dial("tcp", addr); err == nil {
-		conn.Close()
+	if listens(addr) {
 		t.Errorf("somebody listens on %s", addr)
 	}
 }

@@ -225,13 +225,7 @@ func TestStopWithGrace(t *testing.T) {
 	if err := caddy.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	await(t, "new connections to be refused", func() bool {
-		conn, err := net.Dial("tcp", listen)
-		if err == nil {
-			conn.Close()
-		}
-		return err != nil
-	})
+	await(t, "new connections to be refused", func() bool { return !listens(listen) })
 	for _, conn := range []*net.TCPConn{old, conn} {
 		if _, err := io.WriteString(conn, "still there\n"); err != nil {
 			t.Fatal(err)

@@ -11,20 +11,26 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // A dialer connects to the targets of a variant. What becomes of its dials tells which targets are active.
 type dialer struct {
 	*variant
-	net     net.Dialer
-	timeout time.Duration
-	logger  *zap.Logger
+	net       net.Dialer
+	timeout   time.Duration
+	keepAlive relay.KeepAlive
+	logger    *zap.Logger
 }
 
 // dial connects to the target.
 func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
-	return d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
+	conn, err := d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
+	if err == nil {
+		d.keepAlive.Apply(conn)
+	}
+	return conn, err
 }
 
 // fails deactivates a target, because of an error if one is known.

@@ -5,7 +5,6 @@ package l4sticky
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
@@ -23,14 +22,6 @@ import (
 func init() {
 	caddy.RegisterModule(new(Handler))
 }
-
-const (
-	defaultDialTimeout   = 3 * time.Second
-	defaultFailoverDelay = 300 * time.Millisecond
-)
-
-// ppVersions are the versions of the PROXY protocol, from 1 on.
-var ppVersions = []string{"v1", "v2"}
 
 // Handler is a load balancer for TCP connections with sticky sessions: every client, known by its IP
 // address, goes to one target for as long as its session lives, and leaves a failing target without
@@ -63,13 +54,29 @@ type Handler struct {
 	// means that a target has its dial_timeout. Default: `300ms`.
 	FailoverDelay caddy.Duration `json:"failover_delay,omitempty"`
 
-	// How long a connection may go without a byte in either direction until it is closed. Zero means that it may
-	// be silent for ever; negative is an error. Default: 0, in a Caddyfile `off`.
+	// How long a connection may go without a byte in either direction until it is reset at both ends. Bytes that
+	// a slow peer takes from what was sent to it before count, on Linux. Zero means that it may be silent for
+	// ever; negative is an error. Default: 0, in a Caddyfile `off`.
 	IdleTimeout caddy.Duration `json:"idle_timeout,omitempty"`
 
 	// The same for a connection of which one side has ended its direction, if that is shorter. Zero means
 	// that only `idle_timeout` counts; negative is an error. Default: 0, in a Caddyfile `off`.
 	HalfCloseTimeout caddy.Duration `json:"half_close_timeout,omitempty"`
+
+	// After what silence on a connection its peer, client or target, is probed by the system (TCP keepalive), so
+	// that one that has vanished without a word lets go of it. In whole seconds, from `1s` to `32767s`. Zero means
+	// the default; negative, in a Caddyfile `off`, means that no peer is probed. Default: `15s`.
+	KeepAlive caddy.Duration `json:"keepalive,omitempty"`
+
+	// How long a probe may go unanswered until the next one. In whole seconds, from `1s` to `32767s`. Zero means
+	// the default; negative is an error. Default: `15s`.
+	KeepAliveInterval caddy.Duration `json:"keepalive_interval,omitempty"`
+
+	// How long a peer may leave sent bytes or probes unacknowledged, or take nothing of what waits for it, until
+	// its connection is reset (TCP_USER_TIMEOUT). It counts on Linux only. Zero means the default; negative, in
+	// a Caddyfile `off`, leaves it to the system: 9 probes without an answer, or about 15 minutes of sending the
+	// same bytes again. Default: `150s`.
+	UserTimeout caddy.Duration `json:"user_timeout,omitempty"`
 
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
@@ -99,7 +106,8 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (h *Handler) UnmarshalJSON(data []byte) error {
 	type plain Handler
-	return unmarshal(data, (*plain)(h), "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "grace_period")
+	return unmarshal(data, (*plain)(h), "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "keepalive",
+		"keepalive_interval", "user_timeout", "grace_period")
 }
 
 // Provision checks the options and joins the pool.
@@ -127,66 +135,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), logger: ctx.Logger()}
-	return nil
-}
-
-func (h *Handler) setDefaults() error {
-	if err := h.Options.setDefaults(); err != nil {
-		return err
-	}
-	if err := parse.DefaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
-		return err
-	}
-	for _, d := range []struct {
-		option *caddy.Duration
-		name   string
-	}{
-		{&h.IdleTimeout, "idle_timeout"},
-		{&h.HalfCloseTimeout, "half_close_timeout"},
-		{&h.GracePeriod, "grace_period"},
-	} {
-		if err := parse.DefaultDuration(d.option, d.name, 0); err != nil {
-			return err
-		}
-	}
-	if h.failover = h.FailoverDelay >= 0; h.failover {
-		if err := parse.DefaultDuration(&h.FailoverDelay, "failover_delay", defaultFailoverDelay); err != nil {
-			return err
-		}
-	}
-	h.times = relay.Options{
-		DialTimeout: time.Duration(h.DialTimeout),
-		Late:        time.Duration(h.FailoverDelay),
-		Idle:        time.Duration(h.IdleTimeout),
-		HalfClose:   time.Duration(h.HalfCloseTimeout),
-	}
-	if !h.failover {
-		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile
-	}
-	if err := h.checkLimits(); err != nil {
-		return err
-	}
-	if h.ProxyProtocol == "" {
-		return nil
-	}
-	if err := parse.OneOf(h.ProxyProtocol, ppVersions...); err != nil {
-		return fmt.Errorf("proxy_protocol: %w", err)
-	}
-	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol))
-	return nil
-}
-
-func (h *Handler) checkLimits() error {
-	switch {
-	case h.MaxConnections < 0:
-		return fmt.Errorf("max_connections: %d is negative", h.MaxConnections)
-	case h.MaxConnectionsPerClient < 0:
-		return fmt.Errorf("max_connections_per_client: %d is negative", h.MaxConnectionsPerClient)
-	case h.MaxConnectionsPerClient > 0 && h.Placement == PlacementRandom:
-		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement random, which has no sessions to count in",
-			h.MaxConnectionsPerClient)
-	}
+	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), keepAlive: h.times.KeepAlive, logger: ctx.Logger()}
 	return nil
 }
 
@@ -227,6 +176,9 @@ var exitBegan = sync.OnceValue(time.Now)
 //		failover_delay <duration>|off
 //		idle_timeout <duration>|off
 //		half_close_timeout <duration>|off
+//		keepalive <duration>|off
+//		keepalive_interval <duration>
+//		user_timeout <duration>|off
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //	}
@@ -242,6 +194,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	options["failover_delay"] = parse.Off(parse.Duration(&h.FailoverDelay), func() { h.FailoverDelay = -1 })
 	options["idle_timeout"] = parse.Off(parse.Duration(&h.IdleTimeout), func() { h.IdleTimeout = 0 })
 	options["half_close_timeout"] = parse.Off(parse.Duration(&h.HalfCloseTimeout), func() { h.HalfCloseTimeout = 0 })
+	options["keepalive"] = parse.Off(parse.Duration(&h.KeepAlive), func() { h.KeepAlive = -1 })
+	options["keepalive_interval"] = parse.Duration(&h.KeepAliveInterval)
+	options["user_timeout"] = parse.Off(parse.Duration(&h.UserTimeout), func() { h.UserTimeout = -1 })
 	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
 	options["grace_period"] = parse.Duration(&h.GracePeriod)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {

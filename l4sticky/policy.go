@@ -13,6 +13,7 @@ import (
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -80,7 +81,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.dialer = &dialer{variant: v, timeout: defaultDialTimeout, logger: ctx.Logger()}
+	p.dialer = &dialer{variant: v, timeout: defaultDialTimeout, keepAlive: relay.DefaultKeepAlive, logger: ctx.Logger()}
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range v.targets.Members() {

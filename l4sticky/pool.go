@@ -94,6 +94,7 @@ func (p *pool) awaitEmpty(deadline time.Time) {
 // changes, so that a connection is handled by one set of rules while configs come and go.
 type variant struct {
 	*pool
+	run          *run                 // of the config
 	config       *prometheus.Registry // identifies the config
 	users        int                  // guarded by the pool's lock
 	settings     settings
@@ -127,14 +128,15 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 		return nil, err
 	}
 	// Every config has a metrics registry of its own, all through its modules.
-	v, err := value.(*pool).join(ctx.GetMetricsRegistry(), settings{upstreams, options})
+	v, err := value.(*pool).join(ctx, settings{upstreams, options})
 	if err != nil {
 		_, _ = pools.Delete(options.Pool)
 	}
 	return v, err
 }
 
-func (p *pool) join(config *prometheus.Registry, s settings) (*variant, error) {
+func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
+	config := ctx.GetMetricsRegistry()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, v := range p.variants {
@@ -149,6 +151,7 @@ func (p *pool) join(config *prometheus.Registry, s settings) (*variant, error) {
 	_ = config.Register(blocked) // where another pool of the config has not done so
 	v := &variant{
 		pool:         p,
+		run:          &run{ctx: ctx},
 		config:       config,
 		users:        1,
 		settings:     s,
@@ -168,7 +171,8 @@ func (v *variant) quit() {
 	p := v.pool
 	p.mu.Lock()
 	v.users--
-	if v.users == 0 {
+	last := v.users == 0
+	if last {
 		p.variants = slices.DeleteFunc(p.variants, func(other *variant) bool { return other == v })
 		v.targets.Close()
 		if n := len(p.variants); n > 0 {
@@ -177,6 +181,9 @@ func (v *variant) quit() {
 	}
 	p.mu.Unlock()
 	_, _ = pools.Delete(p.name)
+	if last {
+		closeLeftovers(v.run.ctx)
+	}
 }
 
 func (p *pool) unsyncedApply(v *variant) {

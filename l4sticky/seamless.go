@@ -21,8 +21,9 @@ func init() {
 }
 
 // seamless opens listeners of the networks seamless, seamless4 and seamless6: TCP on an address whose socket stays
-// open while configs come and go, so that no connection that waits in it is reset. Their Accept never fails for want
-// of descriptors, and what it accepts costs sticky_proxy least.
+// open while configs come and go, so that no connection that waits in it is reset. A config gets connections when all
+// of it runs, and none if it is refused. Their Accept never fails for want of descriptors, and what it accepts costs
+// sticky_proxy least.
 func seamless(tcp string) caddy.ListenerFunc {
 	return func(ctx context.Context, _, host, portRange string, portOffset uint, config net.ListenConfig) (any, error) {
 		// Several ports come as a range with the offset of the one that is meant.
@@ -31,7 +32,7 @@ func seamless(tcp string) caddy.ListenerFunc {
 			return nil, fmt.Errorf("listening on the ports %s: %w", portRange, err)
 		}
 		address = address.At(portOffset)
-		return relay.Listen(ctx, address.String(), config, func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
+		open := func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
 			// Caddy's own way knows how to bind a low port without being root, and shares it with its plain sockets.
 			opened, err := address.Listen(ctx, 0, config)
 			if err != nil {
@@ -42,6 +43,7 @@ func seamless(tcp string) caddy.ListenerFunc {
 				return nil, fmt.Errorf("%s is no address for streams", address)
 			}
 			return ln, nil
-		})
+		}
+		return relay.Listen(ctx, address.String(), config, open, func() bool { return isRunning(ctx) })
 	}
 }

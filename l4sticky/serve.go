@@ -17,6 +17,9 @@ import (
 // Handle finds the client's target and has the relay carry the connection there and back. It returns when
 // the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
 func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
+	if !h.dialer.run.await() {
+		return nil
+	}
 	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
 		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
@@ -97,6 +100,7 @@ func (h *Handler) carry(down net.Conn, first []byte, a *attempt) error {
 		return nil
 	}
 	defer up.Close()
+	h.times.KeepAlive.Apply(down)
 	relay.Run(down, up, first, line, &h.times)
 	return nil
 }

@@ -55,7 +55,7 @@ func BenchmarkHandOff(b *testing.B) {
 		}
 	}()
 	options, done, lost := patient(), make(doneLine, 1), make(chan error, 1)
-	door, err := Listen(b.Context(), "127.0.0.1:0", net.ListenConfig{}, opens("127.0.0.1:0"))
+	door, err := Listen(b.Context(), "127.0.0.1:0", net.ListenConfig{}, opens("127.0.0.1:0"), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

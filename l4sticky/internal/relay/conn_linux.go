@@ -243,8 +243,10 @@ func IsSocket(conn net.Conn) bool {
 func Go(conn net.Conn, early []byte, route Route, options *Options, leash *Leash) (bool, error) {
 	var fd int32
 	var err error
+	inherited := false
 	switch c := conn.(type) {
 	case *Conn:
+		inherited = options.KeepAlive == DefaultKeepAlive
 		fd, err = c.take()
 	case *net.TCPConn:
 		fd, err = duplicate(c)
@@ -253,6 +255,9 @@ func Go(conn net.Conn, early []byte, route Route, options *Options, leash *Leash
 	}
 	if err != nil {
 		return true, err
+	}
+	if !inherited {
+		options.KeepAlive.setOptions(fd)
 	}
 	loop, err := pickLoop()
 	if err != nil {

@@ -32,7 +32,7 @@ func TestDrainsAfterTargetReset(t *testing.T) {
 	awaitArrival(t, client)
 	began := time.Now()
 	release()
-	expectEnd(t, client)
+	expectReset(t, client)
 	b.wait(t)
 	if took := time.Since(began); took >= linger {
 		t.Errorf("it took %v until what the client had sent was thrown away", took)

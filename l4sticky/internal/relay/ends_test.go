@@ -133,7 +133,7 @@ func TestTargetReset(t *testing.T) {
 		send(t, b.client, "x")
 		expect(t, b.target, "x")
 		reset(b.target)
-		expectEnd(t, b.client)
+		expectReset(t, b.client)
 		if len(b.failed) != 1 {
 			t.Error("the failure is not told before the client has left")
 		}
@@ -155,7 +155,7 @@ func TestTargetResetEndsIdleClient(t *testing.T) {
 		if r := b.wait(t); r.TargetErr == nil {
 			t.Errorf("result %+v, want the target's error", r)
 		}
-		expectEnd(t, b.client)
+		expectReset(t, b.client)
 	})
 }
 
@@ -174,7 +174,7 @@ func TestEarlyAnswer(t *testing.T) {
 		send(t, b.target, "413 too large")
 		_ = b.target.Close() // with unread bytes, which makes it a reset
 		expect(t, b.client, "413 too large")
-		expectEnd(t, b.client)
+		_, _ = io.ReadAll(b.client) // a reset, though a client that was told of it by a failed write reads an end
 		<-sent
 		b.wait(t)
 	})
@@ -224,4 +224,51 @@ func TestAborts(t *testing.T) {
 		_ = ends[1-first].Close()
 		b.wait(t)
 	}
+}
+
+// TestCutStreamArrives is a target that resets when its client has read next to nothing of what it got: that comes
+// whole, and then the reset.
+func TestCutStreamArrives(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
+		b := start(t, nil)
+		const size = 256 << 10
+		go func() { _, _ = b.target.Write(make([]byte, size)) }()
+		if _, err := io.CopyN(io.Discard, b.client, size/2); err != nil {
+			t.Fatal(err)
+		}
+		// All has left the target's socket when it has no more unacknowledged bytes.
+		for unacknowledged(b.target) > 0 {
+			time.Sleep(time.Millisecond)
+		}
+		reset(b.target)
+		rest, err := io.ReadAll(b.client)
+		if len(rest) != size/2 {
+			t.Errorf("%d of %d bytes came before %v", size/2+len(rest), size, err)
+		}
+		if _, isTCP := b.client.(*net.TCPConn); isTCP && !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the end is %v, want a reset", err)
+		}
+		b.wait(t)
+	})
+}
+
+// TestWholeStreamOfTargetThatResetsLater is a target that has ended its stream well, and is written to afterwards.
+func TestWholeStreamOfTargetThatResetsLater(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
+		for range 20 {
+			b := start(t, nil)
+			go func() { _, _ = io.Copy(b.client, io.LimitReader(endless{}, 1<<20)) }()
+			expect(t, b.target, "\x00")
+			send(t, b.target, "the whole answer")
+			halfClose(t, b.target)
+			_ = b.target.Close() // with unread bytes, which makes it a reset
+			if all, err := io.ReadAll(b.client); string(all) != "the whole answer" || err != nil && !errors.Is(err, syscall.ECONNRESET) {
+				t.Fatalf("read %q, %v", all, err)
+			}
+			_ = b.client.Close()
+			b.wait(t)
+		}
+	})
 }

@@ -95,6 +95,7 @@ func (l *Loop) nextAddress(p *pair, i int) {
 			continue
 		}
 		f.fd, f.life = fd, l.newLife()
+		p.options.KeepAlive.setOptions(fd)
 		if errno = sysConnect(fd, to); errno != 0 && errno != unix.EINPROGRESS {
 			f.err = os.NewSyscallError("connect", errno)
 			continue

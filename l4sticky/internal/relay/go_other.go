@@ -24,6 +24,9 @@ func IsSocket(conn net.Conn) bool { return isNetSocket(conn) }
 
 // Listen returns a listener for a TCP address. The listeners for one address share one socket, which is open as long
 // as any of them is. How to open it is the caller's; it must use the config that it is given.
-func Listen(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
-	return listenShared(ctx, address, config, open)
+//
+// A listener gets connections once serving has said that its config does, which it is asked now and then; nil means from
+// the start. It is closed when the context ends, so that a config that is refused half-way leaves nothing open.
+func Listen(ctx context.Context, address string, config net.ListenConfig, open Open, serving func() bool) (net.Listener, error) {
+	return listenShared(ctx, address, config, open, serving)
 }

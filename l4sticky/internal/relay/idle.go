@@ -10,28 +10,43 @@ func (r *relay) watchIdle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if limit := r.unsyncedLimit(); limit > 0 {
-		r.idle = time.AfterFunc(limit, r.checkIdle)
+		r.idle = time.AfterFunc(limit/idleLooks, r.checkIdle)
 	}
 }
 
 func (r *relay) stopIdle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.ended = true // a look that is under way is the last one
 	if r.idle != nil {
 		r.idle.Stop()
 	}
 }
 
+// checkIdle looks at the connection each part of the time that it may be silent. Bytes that a slow peer takes from what
+// was sent before count as activity.
 func (r *relay) checkIdle() {
+	unread := unacknowledged(r.client) + unacknowledged(r.target)
 	r.mu.Lock()
 	silent := time.Since(began) - time.Duration(r.active.Load())
 	limit := r.unsyncedLimit()
-	if silent < limit && !r.ended {
-		r.idle.Reset(limit - silent)
+	part := max(limit/idleLooks, 1)
+	before := r.unread
+	r.unread = unread
+	switch {
+	case silent < part:
+		r.unread = 0
+	case unread < before:
+		r.active.Store(int64(time.Since(began)))
+		silent = 0
+	}
+	over := silent >= limit
+	if !over && !r.ended {
+		r.idle.Reset((silent/part+1)*part - silent)
 	}
 	r.mu.Unlock()
-	if silent >= limit {
-		r.end()
+	if over {
+		r.cut()
 	}
 }
 
@@ -40,13 +55,14 @@ func (r *relay) halfClosed() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.half = true
+	r.active.Store(int64(time.Since(began)))
 	limit := r.unsyncedLimit()
 	switch {
 	case limit == 0 || r.ended:
 	case r.idle == nil:
-		r.idle = time.AfterFunc(limit, r.checkIdle)
+		r.idle = time.AfterFunc(limit/idleLooks, r.checkIdle)
 	default:
-		r.idle.Reset(limit)
+		r.idle.Reset(limit / idleLooks)
 	}
 }
 

@@ -30,7 +30,8 @@ var doors = struct {
 }{open: make(map[string]*door)}
 
 // A door is a listening socket. It stays open while a Listener uses it, so that connections that wait in it are not
-// reset when one config takes over from another. What comes in by it goes to the newest of its listeners.
+// reset when one config takes over from another. What comes in by it goes to the newest of its listeners that serves;
+// while none does, it waits in the kernel.
 type door struct {
 	key   string
 	loop  *Loop
@@ -50,13 +51,18 @@ type Listener struct {
 	wake   chan struct{} // gets a value when there is a reason to look again
 	closed atomic.Bool
 	queued atomic.Int32
+	unbind func() bool // makes the end of the context not close the listener any more
 
-	queue []*Conn // guarded by the door's lock
+	queue   []*Conn     // guarded by the door's lock
+	serving func() bool // likewise; nil once it has said yes
 }
 
 // Listen returns a listener for a TCP address. The listeners for one address share one socket, which is open as long
 // as any of them is. How to open it is the caller's; it must use the config that it is given.
-func Listen(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
+//
+// A listener gets connections once serving has said that its config does, which it is asked now and then; nil means from
+// the start. It is closed when the context ends, so that a config that is refused half-way leaves nothing open.
+func Listen(ctx context.Context, address string, config net.ListenConfig, open Open, serving func() bool) (net.Listener, error) {
 	doors.Lock()
 	defer doors.Unlock()
 	d := doors.open[address]
@@ -68,7 +74,8 @@ func Listen(ctx context.Context, address string, config net.ListenConfig, open O
 		d.key = address
 		doors.open[address] = d
 	}
-	ln := &Listener{door: d, wake: make(chan struct{}, 1)}
+	ln := &Listener{door: d, wake: make(chan struct{}, 1), serving: serving}
+	ln.unbind = context.AfterFunc(ctx, func() { _ = ln.Close() })
 	d.mu.Lock()
 	first := len(d.listeners) == 0
 	d.listeners = append(d.listeners, ln)
@@ -108,7 +115,7 @@ func openDoor(ctx context.Context, config net.ListenConfig, open Open) (*door, e
 	if !ok || fd < 0 {
 		return nil, fmt.Errorf("%v is no TCP address", ln.Addr())
 	}
-	season(fd)
+	DefaultKeepAlive.setOptions(fd)
 	return &door{loop: loop, fd: fd, slot: -1, addr: addr, fixed: !addr.IP.IsUnspecified()}, nil
 }
 
@@ -170,7 +177,11 @@ func (d *door) accept(l *Loop) {
 	if len(d.listeners) == 0 {
 		return
 	}
-	ln := d.listeners[len(d.listeners)-1]
+	ln := d.unsyncedServing()
+	if ln == nil {
+		d.unsyncedPause()
+		return
+	}
 	for range acceptBurst {
 		if len(ln.queue) >= maxQueue {
 			d.unsyncedPause()
@@ -197,6 +208,17 @@ func (d *door) accept(l *Loop) {
 			l.yield = true
 		}
 	}
+}
+
+// unsyncedServing returns the newest listener that serves, or nil if none does yet. The lock must be held.
+func (d *door) unsyncedServing() *Listener {
+	for _, ln := range slices.Backward(d.listeners) {
+		if ln.serving == nil || ln.serving() {
+			ln.serving = nil
+			return ln
+		}
+	}
+	return nil
 }
 
 func (ln *Listener) signal() {
@@ -246,16 +268,15 @@ func (ln *Listener) Close() error {
 	d := ln.door
 	doors.Lock()
 	d.mu.Lock()
-	for i, other := range d.listeners {
-		if other == ln {
-			d.listeners = append(d.listeners[:i:i], d.listeners[i+1:]...)
-			break
-		}
-	}
+	ln.unbind()
+	d.listeners = slices.DeleteFunc(d.listeners, func(other *Listener) bool { return other == ln })
 	left := ln.queue
 	ln.queue = nil
 	if n := len(d.listeners); n > 0 {
-		heir := d.listeners[n-1]
+		heir := d.unsyncedServing()
+		if heir == nil {
+			heir = d.listeners[n-1]
+		}
 		heir.queue = append(heir.queue, left...)
 		heir.queued.Store(int32(len(heir.queue)))
 		heir.signal()

@@ -7,11 +7,12 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-type listenFunc func(context.Context, string, net.ListenConfig, Open) (net.Listener, error)
+type listenFunc func(context.Context, string, net.ListenConfig, Open, func() bool) (net.Listener, error)
 
 // opens returns how package net opens an address.
 func opens(address string) Open {
@@ -30,7 +31,13 @@ func eachListener(t *testing.T, test func(t *testing.T, listen listenFunc)) {
 
 func mustListen(t *testing.T, listen listenFunc, address string) net.Listener {
 	t.Helper()
-	ln, err := listen(t.Context(), address, net.ListenConfig{}, opens(address))
+	return mustListenIn(t, t.Context(), listen, address, nil)
+}
+
+// mustListenIn is mustListen for a config that may end, and may not serve yet.
+func mustListenIn(t *testing.T, ctx context.Context, listen listenFunc, address string, serving func() bool) net.Listener {
+	t.Helper()
+	ln, err := listen(ctx, address, net.ListenConfig{}, opens(address), serving)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,11 +192,65 @@ func TestFailedTakeover(t *testing.T) {
 	})
 }
 
+// TestRefusedTakeover opens a new listener for a config that never serves and ends.
+func TestRefusedTakeover(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		old := mustListen(t, listen, freeAddress(t))
+		address, served := old.Addr().String(), serve(old)
+		ctx, refuse := context.WithCancel(t.Context())
+		never := func() bool { return false }
+		refused := mustListenIn(t, ctx, listen, address, never)
+		other := mustListenIn(t, ctx, listen, freeAddress(t), never)
+		wrong, wrongToo := serve(refused), serve(other)
+		for range 20 {
+			client := dialTo(t, address)
+			conn := <-served
+			send(t, client, "x")
+			expect(t, conn, "x")
+			_ = conn.Close()
+		}
+		waiting := dialTo(t, other.Addr().String())
+		refuse()
+		for _, conns := range []chan net.Conn{wrong, wrongToo} {
+			for range conns {
+				t.Error("a config that never served got a connection")
+			}
+		}
+		if _, err := waiting.Read(make([]byte, 1)); err == nil {
+			t.Error("a refused config answers")
+		}
+		if conn, err := net.Dial("tcp", other.Addr().String()); err == nil {
+			_ = conn.Close()
+			t.Error("a refused config still listens")
+		}
+		client := dialTo(t, address)
+		conn := <-served
+		send(t, client, "x")
+		expect(t, conn, "x")
+		_ = conn.Close()
+	})
+}
+
+// TestServingBeginsLater opens the only listener of an address before its config serves.
+func TestServingBeginsLater(t *testing.T) {
+	eachListener(t, func(t *testing.T, listen listenFunc) {
+		var ready atomic.Bool
+		ln := mustListenIn(t, t.Context(), listen, freeAddress(t), ready.Load)
+		served := serve(ln)
+		client := dialTo(t, ln.Addr().String())
+		ready.Store(true)
+		conn := <-served
+		send(t, client, "x")
+		expect(t, conn, "x")
+		_ = conn.Close()
+	})
+}
+
 // TestListenerIsBusy listens where a stranger does.
 func TestListenerIsBusy(t *testing.T) {
 	eachListener(t, func(t *testing.T, listenAt listenFunc) {
 		address := listen(t).Addr().String()
-		if _, err := listenAt(t.Context(), address, net.ListenConfig{}, opens(address)); err == nil {
+		if _, err := listenAt(t.Context(), address, net.ListenConfig{}, opens(address), nil); err == nil {
 			t.Error("a port in use is listened on")
 		}
 	})

@@ -28,8 +28,8 @@ const (
 	targetGone             // nothing can be delivered to the target any more
 	lingering              // the client has been told the end and may go on for a while
 	restless               // waits among those that have more to do
-	seasoned               // its target's socket has the options of a long life
-
+	severed                // the target's stream was cut, and the client will be reset when it has what there was of it
+	talking                // the client has sent something since the last look, though it is severed
 )
 
 // An end is one of the two sockets of a pair.
@@ -58,6 +58,7 @@ type pair struct {
 	deadline int64  // when the timer fires
 	active   int64  // when a byte moved last
 	until    int64  // the longest that the client may linger
+	waiting  int    // bytes that its peers had not acknowledged at the last look
 	place    int32  // among the timers, or -1
 	slot     uint32
 	state    uint8
@@ -115,6 +116,7 @@ func (l *Loop) carry(p *pair, i int) bool {
 			src.state &^= readable // a short read means drained; whatever comes later is another event
 		}
 		if i == up && p.state&targetGone != 0 {
+			p.state |= talking
 			continue
 		}
 		l.deliver(p, i, l.buffer[:n])
@@ -141,15 +143,9 @@ func (l *Loop) deliver(p *pair, i int, bytes []byte) {
 	p.flows[i].noteFull(len(bytes) == len(l.buffer))
 }
 
-// note counts delivered bytes. Once it is clear that the connection is not just a question and an answer, the
-// target's socket gets the options that only matter then.
+// note counts delivered bytes.
 func (l *Loop) note(p *pair, i, n int) {
-	f := &p.flows[i]
-	if f.moved > 0 && p.state&seasoned == 0 {
-		p.state |= seasoned
-		season(p.ends[target].fd)
-	}
-	f.moved += int64(n)
+	p.flows[i].moved += int64(n)
 	p.active = l.now
 }
 
@@ -195,12 +191,14 @@ func (l *Loop) streamEnded(p *pair, i int) {
 	f.done = true
 	p.active = l.now // from when on another limit may hold
 	switch {
-	case p.flows[1-i].done:
+	case i == down && p.failedAt == 1+target && !receivedEnd(p.ends[target].fd, f.moved):
+		l.sever(p)
+	case p.flows[1-i].done && p.state&severed == 0:
 		l.finish(p)
 	case i == down && p.state&targetGone != 0:
 		sysShutdown(p.ends[client].fd)
 		l.linger(p)
-	default:
+	case p.state&severed == 0:
 		sysShutdown(p.ends[1-i].fd)
 		l.watch(p)
 	}
@@ -248,6 +246,13 @@ func (l *Loop) clientFailed(p *pair, errno unix.Errno) {
 		l.fail(p, client, errno)
 		noLinger(p.ends[target].fd)
 	}
+	l.finish(p)
+}
+
+// cut ends the pair at once. Both sides see a reset, since neither has the whole stream.
+func (l *Loop) cut(p *pair) {
+	noLinger(p.ends[client].fd)
+	noLinger(p.ends[target].fd)
 	l.finish(p)
 }
 

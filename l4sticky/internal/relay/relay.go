@@ -3,6 +3,7 @@ package relay
 
 import (
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -17,6 +18,35 @@ const (
 	linger    = 2 * time.Second
 	maxLinger = 30 * time.Second // for a client that has not received everything yet
 )
+
+const (
+	// maxTalk is how long a client may go on sending after its target's stream was cut, and talkPause is after what
+	// silence it is done. A reset at once could take the target's last words from a client that is busy writing.
+	maxTalk   = 500 * time.Millisecond
+	talkPause = 50 * time.Millisecond
+	// A severed client is looked at often at first.
+	firstSeverPause, longestSeverPause = time.Millisecond, 250 * time.Millisecond
+)
+
+// severance decides about a client whose target's stream was cut some time ago: whether it is reset now, or else how
+// long to wait until the next look. Unread means that it has not acknowledged all that there was, and talking that it
+// has sent something since the last look.
+func severance(since time.Duration, unread, talking bool) (pause time.Duration, over bool) {
+	pause = min(max(since, firstSeverPause), longestSeverPause)
+	switch {
+	case since >= maxLinger:
+		return 0, true
+	case unread:
+		return pause, false
+	case talking && since < maxTalk:
+		return max(pause, talkPause), false
+	}
+	return 0, true
+}
+
+// idleLooks is how often a silent connection is looked at until it has been silent for too long. What its peers
+// acknowledge meanwhile is seen late by one of these parts at most.
+const idleLooks = 4
 
 // stallCheck is how often a direction that waits for the target to read looks whether the client is
 // still there.
@@ -48,7 +78,8 @@ type closeWriter interface{ CloseWrite() error }
 // CloseWrite it is the end of both. Nothing is read that was not written yet (back-pressure). An
 // error of the client ends both directions at once and makes a TCP target see a reset, so that it
 // cannot take a cut stream for a whole one. After an error of the target the client still gets
-// what the target had sent, and the end of the stream. The line is told of the error and of the end.
+// what the target had sent, and a reset then. A connection that is silent for too long is reset at
+// both ends. The line is told of the error and of the end.
 //
 // A wrapped connection can have a method Socket() net.Conn that returns the plain connection at its bottom, by
 // which the system tells of a reset and of bytes on their way.
@@ -69,11 +100,13 @@ type relay struct {
 	line           Line
 	options        *Options
 	active         atomic.Int64 // when a byte moved last, since the process began
+	talking        atomic.Bool  // the client has sent something to a target that is gone
 
 	mu     sync.Mutex // guards what follows, but for the byte counts: each direction has its own
 	result Result
 	half   bool        // one direction has ended
 	idle   *time.Timer // ends a connection that is silent for too long, if there is such a limit
+	unread int         // bytes that its peers had not acknowledged at the last look
 	over   bool        // what ended the relay is known
 	ended  bool        // both directions are interrupted
 	// targetGone means that bytes from the client can no longer be delivered.
@@ -101,7 +134,9 @@ func (r *relay) up(early []byte) {
 		r.clientFailed(syscall.ECONNRESET) // stalled found the client gone
 	case writeErr != nil:
 		r.targetFailed(writeErr)
-		r.discardClient()
+		if r.discardClient() {
+			r.end()
+		}
 	case errors.Is(readErr, os.ErrDeadlineExceeded):
 		if r.lingerOn() {
 			r.discardClient()
@@ -129,6 +164,13 @@ func (r *relay) down(done chan<- struct{}) {
 	case readErr != nil:
 		r.targetFailed(readErr)
 	}
+	switch {
+	case r.isOver():
+		return
+	case r.isCut(readErr, n):
+		r.sever()
+		return
+	}
 	r.mu.Lock()
 	r.answered = true
 	r.mu.Unlock()
@@ -143,6 +185,40 @@ func (r *relay) down(done chan<- struct{}) {
 	if r.watching {
 		_ = r.client.SetReadDeadline(past)
 	}
+}
+
+// isCut reports whether the target's stream, of which so many bytes were read, has ended before its time.
+func (r *relay) isCut(readErr error, read int64) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failed := r.result.TargetErr != nil
+	return failed && (readErr != nil || !streamEnded(r.target, read))
+}
+
+// sever resets a client whose target's stream was cut, as soon as the client has acknowledged what there was of it and
+// is silent, or has had time enough.
+func (r *relay) sever() {
+	for severed := time.Now(); !r.isOver() && !isReset(r.client); {
+		pause, over := severance(time.Since(severed), unacknowledged(r.client) > 0, r.talking.Swap(false))
+		if over {
+			break
+		}
+		time.Sleep(pause)
+	}
+	r.cut()
+}
+
+func (r *relay) isOver() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.ended
+}
+
+// cut ends the relay at once. Both sides see a reset, since neither has the whole stream.
+func (r *relay) cut() {
+	abort(r.client)
+	abort(r.target)
+	r.end()
 }
 
 // watchClient waits, after the client has ended its direction, for the end of the other one: a client that is
@@ -172,17 +248,20 @@ func (r *relay) stalled(waited bool) bool {
 }
 
 // discardClient reads what the client still sends to a target that is gone, until the client stops or
-// has lingered long enough.
-func (r *relay) discardClient() {
+// has lingered long enough. It reports whether the client is gone, too.
+func (r *relay) discardClient() (gone bool) {
 	buffer := largeBuffers.Get().(*[largeSize]byte)
 	defer largeBuffers.Put(buffer)
 	for {
-		_, err := r.client.Read(buffer[:])
+		n, err := r.client.Read(buffer[:])
+		if n > 0 {
+			r.talking.Store(true)
+		}
 		if errors.Is(err, os.ErrDeadlineExceeded) && r.lingerOn() {
 			continue
 		}
 		if err != nil {
-			return
+			return err != io.EOF && !errors.Is(err, os.ErrDeadlineExceeded)
 		}
 	}
 }
@@ -234,9 +313,7 @@ func (r *relay) clientFailed(err error) {
 	}
 	r.mu.Unlock()
 	if first {
-		if tcp, ok := r.target.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
+		abort(r.target)
 	}
 	r.end()
 }

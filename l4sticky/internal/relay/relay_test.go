@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -185,6 +186,18 @@ func expectEnd(t *testing.T, conn net.Conn) {
 	t.Helper()
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
 		t.Fatalf("read %q, %v; want the end of the stream", rest, err)
+	}
+}
+
+// expectReset reads the rest of a stream, which must be cut.
+func expectReset(t *testing.T, conn net.Conn) {
+	t.Helper()
+	rest, err := io.ReadAll(conn)
+	if _, isTCP := conn.(*net.TCPConn); !isTCP && err == nil {
+		return // there is no reset of a Unix socket
+	}
+	if len(rest) > 0 || !errors.Is(err, syscall.ECONNRESET) {
+		t.Fatalf("read %q, %v; want a reset", rest, err)
 	}
 }
 

@@ -85,7 +85,23 @@ type Options struct {
 	Idle time.Duration
 	// HalfClose does the same once one direction has ended. Zero is never.
 	HalfClose time.Duration
+	// KeepAlive finds out that a peer has vanished.
+	KeepAlive KeepAlive
 }
+
+// KeepAlive are the socket options by which the system finds out that a peer has vanished without a word.
+type KeepAlive struct {
+	// Idle is after what silence the peer is probed, in whole seconds. Zero is never.
+	Idle time.Duration
+	// Interval is how long a probe may go unanswered until the next one, in whole seconds.
+	Interval time.Duration
+	// UserTimeout is how long sent bytes or probes may go unanswered until the connection is over. Zero leaves
+	// that to the system: after 9 probes, or about 15 minutes of sending again.
+	UserTimeout time.Duration
+}
+
+// DefaultKeepAlive is what the connections of a Listener have from the start.
+var DefaultKeepAlive = KeepAlive{Idle: 15 * time.Second, Interval: 15 * time.Second, UserTimeout: 150 * time.Second}
 
 // askAgain is how often a route is asked what to do about a dial that is late.
 const askAgain = 50 * time.Millisecond

@@ -18,7 +18,7 @@ var sockets = struct {
 type Open func(context.Context, net.ListenConfig) (net.Listener, error)
 
 // A socket is a listening socket that stays open while a listener uses it. What comes in by it goes to the newest of
-// its listeners.
+// its listeners that serves.
 type socket struct {
 	key string
 	net.Listener
@@ -29,14 +29,16 @@ type socket struct {
 
 // A sharedListener is a config's use of a socket.
 type sharedListener struct {
-	socket *socket
-	conns  chan net.Conn
-	closed chan struct{}
-	once   sync.Once
+	socket  *socket
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+	unbind  func() bool // makes the end of the context not close the listener any more
+	serving func() bool // guarded by the socket's lock; nil once it has said yes
 }
 
 // listenShared is Listen for systems without event loops: a goroutine accepts for all listeners of an address.
-func listenShared(ctx context.Context, address string, config net.ListenConfig, open Open) (net.Listener, error) {
+func listenShared(ctx context.Context, address string, config net.ListenConfig, open Open, serving func() bool) (net.Listener, error) {
 	sockets.Lock()
 	defer sockets.Unlock()
 	s := sockets.open[address]
@@ -49,7 +51,8 @@ func listenShared(ctx context.Context, address string, config net.ListenConfig, 
 		sockets.open[address] = s
 		go s.accept()
 	}
-	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{})}
+	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{}), serving: serving}
+	ln.unbind = context.AfterFunc(ctx, func() { _ = ln.Close() })
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
@@ -64,7 +67,7 @@ func (s *socket) accept() {
 			s.deliver(conn)
 			continue
 		}
-		if s.newest() == nil {
+		if !s.inUse() {
 			return
 		}
 		report("accepting a connection", err)
@@ -72,9 +75,14 @@ func (s *socket) accept() {
 	}
 }
 
-// deliver hands a connection to the newest listener that takes it.
+// deliver hands a connection to the newest listener that serves and takes it.
 func (s *socket) deliver(conn net.Conn) {
-	for ln := s.newest(); ln != nil; ln = s.newest() {
+	for s.inUse() {
+		ln := s.serving()
+		if ln == nil {
+			time.Sleep(acceptPause)
+			continue
+		}
 		select {
 		case ln.conns <- conn:
 			return
@@ -84,13 +92,23 @@ func (s *socket) deliver(conn net.Conn) {
 	_ = conn.Close()
 }
 
-func (s *socket) newest() *sharedListener {
+func (s *socket) inUse() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.listeners) == 0 {
-		return nil
+	return len(s.listeners) > 0
+}
+
+// serving returns the newest listener that serves, or nil if none does.
+func (s *socket) serving() *sharedListener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, ln := range slices.Backward(s.listeners) {
+		if ln.serving == nil || ln.serving() {
+			ln.serving = nil
+			return ln
+		}
 	}
-	return s.listeners[len(s.listeners)-1]
+	return nil
 }
 
 // Accept returns the next connection.
@@ -110,6 +128,7 @@ func (ln *sharedListener) Close() error {
 		s := ln.socket
 		sockets.Lock()
 		defer sockets.Unlock()
+		ln.unbind()
 		s.mu.Lock()
 		s.listeners = slices.DeleteFunc(s.listeners, func(other *sharedListener) bool { return other == ln })
 		last := len(s.listeners) == 0

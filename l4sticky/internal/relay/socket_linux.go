@@ -49,6 +49,29 @@ func unacknowledged(conn net.Conn) (bytes int) {
 	return bytes
 }
 
+// Apply gives the options to the socket of a connection. A Unix socket has none of them.
+func (k *KeepAlive) Apply(conn net.Conn) {
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { k.setOptions(int32(fd)) })
+	}
+}
+
+// abort makes the closing of a connection a reset.
+func abort(conn net.Conn) {
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { noLinger(int32(fd)) })
+	}
+}
+
+// streamEnded reports whether the peer has ended its stream, of which so many bytes were read.
+func streamEnded(conn net.Conn, read int64) (ended bool) {
+	ended = true
+	if raw := socketBelow(conn); raw != nil {
+		_ = raw.Control(func(fd uintptr) { ended = receivedEnd(int32(fd), read) })
+	}
+	return ended
+}
+
 // maxDiscarded bounds what is read from a client that is not served.
 const maxDiscarded = 1 << 20
 

@@ -12,17 +12,43 @@ import (
 // resetting are the kinds whose clients can reset.
 var resetting = []string{"loop", "tcp", "wrapped"}
 
-// TestClientResetWhileLingering is a client that goes after its target has gone: the pair ends at once.
+// TestClientResetWhileLingering is a client that goes after its target has ended its stream and gone: the pair ends at
+// once.
 func TestClientResetWhileLingering(t *testing.T) {
 	for _, kind := range resetting {
 		b := kinds[kind](t, nil)
 		send(t, b.client, "x")
 		expect(t, b.target, "x")
-		reset(b.target)
+		halfClose(t, b.target)
 		expectEnd(t, b.client)
+		reset(b.target)
+		send(t, b.client, "y")
+		began := time.Now()
 		reset(b.client)
-		if r := b.wait(t); !errors.Is(r.TargetErr, syscall.ECONNRESET) || r.ClientErr != nil {
-			t.Errorf("%s: result %+v, want the target's reset alone", kind, r)
+		if r := b.wait(t); r.TargetErr != nil {
+			t.Errorf("%s: result %+v, want no error of a target that left", kind, r)
+		}
+		if took := time.Since(began); took >= linger {
+			t.Errorf("%s: the pair ended after %v", kind, took)
+		}
+	}
+}
+
+// TestClientGoesWhileSevered is a client that goes when its target's stream was cut and it has not read all.
+func TestClientGoesWhileSevered(t *testing.T) {
+	t.Parallel()
+	for _, kind := range resetting {
+		b := kinds[kind](t, nil)
+		_ = b.target.SetWriteDeadline(time.Now().Add(time.Second))
+		if _, err := io.Copy(b.target, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("%s: writing to a client that does not read: %v, want a time-out", kind, err)
+		}
+		reset(b.target)
+		began := time.Now()
+		_ = b.client.Close()
+		b.wait(t)
+		if took := time.Since(began); took >= linger {
+			t.Errorf("%s: the pair ended after %v", kind, took)
 		}
 	}
 }
@@ -50,7 +76,7 @@ func TestTargetResetAfterHalfClose(t *testing.T) {
 		halfClose(t, b.client)
 		expectEnd(t, b.target)
 		reset(b.target)
-		expectEnd(t, b.client)
+		expectReset(t, b.client)
 		if r := b.wait(t); !errors.Is(r.TargetErr, syscall.ECONNRESET) || r.ClientErr != nil {
 			t.Errorf("%s: result %+v, want the target's reset alone", kind, r)
 		}

@@ -191,17 +191,23 @@ func closeBoth(a, b int32) {
 	sysClose(b)
 }
 
-// Keep-alive probes find a peer that has gone without a word, at the pace at which Go's own connections do.
-const (
-	keepAlivePause = 15 // seconds
-	keepAliveCount = 9
-)
-
-// season gives a socket the options of a long life. Accepted ones inherit them from the listening socket.
-func season(fd int32) {
+// setOptions gives a socket the options of a connection that may live long. Accepted ones inherit them from the
+// listening socket.
+func (k *KeepAlive) setOptions(fd int32) {
 	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int32(k.UserTimeout.Milliseconds()))
+	if k.Idle == 0 {
+		sysSetInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+		return
+	}
 	sysSetInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAlivePause)
-	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAlivePause)
-	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPCNT, keepAliveCount)
+	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, int32(k.Idle/time.Second))
+	sysSetInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, int32(k.Interval/time.Second))
+}
+
+// receivedEnd reports whether the peer has ended its stream, of which so many bytes were read. The end itself counts as
+// one byte. After a reset, which a failed write may have told, reading ends just as well.
+func receivedEnd(fd int32, read int64) bool {
+	info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO)
+	return err != nil || info.Bytes_received > uint64(read)
 }

@@ -1,8 +1,11 @@
 package relay
 
 import (
+	"errors"
+	"io"
 	"net"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,7 +45,7 @@ func TestHalfCloseTimeoutBeginsAtTheEnd(t *testing.T) {
 		if took := time.Since(began); took < limit/2 {
 			t.Errorf("the connection ended after %v, want %v of silence", took, limit)
 		}
-		expectEnd(t, b.client)
+		expectReset(t, b.client)
 	})
 }
 
@@ -58,11 +61,52 @@ func TestIdleTimeout(t *testing.T) {
 		began := time.Now()
 		send(t, b.target, "y")
 		expect(t, b.client, "y")
-		expectEnd(t, b.client)
-		expectEnd(t, b.target)
+		expectReset(t, b.client)
+		expectReset(t, b.target)
 		if took := time.Since(began); took < limit {
 			t.Errorf("the connection ended after %v of silence, want %v", took, limit)
 		}
 		b.wait(t)
 	})
+}
+
+// TestSlowReaderIsNotIdle reads steadily, but so slowly that nothing can be written for longer than the limit. Then it
+// stops.
+func TestSlowReaderIsNotIdle(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("this system does not tell what was acknowledged")
+	}
+	const limit = time.Second
+	for _, way := range []string{"to the client", "to the target"} {
+		t.Run(way, func(t *testing.T) {
+			eachWay(t, func(t *testing.T, start func(*Options) *bench) {
+				b := start(&Options{Idle: limit})
+				writer, reader := b.target, b.client
+				if way == "to the target" {
+					writer, reader = b.client, b.target
+				}
+				written := make(chan error, 1)
+				go func() {
+					_, err := io.Copy(writer, endless{})
+					written <- err
+				}()
+				buffer := make([]byte, 64<<10)
+				for began := time.Now(); time.Since(began) < 3*limit; time.Sleep(limit / 10) { // what is tested is time itself
+					if _, err := io.ReadFull(reader, buffer); err != nil {
+						t.Fatalf("a steady reader was cut after %v: %v", time.Since(began), err)
+					}
+				}
+				stopped := time.Now()
+				<-written
+				if took := time.Since(stopped); took < limit/2 || took > 5*limit {
+					t.Errorf("a reader that has stopped was cut after %v, want %v", took, limit)
+				}
+				if _, err := io.Copy(io.Discard, reader); !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the cut stream ends with %v, want a reset", err)
+				}
+				b.wait(t)
+			})
+		})
+	}
 }
