@@ -13,6 +13,7 @@ import (
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -107,6 +108,7 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 // Select returns the upstream for the client, or nil if none is available. When it is called again for
 // the same connection, the upstream that it returned last has failed.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
+	defer safely.Recover("sticky_ip")
 	c := p.choiceFor(cx)
 	if c.last != nil {
 		p.failed(c.last)
@@ -115,10 +117,15 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}
 	client := p.dialer.client(cx.RemoteAddr())
 	session, _ := p.dialer.acquire(client, 0)
+	held := false
+	defer func() {
+		if !held {
+			p.dialer.sessions.Release(session)
+		}
+	}()
+	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	if c.last == nil || !holdFrom(cx).add(p.dialer.variant, session) {
-		p.dialer.sessions.Release(session)
-	}
+	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
 	if c.last == nil {
 		return nil
 	}

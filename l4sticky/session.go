@@ -9,6 +9,7 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 func init() {
@@ -37,20 +38,25 @@ func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
 
 // Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
 func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
+	defer safely.Recover("sticky_session")
 	h := new(hold)
 	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
 	defer h.release()
 	if isPacket(cx.Conn) {
-		s.mu.Lock()
-		if s.packets == nil {
-			s.packets = make(map[*hold]struct{})
-		}
-		s.packets[h] = struct{}{}
-		h.over = s.stopped
-		s.mu.Unlock()
+		s.remember(h)
 		defer s.forget(h)
 	}
 	return next.Handle(cx)
+}
+
+func (s *SessionHandler) remember(h *hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.packets == nil {
+		s.packets = make(map[*hold]struct{})
+	}
+	s.packets[h] = struct{}{}
+	h.over = s.stopped
 }
 
 func (s *SessionHandler) forget(h *hold) {

@@ -4,6 +4,8 @@ package loglimit
 import (
 	"sync"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Lines is how many lines are admitted in a Window.
@@ -31,7 +33,7 @@ func (l *Limiter) Admit() bool {
 		return false
 	}
 	if l.lines == 0 {
-		time.AfterFunc(Window, l.endWindow)
+		time.AfterFunc(Window, safely.Func("log limit", l.endWindow))
 	}
 	l.lines++
 	return true
@@ -42,6 +44,7 @@ func (l *Limiter) endWindow() {
 	leftOut := l.leftOut
 	l.lines, l.leftOut = 0, 0
 	l.mu.Unlock()
+	safely.Reach("log limit")
 	if leftOut > 0 {
 		l.LeftOut(leftOut)
 	}

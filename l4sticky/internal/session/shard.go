@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // never is the idle time of a shard without idle sessions, later than all others.
@@ -62,10 +64,11 @@ func (sh *shard[T]) unsyncedNoteOldest() {
 	}
 }
 
-// expireDue is the timer's function: it frees what is expired and sleeps until more will be.
+// expireDue is the timer's function: it frees what is expired and sleeps until more will be, whatever happens.
 func (t *Table[T]) expireDue() {
+	defer t.schedule()
+	safely.Reach("session expiry")
 	t.expire()
-	t.schedule()
 }
 
 // schedule sets the timer for the next session to expire. Who calls it has armed the table, which stays so

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -76,7 +78,7 @@ func New[T comparable](now func() time.Duration, expiry time.Duration, capacity 
 	for i := range t.shards {
 		t.shards[i].init(&t.idleSince[i])
 	}
-	t.timer = time.AfterFunc(time.Hour, t.expireDue)
+	t.timer = time.AfterFunc(time.Hour, safely.Func("session expiry", t.expireDue))
 	t.timer.Stop()
 	return t
 }
@@ -170,24 +172,27 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 // Release takes back one Acquire. The session's expiry starts at the last one; a session that never
 // got a target is forgotten at once.
 func (t *Table[T]) Release(s *Session[T]) {
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	s.refs--
-	idle := s.refs&^reached == 0 && s.hash&detached == 0
-	if idle {
-		var none T
-		if s.target == none {
-			t.unsyncedForget(sh, s)
-			idle = false
-		} else {
-			s.idleSince = t.now()
-			sh.unsyncedList(s)
-		}
-	}
-	sh.mu.Unlock()
-	if idle && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
+	if t.release(s) && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
 		t.schedule()
 	}
+}
+
+// release reports whether the session is idle from now on.
+func (t *Table[T]) release(s *Session[T]) (idle bool) {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
+		return false
+	}
+	var none T
+	if s.target == none {
+		t.unsyncedForget(sh, s)
+		return false
+	}
+	s.idleSince = t.now()
+	sh.unsyncedList(s)
+	return true
 }
 
 // Settle returns the session's target if it is usable. Otherwise the session moves to the target that
@@ -287,15 +292,21 @@ func (t *Table[T]) evictOldest() bool {
 		if oldest == nil {
 			return false
 		}
-		oldest.mu.Lock()
-		s := oldest.head()
-		if s != nil {
-			oldest.unsyncedUnlist(s)
-			t.unsyncedForget(oldest, s)
-		}
-		oldest.mu.Unlock()
-		if s != nil {
+		if t.forgetHead(oldest) {
 			return true
 		}
 	}
+}
+
+// forgetHead forgets the session of a shard that has been idle longest and reports whether there was one.
+func (t *Table[T]) forgetHead(sh *shard[T]) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.head()
+	if s == nil {
+		return false
+	}
+	sh.unsyncedUnlist(s)
+	t.unsyncedForget(sh, s)
+	return true
 }
