@@ -60,7 +60,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	case err != nil:
 		a.Lost(err)
 	case !taken:
-		h.carry(down, first, a)
+		h.carry(down, first, len(header), a)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (h *Handler) over(remote net.Addr, option string, limit int) {
 }
 
 // carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, a *attempt) {
+func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) {
 	up, line := relay.Connect(a, &h.times, h.dialTarget)
 	if line == nil {
 		relay.Dismiss(down)
@@ -122,7 +122,7 @@ func (h *Handler) carry(down net.Conn, first []byte, a *attempt) {
 	}
 	defer up.Close()
 	h.times.KeepAlive.Apply(down)
-	relay.Run(down, up, first, line, &h.times)
+	relay.Run(down, up, first, header, line, &h.times)
 }
 
 func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -271,4 +272,29 @@ func TestWholeStreamOfTargetThatResetsLater(t *testing.T) {
 			b.wait(t)
 		}
 	})
+}
+
+// TestResetIsNoEnd resets at either side while both directions are at work, so that whichever of them meets the reset
+// first takes the news of it away from the other.
+func TestResetIsNoEnd(t *testing.T) {
+	t.Parallel()
+	for _, kind := range resetting {
+		for i := range 300 {
+			b := kinds[kind](t, nil)
+			gone, left := b.client, b.target
+			if i%2 == 1 {
+				gone, left = b.target, b.client
+			}
+			go func() { _, _ = io.Copy(left, io.LimitReader(endless{}, 1<<20)) }()
+			go func() { _, _ = io.Copy(gone, io.LimitReader(endless{}, 1<<20)) }()
+			read, _ := io.CopyN(io.Discard, left, rand.Int64N(1<<18))
+			reset(gone)
+			// Who writes there may be told of the reset, and reading ends well then.
+			if n, err := io.Copy(io.Discard, left); err == nil && runtime.GOOS == "linux" && streamEnded(left, read+n) {
+				t.Fatalf("%s, run %d: a cut stream looks whole", kind, i)
+			}
+			_ = left.Close()
+			b.wait(t)
+		}
+	}
 }

@@ -83,8 +83,10 @@ type closeWriter interface{ CloseWrite() error }
 //
 // A wrapped connection can have a method Socket() net.Conn that returns the plain connection at its bottom, by
 // which the system tells of a reset and of bytes on their way.
-func Run(client, target net.Conn, early []byte, line Line, options *Options) {
-	r := &relay{client: client, target: target, line: line, options: options}
+//
+// The first bytes of the early ones may be another's than the client's: so many as announced says.
+func Run(client, target net.Conn, early []byte, announced int, line Line, options *Options) {
+	r := &relay{client: client, target: target, announced: announced, line: line, options: options}
 	r.watchIdle()
 	defer r.stopIdle()
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
@@ -97,6 +99,7 @@ func Run(client, target net.Conn, early []byte, line Line, options *Options) {
 
 type relay struct {
 	client, target net.Conn
+	announced      int // bytes that the target gets in front of the client's
 	line           Line
 	options        *Options
 	active         atomic.Int64 // when a byte moved last, since the process began
@@ -144,6 +147,8 @@ func (r *relay) up(early []byte) {
 		r.end()
 	case readErr != nil:
 		r.clientFailed(readErr)
+	case !streamEnded(r.client, r.result.ToTarget-int64(r.announced)):
+		r.clientFailed(syscall.ECONNRESET)
 	case !closeWrite(r.target):
 		r.end()
 	default:
@@ -161,13 +166,14 @@ func (r *relay) down(done chan<- struct{}) {
 	case writeErr != nil:
 		r.clientFailed(writeErr)
 		return
-	case readErr != nil:
-		r.targetFailed(readErr)
-	}
-	switch {
 	case r.isOver():
 		return
-	case r.isCut(readErr, n):
+	case readErr != nil:
+		r.targetFailed(readErr)
+		r.sever()
+		return
+	case !streamEnded(r.target, n):
+		r.targetFailed(syscall.ECONNRESET)
 		r.sever()
 		return
 	}
@@ -185,14 +191,6 @@ func (r *relay) down(done chan<- struct{}) {
 	if r.watching {
 		_ = r.client.SetReadDeadline(past)
 	}
-}
-
-// isCut reports whether the target's stream, of which so many bytes were read, has ended before its time.
-func (r *relay) isCut(readErr error, read int64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	failed := r.result.TargetErr != nil
-	return failed && (readErr != nil || !streamEnded(r.target, read))
 }
 
 // sever resets a client whose target's stream was cut, as soon as the client has acknowledged what there was of it and

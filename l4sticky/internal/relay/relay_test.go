@@ -67,7 +67,7 @@ func startRun(t *testing.T, network, address string, early []byte, options *Opti
 	up, target := connected(t, "tcp", "127.0.0.1:0")
 	b := newBench(t, client, target)
 	go func() {
-		Run(wrap(down), up, early, b, options)
+		Run(wrap(down), up, early, len(early), b, options)
 		_ = up.Close()
 		_ = down.Close()
 	}()

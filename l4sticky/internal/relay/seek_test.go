@@ -31,7 +31,7 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 					Dismiss(down)
 					return
 				}
-				Run(down, up, nil, line, options)
+				Run(down, up, nil, 0, line, options)
 				_ = up.Close()
 			}()
 		})

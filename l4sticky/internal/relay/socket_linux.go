@@ -63,7 +63,8 @@ func abort(conn net.Conn) {
 	}
 }
 
-// streamEnded reports whether the peer has ended its stream, of which so many bytes were read.
+// streamEnded reports whether the peer has ended its stream, of which so many bytes were read: the system tells of a
+// reset once, to whoever reads or writes first, and the stream seems to end well from then on.
 func streamEnded(conn net.Conn, read int64) (ended bool) {
 	ended = true
 	if raw := socketBelow(conn); raw != nil {

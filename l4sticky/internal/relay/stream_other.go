@@ -41,5 +41,5 @@ func (k *KeepAlive) Apply(conn net.Conn) {
 	}
 }
 
-// streamEnded reports whether the peer has ended its stream. After a failed write this system does not tell.
-func streamEnded(net.Conn, int64) bool { return false }
+// streamEnded reports whether the peer has ended its stream. This system does not tell.
+func streamEnded(net.Conn, int64) bool { return true }
