@@ -1,103 +1,80 @@
 package integration
 
 import (
-	"encoding/binary"
-	"fmt"
-	"net"
+	"encoding/json"
+	"io"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
-
-	"github.com/pires/go-proxyproto"
 )
 
-// stranger returns the IPv6 address of a client with this number.
-func stranger(n int) net.IP {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, 0x2001_0db8<<32), uint64(n))
+// Whatever strangers can have written into the log is bounded, and the log says how much was left out of it.
+func TestLogFloods(t *testing.T) {
+	t.Parallel()
+	const clients = 1000
+	script := filepath.Join(t.TempDir(), "balancer.js")
+	writeScript(t, script, `module.exports.run = (balancer) => balancer.addMiddleware(balancer.MIDDLEWARE_CONNECTION, (socket, next) => {
+		console.log('flood');
+		next();
+	});`)
+	for name, flood := range map[string]struct {
+		middleware, front, message string
+		lines                      int
+		window                     time.Duration
+	}{
+		"blocked":       {"rate_limit {\nconnections 1\nwindow 24h\n}", "", "blocked a client", 10, time.Second},
+		"no answer":     {"authorize http://127.0.0.1:1/ {\non_error allow\n}", "", "letting a client in", 10, time.Second},
+		"script":        {"script " + script, "", "flood", 200, 10 * time.Second},
+		"wrong header":  {"rate_limit {\nconnections 100000\n}", "route {\nproxy_protocol\n}\n", "closing a connection", 10, time.Second},
+		"none to serve": {"", "", "no upstream", 10, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listen, target := freeAddr(t), greeters(t, 1)[0]
+			config := strings.Replace(guarded(listen, flood.middleware, target), "route @allowed", flood.front+"route @allowed", 1)
+			if flood.middleware == "" {
+				target.kill()
+				config = balance(listen, "", target)
+			}
+			caddy := startCaddy(t, config)
+			began := time.Now()
+			each(clients, func(int) {
+				if conn, err := tryDial("127.0.0.2", listen); err == nil {
+					_, _ = io.WriteString(conn, "hello, I am no header\r\n")
+					_ = conn.CloseWrite()
+					_, _ = io.ReadAll(conn)
+					conn.Close()
+				}
+			})
+			most := flood.lines * (2 + int(time.Since(began)/flood.window))
+			var lines, leftOut int
+			await(t, "the log to account for all clients", func() bool {
+				lines, leftOut = accounts(caddy.Log(), flood.message)
+				return lines+leftOut >= clients-1
+			})
+			if t.Logf("%d lines, %d left out", lines, leftOut); lines > most || leftOut == 0 {
+				t.Errorf("%d lines, want at most %d", lines, most)
+			}
+			if all := strings.Count(caddy.Log(), "\n"); all > lines+most+50 {
+				t.Errorf("%d lines in all", all)
+			}
+		})
+	}
 }
 
-// throughProxy connects as a client whose address a proxy names, and returns the connection with the greeting that it
-// got.
-func throughProxy(client net.IP, listen string) (*net.TCPConn, string, error) {
-	conn, err := tryDial("127.0.0.1", listen)
-	if err != nil {
-		return nil, "", err
-	}
-	header := proxyproto.HeaderProxyFromAddrs(2, &net.TCPAddr{IP: client, Port: 1234}, &net.TCPAddr{IP: net.IPv6loopback, Port: 80})
-	if _, err := header.WriteTo(conn); err != nil {
-		conn.Close()
-		return nil, "", err
-	}
-	name, err := readLine(conn)
-	if err != nil {
-		conn.Close()
-		return nil, "", fmt.Errorf("the greeting for %s: %w after %q", client, err, name)
-	}
-	return conn, name, nil
-}
-
-// mustBeAt fails unless a client is sent to the target.
-func mustBeAt(t *testing.T, client net.IP, listen, want string) *net.TCPConn {
-	t.Helper()
-	conn, name, err := throughProxy(client, listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	if name != want {
-		t.Fatalf("%s is at %s, want %s", client, name, want)
-	}
-	return conn
-}
-
-// Thousands of IPv6 clients, more than there may be sessions, neither take the balancer beyond its memory limit nor
-// push out those who have a connection. Not parallel, since it sets the environment and measures.
-func TestFloodOfClients(t *testing.T) {
-	const (
-		limit     = 192 * miB
-		strangers = 10_000
-		regulars  = 50
-	)
-	t.Setenv("GOMEMLIMIT", fmt.Sprint(limit))
-	listen, targets := freeAddr(t), greeters(t, 2)
-	caddy := startCaddy(t, caddyfile(server{listen, "proxy_protocol {\nallow 127.0.0.0/8\ntimeout 5s\n}\n" +
-		sticky("max_sessions 500\nsession_expiry 1h\ndeactivation_duration 10ms\n"+backups(targets[1]), targets[0])}))
-
-	// Only a session remembers that a client has moved to b.
-	targets[0].kill()
-	var held []*net.TCPConn
-	for n := range regulars {
-		held = append(held, mustBeAt(t, stranger(n), listen, "b"))
-	}
-	passer := stranger(regulars)
-	mustBeAt(t, passer, listen, "b").Close()
-	targets[0].start(t)
-	scouts := 0
-	await(t, "a to be active again", func() bool {
-		scouts++
-		conn, name, err := throughProxy(stranger(-scouts), listen)
-		if err == nil {
-			conn.Close()
+// accounts returns how many lines of a log say something, and how many such lines were left out of it.
+func accounts(log, message string) (lines, leftOut int) {
+	for line := range strings.Lines(log) {
+		var entry struct {
+			LeftOut int `json:"left_out"`
 		}
-		return name == "a"
-	})
-
-	before, began := caddy.residentKB(t), time.Now()
-	each(strangers, func(i int) {
-		conn, _, err := throughProxy(stranger(regulars+1+i), listen)
-		if err != nil {
-			t.Error(err)
-			return
+		if json.Unmarshal([]byte(line), &entry) == nil {
+			leftOut += entry.LeftOut
 		}
-		conn.Close()
-	})
-	after := caddy.residentKB(t)
-	t.Logf("%d clients in %v; %d MB became %d MB", strangers, time.Since(began), before/1024, after/1024)
-	if after > max(before, limit/1024)+48*1024 {
-		t.Errorf("the balancer has grown from %d to %d MB", before/1024, after/1024)
+		if strings.Contains(line, message) {
+			lines++
+		}
 	}
-	for n, conn := range held {
-		mustBeAt(t, stranger(n), listen, "b").Close()
-		mustEcho(t, conn)
-	}
-	mustBeAt(t, passer, listen, "a") // its session was idle longest
+	return lines, leftOut
 }

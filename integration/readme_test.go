@@ -2,6 +2,7 @@ package integration
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 )
 
-// ran are the commands of the README that are run: the demo by TestDemo, the old command line by TestLegacyCommand,
+// ran are the commands of the pages that are run: the demo by TestDemo, the old command line by TestLegacyCommand,
 // the others by whoever builds the binary and runs the tests.
 var ran = []string{
 	"go run ./build && ./caddy run",
@@ -21,13 +22,22 @@ var ran = []string{
 	"./caddy loadbalancer run --config config.json",
 }
 
-// TestReadme loads every config of the README, and knows every command.
-func TestReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+var snippet = regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$")
+
+// TestDocs loads every config of the README and of docs, and knows every command.
+func TestDocs(t *testing.T) {
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(pages) == 0 {
+		t.Fatalf("no pages: %v", err)
 	}
-	snippets := regexp.MustCompile("(?ms)^```(\\w+)\n(.*?)^```$").FindAllStringSubmatch(string(readme), -1)
+	var snippets [][]string
+	for _, page := range append(pages, "../README.md") {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		snippets = append(snippets, snippet.FindAllStringSubmatch(string(text), -1)...)
+	}
 	if len(snippets) < 10 {
 		t.Fatalf("only %d snippets found", len(snippets))
 	}
@@ -36,8 +46,8 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	besideScript(t, snippets)
-	for _, snippet := range snippets {
-		language, text := snippet[1], snippet[2]
+	for _, s := range snippets {
+		language, text := s[1], s[2]
 		switch {
 		case language == "sh":
 			for command := range strings.Lines(text) {
@@ -69,7 +79,7 @@ func TestReadme(t *testing.T) {
 	}
 }
 
-// besideScript goes where the README's script is, with the list that it reads.
+// besideScript goes where the script of the pages is, with the list that it reads.
 func besideScript(t *testing.T, snippets [][]string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
@@ -77,17 +87,17 @@ func besideScript(t *testing.T, snippets [][]string) {
 		t.Fatal(err)
 	}
 	scripts := 0
-	for _, snippet := range snippets {
-		if snippet[1] != "js" {
+	for _, s := range snippets {
+		if s[1] != "js" {
 			continue
 		}
 		scripts++
-		if err := os.WriteFile("balancer.js", []byte(snippet[2]), 0o600); err != nil {
+		if err := os.WriteFile("balancer.js", []byte(s[2]), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if scripts != 1 {
-		t.Fatalf("%d scripts in the README, want the one that its configs name", scripts)
+		t.Fatalf("%d scripts in the pages, want the one that its configs name", scripts)
 	}
 }
 

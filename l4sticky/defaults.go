@@ -54,6 +54,7 @@ func (h *Handler) setDefaults() error {
 		Late:        time.Duration(h.FailoverDelay),
 		Idle:        time.Duration(h.IdleTimeout),
 		HalfClose:   time.Duration(h.HalfCloseTimeout),
+		Own:         mayBeOwn,
 	}
 	if !h.failover {
 		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile

@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -23,8 +24,10 @@ type attempt struct {
 	session *clientSession
 	client  netip.Addr
 	remote  net.Addr
-	header  int    // bytes of the PROXY header
-	over    func() // to be called when the connection is over, if not nil
+	local   net.Addr // that the client has connected to
+	way     []stop   // on which it has come within this process before
+	header  int      // bytes of the PROXY header
+	over    func()   // to be called when the connection is over, if not nil
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -72,6 +75,18 @@ func (a *attempt) Next(w relay.Waker) (relay.Dial, relay.Step) {
 			m.EndProbe()
 		}
 	}
+}
+
+// dialTarget connects to a target for the relay.
+func (a *attempt) dialTarget(ctx context.Context, d relay.Dial) (net.Conn, error) {
+	conn, err := a.dialer.dial(ctx, d.Target.(*target.Member))
+	if err != nil {
+		return nil, err
+	}
+	if to, ok := conn.RemoteAddr().(*net.TCPAddr); ok && mayBeOwn(to.AddrPort()) {
+		a.Own(d, localPort(conn), func() bool { return localPort(conn).IsValid() })
+	}
+	return conn, nil
 }
 
 // judgeAwaited passes over a target whose probe by somebody else has failed.
@@ -195,6 +210,7 @@ func (a *attempt) Failed(d relay.Dial, err error) error {
 	case exhausted:
 	case isBlameless(err):
 		a.detour = true
+		a.dialer.notBlamed(m, err)
 	default:
 		a.dialer.fails(m, err)
 	}

@@ -2,13 +2,16 @@ package l4sticky
 
 import (
 	"context"
+	"fmt"
 	"net"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -32,7 +35,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 	if err := h.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
-	h.dialer = &dialer{variant: v, timeout: 5 * time.Second, logger: zap.NewNop()}
+	h.dialer = newDialer(v, 5*time.Second, relay.DefaultKeepAlive, zap.NewNop())
 	home = v.targets.Place(visitor, all)
 	other = v.targets.Place(visitor, func(m *target.Member) bool { return m != home })
 	return h, home, other
@@ -42,7 +45,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 func connect(t *testing.T, h *Handler) (net.Conn, *target.Member) {
 	t.Helper()
 	a := h.attempt(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
-	conn, made := relay.Connect(a, &h.times, h.dialTarget)
+	conn, made := relay.Connect(a, &h.times, a.dialTarget)
 	if made == nil {
 		return nil, nil
 	}
@@ -126,6 +129,8 @@ func TestBlamelessFailure(t *testing.T) {
 		t.Run(test.err.Error(), func(t *testing.T) {
 			h, home, other := newBalancer(t, listen(t), listen(t))
 			d := h.dialer
+			core, logs := observer.New(zap.WarnLevel)
+			d.logger = zap.New(core)
 			s, _ := d.acquire(visitor, 0)
 			defer d.sessions.Release(s)
 			dialled := make(map[string]bool)
@@ -144,6 +149,10 @@ func TestBlamelessFailure(t *testing.T) {
 			}
 			if !home.Active() || !other.Active() || home.Connections() != 0 || (other.Connections() == 1) != test.moves {
 				t.Error("a target is deactivated or counts a connection that it has not")
+			}
+			told := logs.All()
+			if len(told) != 1 || !strings.Contains(fmt.Sprint(told[0].ContextMap()), test.err.Error()) || !strings.Contains(fmt.Sprint(told[0].ContextMap()), home.Address.Dial) {
+				t.Errorf("the log tells %v, want the error of %v", told, home.Address)
 			}
 		})
 	}

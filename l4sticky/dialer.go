@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -23,6 +24,16 @@ type dialer struct {
 	timeout   time.Duration
 	keepAlive relay.KeepAlive
 	logger    *zap.Logger
+	lines     loglimit.Limiter // of the log lines that strangers can cause
+}
+
+// newDialer returns the dialer of a handler.
+func newDialer(v *variant, timeout time.Duration, keepAlive relay.KeepAlive, logger *zap.Logger) *dialer {
+	d := &dialer{variant: v, timeout: timeout, keepAlive: keepAlive, logger: logger}
+	d.lines.LeftOut = func(lines int) {
+		logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
+	}
+	return d
 }
 
 // dial connects to the target.
@@ -37,6 +48,13 @@ func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
 // fails deactivates a target, because of an error if one is known.
 func (d *dialer) fails(m *target.Member, err error) {
 	d.deactivate(m, d.logger, err)
+}
+
+// notBlamed tells of a dial that failed by nothing that speaks against the target, which nobody else tells.
+func (d *dialer) notBlamed(m *target.Member, err error) {
+	if d.lines.Admit() {
+		d.logger.Warn("a dial failed, which is not held against the upstream", zap.Stringer("upstream", m.Config.Address), zap.Error(err))
+	}
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.
@@ -77,6 +95,7 @@ func (d *dialer) probe(m *target.Member) {
 	case !isBlameless(err):
 		d.fails(m, err)
 	default:
+		d.notBlamed(m, err)
 		m.Accepted() // nothing is known, and nobody else would probe a suspect: dials that are late raise the doubt anew
 	}
 }

@@ -2,11 +2,10 @@ package l4sticky
 
 import (
 	"net"
-	"reflect"
 
 	"github.com/mholt/caddy-l4/layer4"
-	"github.com/pires/go-proxyproto"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
@@ -20,7 +19,7 @@ func downstream(cx *layer4.Connection) (conn net.Conn, early []byte) {
 	}
 	var writer closeWriter
 	bottom := cx.Conn
-	for conn := cx.Conn; conn != nil; conn = unwrap(conn) {
+	for conn := range connchain.All(cx.Conn) {
 		if w, ok := conn.(closeWriter); ok && writer == nil {
 			writer = w
 		}
@@ -45,34 +44,13 @@ func (h halfCloser) Socket() net.Conn { return h.bottom }
 // isPacket reports whether datagrams are at the bottom of a connection. A Unix stream has the methods of a
 // packet connection, too, but comes as it is.
 func isPacket(conn net.Conn) bool {
-	for ; conn != nil; conn = unwrap(conn) {
-		if relay.IsSocket(conn) {
+	for c := range connchain.All(conn) {
+		if relay.IsSocket(c) {
 			return false
 		}
-		if _, packets := conn.(net.PacketConn); packets {
+		if _, packets := c.(net.PacketConn); packets {
 			return true
 		}
 	}
 	return false
-}
-
-// unwrap returns the connection within a connection, or nil if there is none to be seen. The wrappers of caddy-l4's
-// handlers are not exported, but the connection that they embed is.
-func unwrap(conn net.Conn) net.Conn {
-	if c, ok := conn.(*proxyproto.Conn); ok {
-		return c.Raw()
-	}
-	if c, ok := conn.(interface{ NetConn() net.Conn }); ok {
-		return c.NetConn() // TLS
-	}
-	value := reflect.Indirect(reflect.ValueOf(conn))
-	if value.Kind() != reflect.Struct {
-		return nil
-	}
-	field, found := value.Type().FieldByName("Conn")
-	if !found || len(field.Index) != 1 {
-		return nil
-	}
-	inner, _ := value.FieldByIndex(field.Index).Interface().(net.Conn)
-	return inner
 }

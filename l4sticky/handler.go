@@ -5,16 +5,13 @@ package l4sticky
 
 import (
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
-	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
-	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -83,15 +80,15 @@ type Handler struct {
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
 
 	// How long open connections may go on when Caddy exits; new ones are refused at once. Caddy exits as soon as
-	// the last connection of the pool is done. Zero means that they end with Caddy; negative is an error.
-	// Default: 0.
+	// the last connection of the pool is done. What is left then is reset, as it is when Caddy is told once more to
+	// exit. The longest of the handlers of a pool counts, also for connections of a pool that no config has any more.
+	// Zero means that they end with Caddy; negative is an error. Default: 0.
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
 	dialer    *dialer
 	times     relay.Options
-	failover  bool             // whether a dial that is late has another beside it
-	plain     bool             // all upstreams are TCP
-	refusals  loglimit.Limiter // of the log lines that strangers can cause
+	failover  bool // whether a dial that is late has another beside it
+	plain     bool // all upstreams are TCP
 	ppVersion byte
 }
 
@@ -112,10 +109,10 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options and joins the pool.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.refusals.LeftOut = func(lines int) {
-		ctx.Logger().Warn("closed more connections, left out of the log", zap.Int("left_out", lines))
-	}
 	if err := h.setDefaults(); err != nil {
+		return err
+	}
+	if err := refuseLoops(ctx); err != nil {
 		return err
 	}
 	h.plain = true
@@ -135,26 +132,18 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	h.dialer = &dialer{variant: v, timeout: time.Duration(h.DialTimeout), keepAlive: h.times.KeepAlive, logger: ctx.Logger()}
+	v.extendGrace(time.Duration(h.GracePeriod))
+	h.dialer = newDialer(v, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	return nil
 }
 
-// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it waits for the
-// connections that are open.
+// Cleanup leaves the pool, if Provision came as far as joining it.
 func (h *Handler) Cleanup() error {
-	if h.dialer == nil {
-		return nil
+	if h.dialer != nil {
+		h.dialer.quit()
 	}
-	if caddy.Exiting() && h.GracePeriod > 0 {
-		h.dialer.awaitEmpty(exitBegan().Add(time.Duration(h.GracePeriod)))
-	}
-	h.dialer.quit()
 	return nil
 }
-
-// exitBegan returns the time when the first handler noticed that Caddy exits. All wait from then on, though one
-// is asked after the other.
-var exitBegan = sync.OnceValue(time.Now)
 
 // UnmarshalCaddyfile sets up the Handler from Caddyfile tokens. Syntax:
 //

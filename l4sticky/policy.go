@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -35,8 +38,9 @@ func init() {
 type SelectionPolicy struct {
 	Options
 
-	dialer *dialer
-	places map[*target.Member]int // the index of each upstream
+	dialer   *dialer
+	places   map[*target.Member]int // the index of each upstream
+	refusals *loglimit.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -58,6 +62,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
+	p.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)
 	var handler *l4proxy.Handler
 	for _, module := range ctx.Modules() {
 		if h, ok := module.(*l4proxy.Handler); ok {
@@ -82,7 +87,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.dialer = &dialer{variant: v, timeout: defaultDialTimeout, keepAlive: relay.DefaultKeepAlive, logger: ctx.Logger()}
+	p.dialer = newDialer(v, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range v.targets.Members() {
@@ -106,9 +111,14 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 }
 
 // Select returns the upstream for the client, or nil if none is available. When it is called again for
-// the same connection, the upstream that it returned last has failed.
+// the same connection, the upstream that it returned last has failed. None is for a connection whose PROXY header is
+// wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
 	defer safely.Recover("sticky_ip")
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		p.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
+		return nil
+	}
 	c := p.choiceFor(cx)
 	if c.last != nil {
 		p.failed(c.last)

@@ -38,7 +38,8 @@ type pool struct {
 	emptied  chan struct{} // gets a value when the last of them is done
 
 	mu       sync.Mutex
-	variants []*variant // one for each config that has the pool, the newest last
+	variants []*variant    // one for each config that has the pool, the newest last
+	grace    time.Duration // of the last config that had it, when none has
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -76,20 +77,6 @@ func (p *pool) leave() {
 	}
 }
 
-// awaitEmpty returns when no connection holds the pool, or at the deadline. One may wait at a time, as Caddy cleans
-// up one module after the other.
-func (p *pool) awaitEmpty(deadline time.Time) {
-	timeout := time.NewTimer(time.Until(deadline))
-	defer timeout.Stop()
-	for p.open.Load() > 0 {
-		select {
-		case <-p.emptied:
-		case <-timeout.C:
-			return
-		}
-	}
-}
-
 // A variant is what one config makes of a pool. The handlers of that config share it. It never
 // changes, so that a connection is handled by one set of rules while configs come and go.
 type variant struct {
@@ -97,6 +84,7 @@ type variant struct {
 	run          *run                 // of the config
 	config       *prometheus.Registry // identifies the config
 	users        int                  // guarded by the pool's lock
+	grace        time.Duration        // the longest of the handlers'; guarded by the pool's lock
 	settings     settings
 	targets      *target.Set
 	deactivation time.Duration
@@ -165,9 +153,19 @@ func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
 	return v, nil
 }
 
+// extendGrace lets the pool's connections have a grace period of at least that when Caddy exits.
+func (v *variant) extendGrace(grace time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.grace = max(v.grace, grace)
+}
+
 // quit takes back one join. When the last handler of a config has quit, the newest config that remains
 // rules the sessions: the new one after a reload, the old one after a reload that failed.
 func (v *variant) quit() {
+	if caddy.Exiting() {
+		exitBegan()
+	}
 	last := v.pool.remove(v)
 	_, _ = pools.Delete(v.pool.name)
 	if last {
@@ -186,6 +184,8 @@ func (p *pool) remove(v *variant) (last bool) {
 	v.targets.Close()
 	if n := len(p.variants); n > 0 {
 		p.unsyncedApply(p.variants[n-1])
+	} else {
+		p.grace = v.grace
 	}
 	return true
 }

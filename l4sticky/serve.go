@@ -1,7 +1,6 @@
 package l4sticky
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -10,6 +9,7 @@ import (
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -32,6 +32,17 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		h.refused(remote, err)
+		return nil
+	}
+	bottom := connchain.Bottom(cx.Conn)
+	noteServed(bottom.LocalAddr())
+	way, ok := h.wayOf(bottom)
+	if !ok {
+		relay.Dismiss(cx.Conn)
+		return nil
+	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
 		h.refused(remote, err)
@@ -43,7 +54,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		relay.Dismiss(down)
 		return nil
 	}
-	search.header = len(header)
+	search.header, search.way, search.local = len(header), way, bottom.LocalAddr()
 	safely.Reach("sticky_proxy")
 	var leash *relay.Leash
 	if guest, ok := cx.GetVar(handoverVar).(handover); ok {
@@ -108,14 +119,14 @@ func (h *Handler) attempt(remote net.Addr) (a *attempt) {
 func (h *Handler) over(remote net.Addr, option string, limit int) {
 	safely.Reach("sticky_proxy limit")
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
-	if h.refusals.Admit() {
+	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
 	}
 }
 
 // carry relays a connection while it waits.
 func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) {
-	up, line := relay.Connect(a, &h.times, h.dialTarget)
+	up, line := relay.Connect(a, &h.times, a.dialTarget)
 	if line == nil {
 		relay.Dismiss(down)
 		return
@@ -123,10 +134,6 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) {
 	defer up.Close()
 	h.times.KeepAlive.Apply(down)
 	relay.Run(down, up, first, header, line, &h.times)
-}
-
-func (h *Handler) dialTarget(ctx context.Context, t relay.Target) (net.Conn, error) {
-	return h.dialer.dial(ctx, t.(*target.Member))
 }
 
 // A line is a connection that has its target.
@@ -164,7 +171,7 @@ func (l *line) Done(r relay.Result) {
 
 // refused logs why a connection is closed unserved.
 func (h *Handler) refused(remote net.Addr, err error) {
-	if h.refusals.Admit() {
+	if h.dialer.lines.Admit() {
 		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
 }

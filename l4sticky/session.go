@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -9,6 +10,8 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
@@ -20,6 +23,8 @@ func init() {
 // `sticky_ip` knows when a connection ends. Then a session lives while its client has connections, and
 // for exactly `session_expiry` after the last one. It has no options.
 type SessionHandler struct {
+	refusals *loglimit.Logger
+
 	mu sync.Mutex
 	// packets are the holds of datagram connections. When its server stops, layer4 may leave the handler of such a
 	// connection waiting for ever.
@@ -36,9 +41,19 @@ func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision sets up the log.
+func (s *SessionHandler) Provision(ctx caddy.Context) error {
+	s.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)
+	return nil
+}
+
 // Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
 func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
 	defer safely.Recover("sticky_session")
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		s.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
+		return nil
+	}
 	h := new(hold)
 	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
 	defer h.release()
@@ -142,6 +157,7 @@ func (h *hold) release() {
 
 // Interface guards
 var (
+	_ caddy.Provisioner     = (*SessionHandler)(nil)
 	_ caddy.CleanerUpper    = (*SessionHandler)(nil)
 	_ caddyfile.Unmarshaler = (*SessionHandler)(nil)
 	_ layer4.NextHandler    = (*SessionHandler)(nil)

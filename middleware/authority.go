@@ -18,8 +18,11 @@ import (
 const (
 	// maxQuestions bounds the connections to the service, and with it what a flood of clients can do to it.
 	maxQuestions = 100
+	maxHeader    = 64 << 10
 	maxBody      = 4096
 	maxRefusal   = 200
+	// reasonTime is how long a body may take once the status is there, which is what decides.
+	reasonTime = 200 * time.Millisecond
 )
 
 // A question is what the service gets. It doesn't have the client's port, since the answer holds for all of the
@@ -52,15 +55,21 @@ func newAuthority(url, socket string, timeout, ttl time.Duration, size int) (*au
 	if err != nil {
 		return nil, fmt.Errorf("cache_size: %w", err)
 	}
+	// The context of a question ends neither the dial for it, nor the handshake, nor a connection of HTTP/2.
+	dialer := &net.Dialer{Timeout: timeout}
 	transport := &http.Transport{
-		MaxConnsPerHost:     maxQuestions,
-		MaxIdleConnsPerHost: maxQuestions,
-		IdleConnTimeout:     time.Minute,
-		ForceAttemptHTTP2:   true,
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    timeout,
+		MaxConnsPerHost:        maxQuestions,
+		MaxIdleConnsPerHost:    maxQuestions,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: maxHeader,
+		ForceAttemptHTTP2:      true,
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: timeout, PingTimeout: timeout},
 	}
 	if socket != "" {
 		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, "unix", socket)
+			return dialer.DialContext(ctx, "unix", socket)
 		}
 	}
 	return &authority{
@@ -78,12 +87,17 @@ func (a *authority) about(ctx context.Context, q question) (refusal string, err 
 		if refusal, known := a.recall(q); known {
 			return refusal, nil
 		}
-		result := a.pending.DoChan(q.Client, func() (any, error) {
+		result := a.pending.DoChan(q.Client, func() (_ any, err error) {
+			defer func() {
+				if p := recover(); p != nil {
+					err = newFault(p) // the group would end the process
+				}
+			}()
 			refusal, known := a.recall(q)
 			if known { // the answer came in this very moment
 				return outcome{q, refusal}, nil
 			}
-			refusal, err := a.ask(q)
+			refusal, err = a.ask(q)
 			return outcome{q, refusal}, err
 		})
 		select {
@@ -133,12 +147,15 @@ func (a *authority) ask(q question) (refusal string, err error) {
 	return refusal, nil
 }
 
-// post sends the question and returns the answer's status, in words with the first line of its body, too.
+// post sends the question and returns the answer's status, in words with the first line of its body, too. The body
+// of an answer that switches protocols would be the connection itself, which no context ends.
 func (a *authority) post(ctx context.Context, q question) (status int, words string, err error) {
 	body, err := json.Marshal(q)
 	if err != nil {
 		return 0, "", fmt.Errorf("making the question: %w", err)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, a.url, bytes.NewReader(body))
 	if err != nil {
 		return 0, "", fmt.Errorf("making the question: %w", err)
@@ -149,11 +166,14 @@ func (a *authority) post(ctx context.Context, q question) (status int, words str
 		return 0, "", fmt.Errorf("asking the service: %w", err)
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
-	if err != nil {
-		return 0, "", fmt.Errorf("asking the service: %w", err)
-	}
 	words = fmt.Sprintf("%d %s", response.StatusCode, http.StatusText(response.StatusCode))
+	if response.StatusCode == http.StatusSwitchingProtocols {
+		return response.StatusCode, words, nil
+	}
+	defer time.AfterFunc(reasonTime, cancel).Stop()
+	// What came of a body that does not end, or breaks off, is all that there is to say. A whole one has to be read for
+	// the connection to serve again.
+	text, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
 	if line = strings.ToValidUTF8(line[:min(len(line), maxRefusal)], ""); line != "" {
 		words += ": " + line

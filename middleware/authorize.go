@@ -4,16 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"go.uber.org/zap"
-	"golang.org/x/time/rate"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 )
 
 func init() {
@@ -31,7 +31,8 @@ const (
 
 // Authorize asks an HTTP service whether a client may come in. It posts the client's and the local address as JSON,
 // `{"client": "203.0.113.7", "local": "192.0.2.1:443"}`. A status of 2xx lets the client in, and one of 4xx keeps it
-// out, with the first line of the body as the reason in the log. Anything else, redirects included, is an error.
+// out, with the first line of the body as the reason in the log, if it comes within 200ms. Anything else, redirects
+// included, is an error.
 //
 // A client is asked about once at a time, whatever number of connections waits for the answer.
 type Authorize struct {
@@ -58,8 +59,7 @@ type Authorize struct {
 	CacheSize int `json:"cache_size,omitempty"`
 
 	authority *authority
-	logger    *zap.Logger
-	errors    rate.Sometimes // bounds the log lines that strangers can cause
+	log       *loglimit.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -81,7 +81,7 @@ func (a *Authorize) Provision(ctx caddy.Context) (err error) {
 	if err := a.setDefaults(); err != nil {
 		return err
 	}
-	a.logger, a.errors = ctx.Logger(), rate.Sometimes{Interval: time.Second}
+	a.log = loglimit.NewLogger(ctx.Slogger(), 0, 0)
 	a.authority, err = newAuthority(a.URL, a.Socket, time.Duration(a.Timeout), time.Duration(a.CacheTTL), a.CacheSize)
 	if err != nil {
 		return err
@@ -132,12 +132,10 @@ func (a *Authorize) Decide(ctx context.Context, client *Client) error {
 		return nil
 	case err == nil:
 		return errors.New(refusal)
-	case a.OnError == onErrorDeny || ctx.Err() != nil:
+	case a.OnError == onErrorDeny || ctx.Err() != nil || errors.As(err, new(*fault)):
 		return err
 	}
-	a.errors.Do(func() {
-		a.logger.Error("letting a client in without an answer", zap.String("client", q.Client), zap.Error(err))
-	})
+	a.log.Log(slog.LevelError, "letting a client in without an answer", "client", q.Client, "error", err)
 	return nil
 }
 

@@ -124,8 +124,9 @@ func (m *Matcher) askApart(ctx context.Context, client *Client, asked *atomic.In
 // ask goes through the chain.
 func (m *Matcher) ask(ctx context.Context, client *Client, asked *atomic.Int64) (v verdict) {
 	defer func() {
-		if fault := recover(); fault != nil {
-			v.reason, v.stack = fmt.Sprintf("panic: %v", fault), string(debug.Stack())
+		if p := recover(); p != nil {
+			f := newFault(p)
+			v.reason, v.stack = f.Error(), f.stack
 		}
 		v.reason = v.reason[:min(len(v.reason), maxReason)]
 	}()
@@ -137,8 +138,22 @@ func (m *Matcher) ask(ctx context.Context, client *Client, asked *atomic.Int64) 
 		v.middleware = link.name
 		if err := link.Decide(ctx, client); err != nil {
 			v.reason = err.Error()
+			if f := (*fault)(nil); errors.As(err, &f) {
+				v.stack = f.stack
+			}
 			return v
 		}
 	}
 	return verdict{allowed: true}
 }
+
+// A fault is a panic that was caught, with its place.
+type fault struct {
+	value any
+	stack string
+}
+
+// newFault is for the deferred function that has recovered the value.
+func newFault(value any) *fault { return &fault{value, string(debug.Stack())} }
+
+func (f *fault) Error() string { return fmt.Sprintf("panic: %v", f.value) }

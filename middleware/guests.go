@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 )
 
 // guests are the connections that were let in and whose end somebody wants to know. Layer4 tells nobody when it
@@ -71,7 +73,7 @@ func (h *handover) TakeOver(kick func()) (end func()) {
 // of a connection that is closed under their hands; one that has been taken over is not theirs any more.
 func (h *handover) kick(conn net.Conn) {
 	shut(conn)
-	time.AfterFunc(kickPause, func() { _ = bottomOf(conn).Close() })
+	time.AfterFunc(kickPause, func() { _ = connchain.Bottom(conn).Close() })
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.taker != nil {
@@ -82,7 +84,7 @@ func (h *handover) kick(conn net.Conn) {
 // follow has f called, in a goroutine that it must not hold up, when a connection is over. The function that
 // it returns takes that back.
 func (l *guestList) follow(conn net.Conn, h *handover, f func()) (stop func()) {
-	g := &guest{socketOf(conn), h}
+	g := &guest{connchain.Socket(conn), h}
 	if g.socket == nil && h.state.Load() == 0 {
 		return func() {} // its end cannot be seen
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"time"
 
@@ -12,9 +14,10 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
-	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 )
 
 func init() {
@@ -31,7 +34,9 @@ const (
 // left to the routes that follow, and closed if there is none for it.
 //
 // It decides once for each connection, however often layer4 asks and however many matchers have the same
-// chain, so `not` may be used beside it. It decides before the client has sent anything and never waits for that.
+// chain, so `not` may be used beside it. It decides before the client has sent anything and never waits for that. Only if
+// a route before wanted to see what the client sends, and that is the first part of a TLS ClientHello, it leaves
+// the connection to that route until the ClientHello is complete.
 type Matcher struct {
 	// The middlewares, in the order in which they are asked. The first one that keeps the client out
 	// ends the chain. At least one.
@@ -47,7 +52,8 @@ type Matcher struct {
 	chain    []link
 	punctual bool   // all of the chain are
 	key      string // of the variable that remembers the decision
-	logger   *blockLogger
+	logger   *slog.Logger
+	refusals *loglimit.Logger
 }
 
 // A link is one middleware of a chain.
@@ -97,7 +103,8 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 			m.punctual = false
 		}
 	}
-	m.logger = newBlockLogger(ctx.Logger())
+	m.logger = ctx.Slogger()
+	m.refusals = loglimit.NewLogger(m.logger, 0, 0)
 	return registerMetrics(ctx.GetMetricsRegistry(), blocked)
 }
 
@@ -118,6 +125,15 @@ func keyOf(chain []json.RawMessage) (string, error) {
 // Match reports whether the chain lets the connection in.
 func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
 	remote := cx.RemoteAddr()
+	if err := connchain.HeaderError(cx.Conn); err != nil {
+		m.refusals.Log(slog.LevelError, "closing a connection", "remote", remote, "error", err)
+		// Any answer would lead to some route, and an error to a line in the log that strangers could repeat at will. So
+		// this ends layer4's goroutine for the connection, which closes it.
+		runtime.Goexit()
+	}
+	if awaitsHello(cx.MatchingBytes()) {
+		return false, layer4.ErrConsumedAllPrefetchedBytes
+	}
 	if made, ok := cx.GetVar(m.key).(*decision); ok && made.isAbout(remote) {
 		return made.allowed, nil
 	}
@@ -143,11 +159,15 @@ func (d *decision) isAbout(remote net.Addr) bool {
 func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
 	farewell(cx, m.Reset)
 	if errors.Is(v.cause, errLeft) {
-		m.logger.logger.Debug("the client left before the decision", zap.Stringer("client", remote), zap.String("middleware", v.middleware))
+		m.logger.Debug("the client left before the decision", "client", remote, "middleware", v.middleware)
 		return
 	}
 	blocked.WithLabelValues(v.middleware).Inc()
-	m.logger.log(remote, v)
+	level, fields := slog.LevelInfo, []any{"client", remote, "middleware", v.middleware, "reason", v.reason}
+	if v.stack != "" {
+		level, fields = slog.LevelError, append(fields, "stack", v.stack)
+	}
+	m.refusals.Log(level, "blocked a client", fields...)
 }
 
 // UnmarshalCaddyfile sets up the Matcher from Caddyfile tokens. Syntax:

@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 )
 
 // hasLeft reports whether the client is gone for good: it has reset the connection, or ended it before it sent
 // anything. After a byte, an end may be that of one direction only. No byte is taken.
 func hasLeft(conn net.Conn) (left bool) {
-	socket := socketOf(conn)
+	socket := connchain.Socket(conn)
 	if socket == nil {
 		return false
 	}
@@ -34,7 +36,7 @@ func saidNothing(fd int) bool {
 
 // shut ends both directions of a connection, which stays open for who handles it.
 func shut(conn net.Conn) {
-	if socket := socketOf(conn); socket != nil {
+	if socket := connchain.Socket(conn); socket != nil {
 		_ = socket.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
 	}
 }
@@ -54,7 +56,7 @@ const (
 // leave it to layer4 either: when it closes a socket that holds unread bytes, Linux sends a reset. So the
 // socket is kept for the moment that layer4 takes to close it.
 func farewell(conn net.Conn, reset bool) {
-	socket := socketOf(conn)
+	socket := connchain.Socket(conn)
 	if socket == nil {
 		return
 	}

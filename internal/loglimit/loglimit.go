@@ -2,20 +2,26 @@
 package loglimit
 
 import (
+	"cmp"
+	"context"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
-// Lines is how many lines are admitted in a Window.
+// Lines is how many lines are admitted in a Window, unless a limiter has numbers of its own.
 const (
 	Lines  = 10
 	Window = time.Second
 )
 
-// A Limiter admits Lines lines in a Window and counts the others. The first line after a window begins the next.
+// A Limiter admits some lines in a window and counts the others. The first line after a window begins the next.
 type Limiter struct {
+	// Lines are admitted in each Window. Zero means the constants of these names.
+	Lines  int
+	Window time.Duration
 	// LeftOut is called at the end of a window with how many lines were not admitted, if there were any.
 	LeftOut func(lines int)
 
@@ -28,18 +34,19 @@ type Limiter struct {
 func (l *Limiter) Admit() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.lines == Lines {
+	if l.lines == cmp.Or(l.Lines, Lines) {
 		l.leftOut++
 		return false
 	}
 	if l.lines == 0 {
-		time.AfterFunc(Window, safely.Func("log limit", l.endWindow))
+		time.AfterFunc(cmp.Or(l.Window, Window), safely.Func("log limit", l.Flush))
 	}
 	l.lines++
 	return true
 }
 
-func (l *Limiter) endWindow() {
+// Flush ends a window before its time.
+func (l *Limiter) Flush() {
 	l.mu.Lock()
 	leftOut := l.leftOut
 	l.lines, l.leftOut = 0, 0
@@ -49,3 +56,27 @@ func (l *Limiter) endWindow() {
 		l.LeftOut(leftOut)
 	}
 }
+
+// A Logger writes lines that strangers can cause, as many as its limiter admits, and then one with how many were left
+// out. Lines of a level that is not logged do not count.
+type Logger struct {
+	logger *slog.Logger
+	limit  Limiter
+}
+
+// NewLogger returns a logger that admits so many lines in a window; zeros mean the constants of these names.
+func NewLogger(logger *slog.Logger, lines int, window time.Duration) *Logger {
+	return &Logger{logger: logger, limit: Limiter{Lines: lines, Window: window, LeftOut: func(lines int) {
+		logger.Warn("lines like those before were left out", "left_out", lines)
+	}}}
+}
+
+// Log writes a line, or counts it.
+func (l *Logger) Log(level slog.Level, message string, args ...any) {
+	if l.logger.Enabled(context.Background(), level) && l.limit.Admit() {
+		l.logger.Log(context.Background(), level, message, args...)
+	}
+}
+
+// Flush tells now how many lines were left out, if there were any.
+func (l *Logger) Flush() { l.limit.Flush() }

@@ -26,6 +26,31 @@ type Conn struct {
 	readDeadline  time.Time
 	writeDeadline time.Time
 	taken         bool
+	promised      promise
+}
+
+// A promise is what a connection has of the budget of descriptors.
+type promise uint8
+
+const (
+	promised promise = 1 << iota // has been admitted
+	pending                      // has no target yet
+)
+
+// release gives the promise back.
+func (p *promise) release() {
+	if *p&promised != 0 {
+		descriptors.release(*p&pending != 0)
+	}
+	*p = 0
+}
+
+// connected notes that the connection has its target.
+func (p *promise) connected() {
+	if *p&pending != 0 {
+		*p &^= pending
+		descriptors.connected()
+	}
 }
 
 // RemoteAddr returns the client's address.
@@ -185,6 +210,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	defer c.promised.release()
 	switch {
 	case c.real != nil:
 		return c.real.Close()
@@ -209,19 +235,30 @@ func (c *Conn) dismiss() bool {
 	return true
 }
 
-// take hands the descriptor over.
-func (c *Conn) take() (int32, error) {
+// take hands the descriptor over, with what was promised to it.
+func (c *Conn) take() (fd int32, promised promise, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.real != nil {
-		return duplicate(c.real)
+	switch {
+	case c.real != nil:
+		fd, err = duplicate(c.real)
+	case c.fd < 0:
+		return -1, 0, c.unsyncedGone()
+	default:
+		fd = c.fd
+		c.fd, c.taken = -1, true
 	}
-	if c.fd < 0 {
-		return -1, c.unsyncedGone()
+	if err == nil {
+		promised, c.promised = c.promised, 0
 	}
-	fd := c.fd
-	c.fd, c.taken = -1, true
-	return fd, nil
+	return fd, promised, err
+}
+
+// hasTarget notes that the connection has its target, though nobody takes it.
+func (c *Conn) hasTarget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.promised.connected()
 }
 
 // Interface guards
@@ -243,11 +280,12 @@ func IsSocket(conn net.Conn) bool {
 func Go(conn net.Conn, early []byte, route Route, options *Options, leash *Leash) (bool, error) {
 	var fd int32
 	var err error
+	var promised promise
 	inherited := false
 	switch c := conn.(type) {
 	case *Conn:
 		inherited = options.KeepAlive == DefaultKeepAlive
-		fd, err = c.take()
+		fd, promised, err = c.take()
 	case *net.TCPConn:
 		fd, err = duplicate(c)
 	default:
@@ -261,10 +299,11 @@ func Go(conn net.Conn, early []byte, route Route, options *Options, leash *Leash
 	}
 	loop, err := pickLoop()
 	if err != nil {
+		promised.release()
 		_ = unix.Close(int(fd))
 		return true, err
 	}
 	leash.tie(fd)
-	loop.begin(arrival{fd: fd, early: early, route: route, options: options, leash: leash})
+	loop.begin(arrival{fd: fd, early: early, route: route, options: options, leash: leash, promised: promised})
 	return true, nil
 }

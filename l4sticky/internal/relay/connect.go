@@ -9,7 +9,7 @@ import (
 
 // Connect finds a target for a connection that can't be handed to a loop, and returns the connection to it, which
 // Run then relays. How to dial a target is the caller's. If there is none, the route is told by Lost.
-func Connect(route Route, options *Options, dial func(context.Context, Target) (net.Conn, error)) (net.Conn, Line) {
+func Connect(route Route, options *Options, dial func(context.Context, Dial) (net.Conn, error)) (net.Conn, Line) {
 	s := &search{route: route, options: options, dial: dial, results: make(chan *attempt), wake: make(wakeup, 1)}
 	conn, line, err := s.run()
 	if line == nil {
@@ -23,7 +23,7 @@ func Connect(route Route, options *Options, dial func(context.Context, Target) (
 type search struct {
 	route   Route
 	options *Options
-	dial    func(context.Context, Target) (net.Conn, error)
+	dial    func(context.Context, Dial) (net.Conn, error)
 	flights []*attempt
 	spare   *attempt
 	results chan *attempt
@@ -116,7 +116,7 @@ func (s *search) launch(d Dial) {
 
 func (s *search) connect(ctx context.Context, a *attempt) {
 	defer a.cancel()
-	a.conn, a.err = s.dial(ctx, a.dial.Target)
+	a.conn, a.err = s.dial(ctx, a.dial)
 	s.results <- a
 }
 

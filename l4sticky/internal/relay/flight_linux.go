@@ -91,6 +91,10 @@ func (l *Loop) nextAddress(p *pair, i int) {
 		fd, errno := sysSocket(to)
 		if errno != 0 {
 			f.err = os.NewSyscallError("socket", errno)
+			if f.starved() {
+				l.awaitDescriptor(f, p.options.Late)
+				return
+			}
 			f.addrs = nil // another would fail alike
 			continue
 		}
@@ -99,6 +103,10 @@ func (l *Loop) nextAddress(p *pair, i int) {
 		if errno = sysConnect(fd, to); errno != 0 && errno != unix.EINPROGRESS {
 			f.err = os.NewSyscallError("connect", errno)
 			continue
+		}
+		if p.options.Own != nil && p.options.Own(to) {
+			local := sysLocal(fd)
+			s.route.Own(f.dial, local, func() bool { return sysLocal(fd) == local })
 		}
 		if errno = l.tryFirstBytes(p, f); p.seek != s {
 			return
@@ -118,6 +126,19 @@ func (l *Loop) nextAddress(p *pair, i int) {
 		}
 		return
 	}
+}
+
+// starved reports whether the dial waits for a descriptor.
+func (f *flight) starved() bool {
+	return f.fd < 0 && (errors.Is(f.err, unix.EMFILE) || errors.Is(f.err, unix.ENFILE))
+}
+
+// awaitDescriptor has the same address tried again soon. The target is not late meanwhile.
+func (l *Loop) awaitDescriptor(f *flight, late time.Duration) {
+	f.addrs = append([]netip.AddrPort{f.addr}, f.addrs...)
+	f.next = l.now + int64(acceptPause)
+	f.lateAt = max(f.lateAt, l.now+int64(late))
+	reclaim()
 }
 
 // tryFirstBytes sends what the client has said already, which succeeds if the target is so near that it has

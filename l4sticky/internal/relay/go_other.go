@@ -10,6 +10,9 @@ import (
 // Go carries a client to the target that its route finds. On this system it carries none, and reports false.
 func Go(net.Conn, []byte, Route, *Options, *Leash) (bool, error) { return false, nil }
 
+// Abort resets the connections whose Line is one of those.
+func Abort(which func(owner any) bool) { abortRelays(which) }
+
 // A Leash lets somebody else end the connection of a client that Go carries.
 type Leash struct{}
 

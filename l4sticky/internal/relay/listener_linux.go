@@ -187,7 +187,16 @@ func (d *door) accept(l *Loop) {
 			d.unsyncedPause()
 			break
 		}
+		if !descriptors.admit(l.now) {
+			report("accepting a connection", errNoDescriptors)
+			d.unsyncedPause()
+			reclaim()
+			break
+		}
 		fd, remote, errno := sysAccept(d.fd)
+		if errno != 0 {
+			descriptors.release(true)
+		}
 		switch errno {
 		case 0:
 			ln.queue = append(ln.queue, newConn(d, fd, remote))
@@ -313,7 +322,7 @@ var errTaken = errors.New("the connection was handed over")
 
 // newConn returns a connection that was just accepted.
 func newConn(d *door, fd int32, remote netip.AddrPort) *Conn {
-	c := &Conn{door: d, fd: fd}
+	c := &Conn{door: d, fd: fd, promised: promised | pending}
 	addr := remote.Addr()
 	c.remote.Port, c.remote.Zone = int(remote.Port()), addr.Zone()
 	if addr.Is4() {

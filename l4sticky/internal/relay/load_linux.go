@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,6 +57,13 @@ func mainLoop() (*Loop, error) {
 		unsyncedActivate(1)
 	}
 	return loops.all[0], nil
+}
+
+// allLoops returns the loops that there are.
+func allLoops() []*Loop {
+	loops.mu.Lock()
+	defer loops.mu.Unlock()
+	return slices.Clone(loops.all)
 }
 
 // pickLoop returns the loop for a new pair.

@@ -50,12 +50,13 @@ type Loop struct {
 
 // An arrival is a client that comes to a loop.
 type arrival struct {
-	fd      int32
-	early   []byte
-	route   Route
-	options *Options
-	leash   *Leash
-	moved   *pair // a pair from another loop, instead
+	fd       int32
+	early    []byte
+	route    Route
+	options  *Options
+	leash    *Leash
+	promised promise
+	moved    *pair // a pair from another loop, instead
 }
 
 // nap is how long a loop sleeps, in milliseconds, without telling the scheduler. A loop at work is woken sooner. To tell
@@ -232,7 +233,7 @@ func (l *Loop) open(s arrival) {
 		l.adopt(s.moved)
 		return
 	}
-	p := &pair{options: s.options, leash: s.leash, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
+	p := &pair{options: s.options, leash: s.leash, promised: s.promised, deadline: never, place: -1, active: l.now, slot: l.newSlot()}
 	l.slots[p.slot] = p
 	l.current = p
 	p.seek = &seek{loop: l, pair: p, route: s.route}
@@ -262,9 +263,38 @@ func (l *Loop) abandon(p *pair, errno unix.Errno) {
 	}
 }
 
+// Abort resets the connections whose Line, or Route while there is none, is one of those. It returns when that is done.
+func Abort(which func(owner any) bool) {
+	abortRelays(which)
+	var wait sync.WaitGroup
+	for _, l := range allLoops() {
+		wait.Add(1)
+		l.post(func() {
+			defer wait.Done()
+			l.abort(which)
+		})
+	}
+	wait.Wait()
+}
+
+// abort is Abort for the pairs of the loop.
+func (l *Loop) abort(which func(owner any) bool) {
+	for _, p := range l.slots {
+		switch l.current = p; {
+		case p == nil:
+		case p.seek != nil && which(p.seek.route):
+			noLinger(p.ends[client].fd)
+			l.lose(p, ErrClientLeft)
+		case p.line != nil && which(p.line):
+			l.cut(p)
+		}
+	}
+}
+
 // drop forgets a pair, whose sockets are closed.
 func (l *Loop) drop(p *pair) {
 	l.detach(p)
+	p.promised.release()
 	p.state |= dead
 	p.seek, p.line = nil, nil
 	for i := range p.flows {

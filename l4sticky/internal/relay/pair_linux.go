@@ -62,6 +62,7 @@ type pair struct {
 	place    int32  // among the timers, or -1
 	slot     uint32
 	state    uint8
+	promised promise
 	phase    uint8  // the last time of shedding load that has looked at it
 	failedAt uint8  // 1 + the end that failed first
 	errno    uint16 // by what
@@ -96,7 +97,7 @@ func (l *Loop) carry(p *pair, i int) bool {
 		if p.state&dead != 0 || f.rest != nil && !l.flush(p, i) || f.done || src.state&readable == 0 {
 			return false
 		}
-		if f.rest != nil || f.splice() {
+		if f.rest != nil || f.splice(l.now) {
 			l.fill(p, i)
 			continue
 		}

@@ -1,12 +1,22 @@
 package relay
 
-import "golang.org/x/sys/unix"
+import (
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 const (
 	// maxPipes is about what an unprivileged user may have at full size (pipe-user-pages-soft).
 	maxPipes = 64
 	pipeSize = 1 << 20
+	// pipePause is after what time pipes that nobody uses are closed.
+	pipePause = 5 * time.Second
 )
+
+// idlePipes means that there may be pipes that nobody uses, which will be looked for.
+var idlePipes atomic.Bool
 
 // pipes is the free list that all bursts share.
 var pipes = newPipeList(maxPipes)
@@ -20,6 +30,7 @@ type pipe struct {
 func (p *pipe) close() {
 	_ = unix.Close(p.read)
 	_ = unix.Close(p.write)
+	descriptors.release(false)
 }
 
 // A pipeList hands out at most as many pipes as it has slots. A slot holds a free pipe, or nil for
@@ -35,7 +46,7 @@ func newPipeList(slots int) pipeList {
 }
 
 // get returns an empty pipe, or nil when all are taken or the system has none.
-func (l pipeList) get() *pipe {
+func (l pipeList) get(now int64) *pipe {
 	var p *pipe
 	select {
 	case p = <-l:
@@ -43,25 +54,50 @@ func (l pipeList) get() *pipe {
 		return nil
 	}
 	if p == nil {
-		if p = openPipe(); p == nil {
+		if p = openPipe(now); p == nil {
 			l <- nil
 		}
 	}
 	return p
 }
 
-// put takes a pipe back; one that is not empty is closed.
+// put takes a pipe back; one that is not empty is closed. The others are kept for the next burst, but not for long.
 func (l pipeList) put(p *pipe, empty bool) {
 	if !empty {
 		p.close()
 		p = nil
 	}
 	l <- p
+	if p != nil && idlePipes.CompareAndSwap(false, true) {
+		time.AfterFunc(pipePause, func() {
+			idlePipes.Store(false)
+			l.closeIdle()
+		})
+	}
 }
 
-func openPipe() *pipe {
+// closeIdle closes the pipes that nobody uses.
+func (l pipeList) closeIdle() {
+	for range cap(l) {
+		select {
+		case p := <-l:
+			if p != nil {
+				p.close()
+			}
+			l <- nil
+		default:
+			return
+		}
+	}
+}
+
+func openPipe(now int64) *pipe {
+	if !descriptors.take(now) {
+		return nil
+	}
 	var fds [2]int
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
+		descriptors.release(false)
 		return nil
 	}
 	p := &pipe{read: fds[0], write: fds[1]}

@@ -87,6 +87,9 @@ type closeWriter interface{ CloseWrite() error }
 // The first bytes of the early ones may be another's than the client's: so many as announced says.
 func Run(client, target net.Conn, early []byte, announced int, line Line, options *Options) {
 	r := &relay{client: client, target: target, announced: announced, line: line, options: options}
+	noteTarget(client)
+	running.Store(r, nil)
+	defer running.Delete(r)
 	r.watchIdle()
 	defer r.stopIdle()
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
@@ -95,6 +98,19 @@ func Run(client, target net.Conn, early []byte, announced int, line Line, option
 	r.up(early)
 	<-downDone
 	line.Done(r.result)
+}
+
+// running has all relays that are under way as its keys.
+var running sync.Map
+
+// abortRelays resets the connections of relays whose line is one of those.
+func abortRelays(which func(owner any) bool) {
+	running.Range(func(key, _ any) bool {
+		if r := key.(*relay); which(r.line) {
+			r.cut()
+		}
+		return true
+	})
 }
 
 type relay struct {

@@ -55,11 +55,11 @@ func (f *flow) noteFull(full bool) {
 
 // splice starts a burst, once reads have kept filling the buffer. Where no pipe is to be had, the bytes go on through the
 // buffer.
-func (f *flow) splice() bool {
+func (f *flow) splice(now int64) bool {
 	if f.full < burst || f.rest != nil || f.done {
 		return false
 	}
-	p := pipes.get()
+	p := pipes.get(now)
 	if p == nil {
 		f.full = 0
 		return false

@@ -59,6 +59,9 @@ type Route interface {
 	Failed(Dial, error) error
 	// Dropped is told that a dial was given up, or its connection closed unused.
 	Dropped(Dial)
+	// Own is told of a dial to an address for which Options.Own has said yes, with the address of its dialling end,
+	// and by what to know whether it is still open.
+	Own(d Dial, local netip.AddrPort, open func() bool)
 	// Lost is told that the connection ends without a target: with a nil error because there was none left,
 	// or with ErrClientLeft, or with what went wrong.
 	Lost(error)
@@ -87,6 +90,8 @@ type Options struct {
 	HalfClose time.Duration
 	// KeepAlive finds out that a peer has vanished.
 	KeepAlive KeepAlive
+	// Own reports whether a dial may come back to this process, so that its route wants to know of it. It may be nil.
+	Own func(to netip.AddrPort) bool
 }
 
 // KeepAlive are the socket options by which the system finds out that a peer has vanished without a word.

@@ -66,6 +66,8 @@ func (r *fakeRoute) Dropped(d Dial) {
 	r.dropped = append(r.dropped, d.Target)
 }
 
+func (r *fakeRoute) Own(Dial, netip.AddrPort, func() bool) {}
+
 func (r *fakeRoute) Lost(err error) { r.lost <- err }
 
 func (r *fakeRoute) log() (failed, dropped []Target, errs []error) {

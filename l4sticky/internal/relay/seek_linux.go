@@ -85,9 +85,12 @@ func (l *Loop) overdue(p *pair) {
 			f.late, f.lateAt = true, l.now+int64(askAgain)
 		}
 		switch {
+		case l.now >= f.until && f.starved():
+			f.addrs = nil // the error tells what it has waited for
 		case l.now >= f.until:
 			f.err = os.ErrDeadlineExceeded
 			f.addrs = nil
+		case f.starved() && l.now >= f.next:
 		case f.fd >= 0 && len(f.addrs) > 0 && l.now >= f.next:
 			f.err = os.ErrDeadlineExceeded
 		default:
@@ -153,6 +156,7 @@ func (l *Loop) take(p *pair, i int, fresh bool) {
 // connected makes a pair of the client and a target.
 func (l *Loop) connected(p *pair, f flight, line Line) {
 	f.dial.Target.Reached(f.addr)
+	p.promised.connected()
 	p.seek, p.line = nil, line
 	p.active = l.now
 	l.timers.set(p, never)

@@ -19,9 +19,9 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 		test(t, func(_ *testing.T, down net.Conn, route Route, options *Options) {
 			go func() {
 				defer down.Close()
-				up, line := Connect(route, options, func(ctx context.Context, target Target) (net.Conn, error) {
+				up, line := Connect(route, options, func(ctx context.Context, d Dial) (net.Conn, error) {
 					var dialer net.Dialer
-					addrs, err := target.Resolve(ctx)
+					addrs, err := d.Target.Resolve(ctx)
 					if err != nil {
 						return nil, err
 					}

@@ -102,10 +102,14 @@ func dismiss(fd int32) {
 	}
 }
 
+// noteTarget tells a client's connection that it has its target.
+func noteTarget(client net.Conn) {
+	if c, ok := below(client).(*Conn); ok {
+		c.hasTarget()
+	}
+}
+
 // socketBelow returns the socket of a plain connection, or of one that tells what is below it.
 func socketBelow(conn net.Conn) syscall.RawConn {
-	if c, ok := conn.(interface{ Socket() net.Conn }); ok {
-		conn = c.Socket()
-	}
-	return rawConn(conn)
+	return rawConn(below(conn))
 }

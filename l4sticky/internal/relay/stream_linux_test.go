@@ -10,22 +10,22 @@ import (
 
 func TestPipesAreBoundedAndReused(t *testing.T) {
 	list := newPipeList(2)
-	a, b := list.get(), list.get()
+	a, b := list.get(0), list.get(0)
 	if a == nil || b == nil {
 		t.Fatal("no pipe")
 	}
-	if list.get() != nil {
+	if list.get(0) != nil {
 		t.Error("more pipes than the list has slots")
 	}
 	list.put(a, true)
-	if list.get() != a {
+	if list.get(0) != a {
 		t.Error("an empty pipe is not used again")
 	}
 	list.put(b, false)
 	if _, err := unix.FcntlInt(uintptr(b.read), unix.F_GETFD, 0); err == nil {
 		t.Error("a pipe with bytes left is not closed")
 	}
-	c := list.get()
+	c := list.get(0)
 	if c == nil {
 		t.Fatal("the slot of a closed pipe is lost")
 	}
@@ -36,7 +36,7 @@ func TestPipesAreBoundedAndReused(t *testing.T) {
 // TestBurstWithoutPipes runs out of pipes in the middle of a stream.
 func TestBurstWithoutPipes(t *testing.T) {
 	var taken []*pipe
-	for p := pipes.get(); p != nil; p = pipes.get() {
+	for p := pipes.get(clock()); p != nil; p = pipes.get(clock()) {
 		taken = append(taken, p)
 	}
 	defer func() {

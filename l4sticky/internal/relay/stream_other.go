@@ -20,10 +20,7 @@ func awaitReset(net.Conn) bool { return false }
 
 // tcpBelow returns the TCP connection below a wrapped one, or nil.
 func tcpBelow(conn net.Conn) *net.TCPConn {
-	if c, ok := conn.(interface{ Socket() net.Conn }); ok {
-		conn = c.Socket()
-	}
-	tcp, _ := conn.(*net.TCPConn)
+	tcp, _ := below(conn).(*net.TCPConn)
 	return tcp
 }
 
@@ -43,3 +40,6 @@ func (k *KeepAlive) Apply(conn net.Conn) {
 
 // streamEnded reports whether the peer has ended its stream. This system does not tell.
 func streamEnded(net.Conn, int64) bool { return true }
+
+// noteTarget tells a client's connection that it has its target, which is of no interest here.
+func noteTarget(net.Conn) {}

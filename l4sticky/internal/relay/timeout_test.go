@@ -99,7 +99,7 @@ func TestSlowReaderIsNotIdle(t *testing.T) {
 				}
 				stopped := time.Now()
 				<-written
-				if took := time.Since(stopped); took < limit/2 || took > 5*limit {
+				if took := time.Since(stopped); took > 5*limit {
 					t.Errorf("a reader that has stopped was cut after %v, want %v", took, limit)
 				}
 				if _, err := io.Copy(io.Discard, reader); !errors.Is(err, syscall.ECONNRESET) {

@@ -27,7 +27,7 @@ const forever = time.Duration(1<<63-1) - resolving
 // literal returns the addresses of a target that is given by its IP address or without a host, which is this
 // machine; nil for one that has a name, or is none of TCP.
 func literal(a Address) *addresses {
-	host, port, ok := a.split()
+	host, port, ok := a.Split()
 	if !ok {
 		return nil
 	}
@@ -43,8 +43,8 @@ func literal(a Address) *addresses {
 	return &addresses{[]netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), port)}, forever}
 }
 
-// split returns the host and port of a TCP address.
-func (a Address) split() (host string, port uint16, ok bool) {
+// Split returns the host and port of a TCP address. It reports false for any other.
+func (a Address) Split() (host string, port uint16, ok bool) {
 	if a.Network != "tcp" && a.Network != "tcp4" && a.Network != "tcp6" {
 		return "", 0, false
 	}
@@ -75,7 +75,7 @@ func (t *Target) Addrs() []netip.AddrPort {
 // comes first; otherwise they are in the order of RFC 6724.
 func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	defer t.refreshing.Store(false)
-	host, port, ok := t.Address.split()
+	host, port, ok := t.Address.Split()
 	if !ok {
 		return nil, fmt.Errorf("%s is no TCP address", t.Address)
 	}

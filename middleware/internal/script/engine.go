@@ -3,6 +3,7 @@ package script
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -249,7 +250,7 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) func
 func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.script.log.error("background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.script.log.Log(slog.LevelError, "background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
 	return work(e.ctx)

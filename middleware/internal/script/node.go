@@ -222,6 +222,6 @@ func (e *engine) consoleBinding() map[string]any {
 		if len(message) > most {
 			message = message[:most] + "…"
 		}
-		e.script.log.log(levels[level], message) // info by default
+		e.script.log.Log(levels[level], message) // info by default
 	}}
 }

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+	"time"
 
 	"github.com/dop251/goja"
 )
@@ -37,7 +39,7 @@ type question struct {
 	more                    chan struct{} // gets something when the answer may go on
 }
 
-// httpRequest is request(options, body, {head, data, end, error}); it returns {abort, more}.
+// httpRequest is request(options, body, {head, data, end, close, error}); it returns {abort, more}.
 func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
 	options := call.Argument(0).ToObject(e.vm)
 	q := question{
@@ -60,9 +62,12 @@ func (e *engine) httpRequest(call goja.FunctionCall) goja.Value {
 			e.post(d, func() { e.event(events, name, value()) })
 		})
 		return func() {
-			if err != nil {
+			switch {
+			case errors.Is(err, errSwitched):
+				e.event(events, "close", goja.Undefined())
+			case err != nil:
 				e.event(events, "error", e.httpError(err))
-			} else {
+			default:
 				e.event(events, "end", goja.Undefined())
 			}
 		}
@@ -102,11 +107,26 @@ func (e *engine) headerOf(object *goja.Object) http.Header {
 	return header
 }
 
-var errLongAnswer = errors.New("http: the answer is longer than the script's memory limit")
+// silence is how long a request may go without a byte from the service, or from the script to which that is passed on.
+// It is what Node's fetch has. Without it, services that say nothing would take the slots of all requests one by one.
+var silence = 5 * time.Minute
+
+// maxHeader is as in Node.
+const maxHeader = 16 << 10
+
+var (
+	errLongAnswer = errors.New("http: the answer is longer than the script's memory limit")
+	errSwitched   = errors.New("http: the service has switched protocols")
+	errSilence    = &net.OpError{Op: "read", Err: syscall.ETIMEDOUT}
+)
 
 // exchange asks a service and passes on its answer as fast as the script takes it, up to the script's memory limit. As
 // in Node, redirects are not followed and nothing is unpacked.
 func (e *engine) exchange(ctx context.Context, q question, body []byte, pass func(string, func() goja.Value)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	patience := time.AfterFunc(silence, func() { cancel(errSilence) })
+	defer patience.Stop()
 	request, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {
 		return err
@@ -122,13 +142,17 @@ func (e *engine) exchange(ctx context.Context, q question, body []byte, pass fun
 	defer transport.CloseIdleConnections()
 	response, err := transport.RoundTrip(request)
 	if err != nil {
-		return err
+		return causeOr(ctx, err)
 	}
 	defer response.Body.Close()
+	if _, switched := response.Body.(io.Writer); switched {
+		return errSwitched // the body is the connection, which no context ends
+	}
 	pass("head", func() goja.Value { return e.headValue(response) })
 	left := e.script.options.MemoryLimit
 	for buffer := make([]byte, 32<<10); ; {
 		n, err := response.Body.Read(buffer)
+		patience.Reset(silence)
 		if left -= int64(n); left < 0 {
 			return errLongAnswer
 		}
@@ -138,15 +162,23 @@ func (e *engine) exchange(ctx context.Context, q question, body []byte, pass fun
 			select {
 			case <-q.more:
 			case <-ctx.Done():
-				return ctx.Err()
+				return context.Cause(ctx)
 			}
 		}
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return err
+			return causeOr(ctx, err)
 		}
 	}
+}
+
+// causeOr returns why a context has ended, or else the error.
+func causeOr(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 func (q question) hasHeader(name string) bool {
@@ -157,9 +189,10 @@ func (q question) hasHeader(name string) bool {
 // transport makes connections for one request: it is what holds nothing when the script is stopped.
 func (s *Script) transport(q question) *http.Transport {
 	t := &http.Transport{
-		DisableCompression: true,
-		DisableKeepAlives:  true,
-		TLSClientConfig:    &tls.Config{InsecureSkipVerify: q.Insecure, ServerName: q.serverName}, //nolint:gosec // the script says so
+		DisableCompression:     true,
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: maxHeader,
+		TLSClientConfig:        &tls.Config{InsecureSkipVerify: q.Insecure, ServerName: q.serverName}, //nolint:gosec // the script says so
 	}
 	if q.authorities != "" {
 		t.TLSClientConfig.RootCAs = x509.NewCertPool()

@@ -19,6 +19,7 @@ func (e *engine) httpError(err error) goja.Value {
 		name      *net.DNSError
 		operation *net.OpError
 		malformed = strings.Contains(err.Error(), "malformed HTTP")
+		overflow  = strings.Contains(err.Error(), "server response headers exceeded")
 	)
 	if errors.As(err, &name) {
 		return e.dnsError(err, "getaddrinfo", name.Name)
@@ -32,6 +33,8 @@ func (e *engine) httpError(err error) goja.Value {
 	switch {
 	case malformed:
 		return e.codedError("Error", "HPE_INVALID_CONSTANT", "Parse Error: Expected HTTP/, RTSP/ or ICE/")
+	case overflow:
+		return e.codedError("Error", "HPE_HEADER_OVERFLOW", "Parse Error: Header overflow")
 	case errors.Is(err, errLongAnswer):
 		return e.codedError("Error", "ERR_OUT_OF_RANGE", err.Error())
 	}

@@ -73,6 +73,15 @@ func rudeAnswer(c *net.TCPConn) {
 		fmt.Fprint(c, head+"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
 	case "/big":
 		whole(strings.Repeat("x", 1000000))
+	case "/switch":
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n")
+		wait()
+	case "/long":
+		fmt.Fprint(c, head+"X: "+strings.Repeat("y", 20000)+"\r\n\r\n")
+		wait()
+	case "/bareswitch":
+		fmt.Fprint(c, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
+		wait()
 	case "/empty":
 		fmt.Fprint(c, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
 	}
@@ -104,6 +113,9 @@ func TestHTTPAsNode(t *testing.T) {
 		{`trace('/drip',{res:(s,r)=>{s.resume();setTimeout(()=>r.destroy(new Error('own')),20)}})`, `["req.finish","req.error:undefined:own","res.aborted","req.close","res.error:ECONNRESET:aborted","res.close"]`},
 		{`trace('/drip',{res:(s,r)=>{s.resume();r.setTimeout(20,()=>r.destroy())}})`, `["req.finish","req.timeout","res.aborted","req.close","res.error:ECONNRESET:aborted","res.close"]`},
 		{`trace('/drip',{res:(s,r)=>{s.resume();setTimeout(()=>r.abort(),20)}})`, `["req.finish","req.abort","res.aborted","req.close","res.error:ECONNRESET:aborted","res.close"]`},
+		{`trace('/switch',{})`, `["req.finish","req.close"]`},
+		{`trace('/long',{})`, `["req.finish","req.error:HPE_HEADER_OVERFLOW:Parse Error: Header overflow","req.close"]`},
+		{`trace('/bareswitch',{res:(s,r,l)=>{l.push(s.statusCode);s.resume()}})`, `["req.finish",101,"res.end","req.close","res.close"]`},
 		{`get('/ok').then(text)`, `"hello"`},
 		{`get('/chunked').then(text)`, `"abcdef"`},
 		{`get('/big').then(async r=>(await text(r)).length)`, `1000000`},
@@ -210,4 +222,52 @@ func TestHTTPUnread(t *testing.T) {
 			t.Errorf("client %d: %q", i, reason)
 		}
 	}
+}
+
+// A service that says nothing more is given up, though its script may wait; one that says a word now and then is not.
+func TestHTTPSilence(t *testing.T) {
+	defer func(before time.Duration) { silence = before }(silence)
+	silence = 300 * time.Millisecond
+	over := make(chan struct{}, 10)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer c.Close()
+				if first := make([]byte, 6); readSome(c, first) && string(first) == "GET /s" {
+					fmt.Fprint(c, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n")
+					for range 6 {
+						time.Sleep(silence / 3)
+						fmt.Fprint(c, "x")
+					}
+				}
+				for buffer := make([]byte, 4096); readSome(c, buffer); {
+				}
+				over <- struct{}{}
+			}()
+		}
+	}()
+	b := open(t, `
+		require('http').get('http://`+l.Addr().String()+`' + (socket.remoteAddress.endsWith('.1') ? '/slow' : '/never'), (response) => {
+			let text = '';
+			response.on('data', (chunk) => { text += chunk; }).on('end', () => next(text)).on('error', (e) => next(e.code));
+		}).on('error', (e) => next(e.code + ' ' + e.message));`)
+	b.want("192.0.2.1", "xxxxxx")
+	b.want("192.0.2.2", "ETIMEDOUT read ETIMEDOUT")
+	for range 2 {
+		<-over
+	}
+}
+
+func readSome(c net.Conn, buffer []byte) bool {
+	n, err := c.Read(buffer)
+	return n > 0 && err == nil
 }

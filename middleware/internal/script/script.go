@@ -16,6 +16,14 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+)
+
+// A script may print at most logLines in a logWindow, since any stranger may make it print.
+const (
+	logLines  = 200
+	logWindow = 10 * time.Second
 )
 
 // Client is a connection that a script decides about.
@@ -63,7 +71,7 @@ type Script struct {
 	path    string
 	options Options
 	sources *sources
-	log     *limitedLog
+	log     *loglimit.Logger
 
 	stir      chan struct{} // tells the watchdog that there is something to watch
 	stop      chan struct{}
@@ -126,7 +134,7 @@ func newScript(path string, o Options) *Script {
 		path:    path,
 		options: o,
 		sources: newSources(),
-		log:     newLimitedLog(o.Logger.With("script", path)),
+		log:     loglimit.NewLogger(o.Logger.With("script", path), logLines, logWindow),
 		stir:    make(chan struct{}, 1),
 		stop:    make(chan struct{}),
 	}
@@ -200,5 +208,5 @@ func (s *Script) Close() {
 		}
 	})
 	s.workers.Wait()
-	s.log.flush()
+	s.log.Flush()
 }

@@ -3,6 +3,7 @@ package script
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"runtime/debug"
 
@@ -25,7 +26,7 @@ func (e *engine) stretch(d *decision, f func()) (alive bool) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			e.script.log.error("script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e.script.log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 			e.condemn(running, fmt.Errorf("the script engine failed: %v", p))
 			alive = false
 		}
@@ -86,10 +87,10 @@ func (e *engine) uncaught(err error) {
 		return
 	}
 	if d != nil && e.script.settle(d, reason) {
-		e.script.log.error("the script failed", "client", nodeAddress(d.client.Remote.Addr()), "error", reason.Error(), "stack", stackOf(err))
+		e.script.log.Log(slog.LevelError, "the script failed", "client", nodeAddress(d.client.Remote.Addr()), "error", reason.Error(), "stack", stackOf(err))
 		defer e.closeSocket(d)
 	} else {
-		e.script.log.error("the script failed", "error", reason.Error(), "stack", stackOf(err))
+		e.script.log.Log(slog.LevelError, "the script failed", "error", reason.Error(), "stack", stackOf(err))
 	}
 	e.emitUncaught(err)
 }

@@ -2,6 +2,7 @@ package script
 
 import (
 	"fmt"
+	"log/slog"
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
@@ -154,7 +155,7 @@ func (s *Script) replace(old *engine, cause error) {
 		return // who loads it learns of it
 	}
 	s.engine = nil
-	s.log.error("the script was stopped and starts anew", "cause", cause.Error())
+	s.log.Log(slog.LevelError, "the script was stopped and starts anew", "cause", cause.Error())
 	s.workers.Go(func() { s.restart(old) })
 }
 
@@ -167,7 +168,7 @@ func (s *Script) restart(old *engine) {
 		if err == nil {
 			return
 		}
-		s.log.error("the script could not be started anew; all clients are blocked", "error", err.Error())
+		s.log.Log(slog.LevelError, "the script could not be started anew; all clients are blocked", "error", err.Error())
 		for _, d := range s.waiting() {
 			s.settle(d, err)
 		}
@@ -200,7 +201,7 @@ func (s *Script) await(old *engine) {
 		go gone()
 		return
 	}
-	s.log.error("the script hangs in built-in functions; waiting for one of them to end")
+	s.log.Log(slog.LevelError, "the script hangs in built-in functions; waiting for one of them to end")
 	select {
 	case <-old.ended:
 	case <-s.stop:

@@ -235,6 +235,7 @@ class ClientRequest extends EventEmitter {
         this.res.complete = true;
         this.res.push(null);
       },
+      close: () => this._over(),
       error: (error) => this._fail(error),
     }));
     this.headersSent = true;
