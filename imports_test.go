@@ -17,7 +17,7 @@ var arrows = map[string][]string{
 	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
 	"build":                {},
 	"caddyfile/parse":      {},
-	"caddyfile/legacy":     {"caddyfile/parse", "l4sticky", "middleware", "privileges"},
+	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
 	"internal/":            {"internal/"},
 	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse"},
 	"l4sticky/internal/":   {"internal/"},

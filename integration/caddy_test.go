@@ -146,7 +146,7 @@ func (p *balancerProcess) ready(pingback *net.TCPListener) error {
 	}
 }
 
-// end stops the process and looks at what it leaves behind. The log is shown only if the test failed.
+// end stops the process and looks at what it leaves behind. Its log is shown only if the test failed.
 func (p *balancerProcess) end(t testing.TB) {
 	t.Helper()
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
@@ -165,7 +165,7 @@ func (p *balancerProcess) end(t testing.TB) {
 		t.Errorf("the log contains %q", found)
 	}
 	if t.Failed() {
-		t.Logf("caddy's log:\n%s", log)
+		t.Logf("the end of caddy's log:\n%s", log[max(0, len(log)-100*kiB):])
 	}
 }
 

@@ -54,6 +54,62 @@ func TestLegacyCommand(t *testing.T) {
 	}
 }
 
+// A reload in a load balancer's folder is for that one, and says why if it is refused.
+func TestLegacyReload(t *testing.T) {
+	t.Parallel()
+	targets, home := greeters(t, 3), t.TempDir()
+	var folders, listens []string
+	var loadbalancers []func(args ...string) (string, error)
+	write := func(i int, target *target) {
+		t.Helper()
+		text := fmt.Sprintf(`{"sourcePort": %d, "targets": [{"host": "127.0.0.1", "port": %d}]}`, portOf(listens[i]), portOf(target.addr))
+		if err := os.WriteFile(filepath.Join(folders[i], "config.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 2 {
+		folder := t.TempDir()
+		folders, listens = append(folders, folder), append(listens, freeAddr(t))
+		write(i, targets[i])
+		loadbalancers = append(loadbalancers, func(args ...string) (string, error) {
+			cmd := caddyCommand(t, append([]string{"loadbalancer"}, args...)...)
+			cmd.Dir = folder
+			cmd.Env = append(cmd.Env, "HOME="+home, "XDG_CONFIG_HOME="+home, "XDG_DATA_HOME="+home)
+			output, err := cmd.CombinedOutput()
+			return string(output), err
+		})
+		if output, err := loadbalancers[i]("start"); err != nil {
+			t.Fatalf("%v: %s", err, output)
+		}
+	}
+	t.Cleanup(func() { _, _ = loadbalancers[0]("stop") })
+
+	write(1, targets[2])
+	if output, err := loadbalancers[1]("reload"); err != nil {
+		t.Errorf("%v: %s", err, output)
+	}
+	for i, want := range []string{"a", "c"} {
+		if name := who(t, "127.0.0.2", listens[i]); name != want {
+			t.Errorf("%s serves at the one with index %d, want %s", name, i, want)
+		}
+	}
+	port := portOf(listens[1])
+	listens[1] = listens[0]
+	write(1, targets[1])
+	output, err := loadbalancers[1]("reload")
+	if err == nil || !strings.Contains(output, "the process with PID ") || !strings.Contains(output, "listens there already") {
+		t.Errorf("the port of the other one: %v: %s", err, output)
+	}
+	if name := who(t, "127.0.0.2", fmt.Sprintf("127.0.0.1:%d", port)); name != "c" {
+		t.Errorf("after the refused reload %s serves", name)
+	}
+	list, err := loadbalancers[0]("list")
+	if want := fmt.Sprintf(`^Index: 0, .*, Port: %d, Admin: \S+\nIndex: 1, PID: \d+, Config: %s/config.json, Port: %d, Admin: unix//\S+\n$`,
+		portOf(listens[0]), folders[1], port); err != nil || !regexp.MustCompile(want).MatchString(list) {
+		t.Errorf("list: %v: %s", err, list)
+	}
+}
+
 // commandLine returns a function that runs caddy in a folder, where it also keeps its files, with an admin address.
 func commandLine(t *testing.T, folder, admin string) func(args ...string) (output string, err error) {
 	return func(args ...string) (string, error) {

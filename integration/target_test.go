@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"context"
 	"io"
 	"net"
 	"strconv"
@@ -66,11 +67,18 @@ func greeters(t testing.TB, n int) []*target {
 // start listens, for the first time or again.
 func (s *target) start(t testing.TB) {
 	t.Helper()
-	listener, err := net.Listen("tcp", s.addr)
+	listener, err := listenTCP(s.addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.accept(listener)
+}
+
+// listenTCP listens on a socket that has all options of TCP, which that of Multipath TCP, Go's default, has not.
+func listenTCP(addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	return config.Listen(context.Background(), "tcp", addr)
 }
 
 func (s *target) accept(listener net.Listener) {

@@ -47,6 +47,24 @@ func endAll() {
 	wait.Wait()
 }
 
+// awaitSettled waits, if Caddy exits, until the connections that listeners have accepted have got to a handler that
+// takes them over, or are closed: a middleware may take its time to decide. It waits no longer than the grace period.
+func awaitSettled(grace time.Duration) {
+	if !caddy.Exiting() {
+		return
+	}
+	for deadline := exitBegan().Add(grace); relay.Unsettled() > 0 && time.Now().Before(deadline); {
+		select {
+		case <-hurry:
+			return
+		case <-time.After(settlePause):
+		}
+	}
+}
+
+// settlePause is how often awaitSettled looks.
+const settlePause = 2 * time.Millisecond
+
 // end is endAll for one pool.
 func (p *pool) end(began time.Time) {
 	open := p.open.Load()

@@ -85,6 +85,12 @@ type Handler struct {
 	// Zero means that they end with Caddy; negative is an error. Default: 0.
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
+	// Whether the `seamless/` addresses of the config may be shared with other processes that listen there, each with
+	// its own sessions: the system spreads the connections over them. Else such an address is an error, on Linux,
+	// with the other process's PID if it can be known. It is looked at when a socket is opened, and one handler
+	// with it is enough. Default: false, in a Caddyfile `off`.
+	ReusePort bool `json:"reuse_port,omitempty"`
+
 	dialer    *dialer
 	times     relay.Options
 	failover  bool // whether a dial that is late has another beside it
@@ -134,14 +140,23 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	v.extendGrace(time.Duration(h.GracePeriod))
 	h.dialer = newDialer(v, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
+	if h.ReusePort {
+		reusePorts(v.config, 1)
+	}
 	return nil
 }
 
-// Cleanup leaves the pool, if Provision came as far as joining it.
+// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, connections that are not at a
+// handler yet have the time to get there.
 func (h *Handler) Cleanup() error {
-	if h.dialer != nil {
-		h.dialer.quit()
+	if h.dialer == nil {
+		return nil
 	}
+	awaitSettled(time.Duration(h.GracePeriod))
+	if h.ReusePort {
+		reusePorts(h.dialer.config, -1)
+	}
+	h.dialer.quit()
 	return nil
 }
 
@@ -170,6 +185,7 @@ func (h *Handler) Cleanup() error {
 //		user_timeout <duration>|off
 //		proxy_protocol v1|v2
 //		grace_period <duration>
+//		reuse_port on|off
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
@@ -188,6 +204,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	options["user_timeout"] = parse.Off(parse.Duration(&h.UserTimeout), func() { h.UserTimeout = -1 })
 	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
 	options["grace_period"] = parse.Duration(&h.GracePeriod)
+	options["reuse_port"] = parse.OnOff(&h.ReusePort)
 	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
 		u := new(Upstream)
 		h.Upstreams = append(h.Upstreams, u)

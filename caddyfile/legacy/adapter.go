@@ -52,14 +52,23 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 		}
 		c.warn(controllerName, err.Error())
 	}
-	result, err := json.Marshal(c.caddy())
+	result, err := c.adapt()
 	if err != nil {
-		return nil, nil, fmt.Errorf("encoding the adapted config: %w", err)
-	}
-	for i := range c.warnings {
-		c.warnings[i].File = file
+		return nil, nil, err
 	}
 	return result, c.warnings, nil
+}
+
+// adapt returns the JSON of the Caddy config that serves this one.
+func (c *config) adapt() ([]byte, error) {
+	result, err := json.Marshal(c.caddy())
+	if err != nil {
+		return nil, fmt.Errorf("encoding the adapted config: %w", err)
+	}
+	for i := range c.warnings {
+		c.warnings[i].File = c.file
+	}
+	return result, nil
 }
 
 // config is a config.json that has been read.

@@ -30,7 +30,9 @@ const (
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asCaddy) != "" {
-		caddy.DefaultAdminListen = os.Getenv(defaultAdmin)
+		if os.Getenv("CADDY_ADMIN") == "" {
+			caddy.DefaultAdminListen = os.Getenv(defaultAdmin)
+		}
 		caddycmd.Main()
 		return
 	}

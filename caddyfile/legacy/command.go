@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/portowner"
 	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
@@ -26,14 +28,15 @@ const (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  commandName,
-		Usage: "<run|start|stop|list>",
+		Usage: "<run|start|reload|stop|list>",
 		Short: "Runs load balancers from LoadBalancer.js's config.json",
 		Long: `
 Runs Caddy as a load balancer from a config.json that was made for LoadBalancer.js.
 
 Without --config, the file is ./config.json. Use 'caddy adapt --adapter loadbalancer'
 to see what the config is in Caddy's own terms. Several load balancers may run at
-once; 'list' shows them, and 'stop' stops all of them or the one with an index.
+once; 'list' shows them, 'reload' has the one with this config read it anew, and
+'stop' stops all of them or the one with an index.
 `,
 		CobraFunc: setUp,
 	})
@@ -55,6 +58,12 @@ func setUp(cmd *cobra.Command) {
 		Args:  cobra.NoArgs,
 		RunE:  start,
 	}
+	reloadCmd := &cobra.Command{
+		Use:   "reload [--config <path>] [<index>]",
+		Short: "Has the load balancer with that config, or with that index in the list, take over what the config says now",
+		Args:  cobra.MaximumNArgs(1),
+		RunE:  reload,
+	}
 	stopCmd := &cobra.Command{
 		Use:   "stop [<index>]",
 		Short: "Stops all load balancers, or the one with that index in the list",
@@ -67,14 +76,14 @@ func setUp(cmd *cobra.Command) {
 		Args:  cobra.NoArgs,
 		RunE:  list,
 	}
-	for _, c := range []*cobra.Command{runCmd, startCmd} {
+	for _, c := range []*cobra.Command{runCmd, startCmd, reloadCmd} {
 		c.Flags().StringP("config", "c", "config.json", "LoadBalancer.js config file")
 	}
 	runCmd.Flags().String("pingback", "", "Echo confirmation bytes to this address when the load balancer serves")
 	if err := runCmd.Flags().MarkHidden("pingback"); err != nil {
 		panic(err) // there is no such flag
 	}
-	cmd.AddCommand(runCmd, startCmd, stopCmd, listCmd)
+	cmd.AddCommand(runCmd, startCmd, reloadCmd, stopCmd, listCmd)
 }
 
 // unknown runs when no subcommand is given, or one that does not exist.
@@ -97,27 +106,18 @@ func run(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	ownSocket := false
-	self, earlier, err := register(path, c.sourcePort)
+	self, ownSocket, err := enlist(c, user)
 	if err != nil {
-		caddy.Log().Warn("'list' and 'stop' will not know this loadbalancer", zap.Error(err))
-	} else {
+		return err
+	}
+	if self != nil {
 		caddy.OnExit(func(context.Context) { self.remove() })
 		defer self.remove()
-		if err := self.mustHavePort(earlier); err != nil {
-			return fmt.Errorf("%s: sourcePort: %w", path, err)
-		}
-		ownSocket = isLate(earlier)
 	}
 	if err := c.portIsFree(); err != nil {
 		return err
 	}
-	beforeServing = func() error {
-		if err := become(user); err != nil || !ownSocket {
-			return err
-		}
-		return self.ownAdmin()
-	}
+	beforeServing = func() error { return settle(user, self, ownSocket) }
 
 	args := []string{"--adapter", adapterName, "--config", path}
 	if pingback != "" {
@@ -132,6 +132,50 @@ func run(cmd *cobra.Command, _ []string) error {
 	}
 	cmd.SilenceErrors = true // caddy run logs its own
 	return caddyRun.RunE(caddyRun, nil)
+}
+
+// enlist registers this process, which gets an admin endpoint of its own if ownSocket is true. The instance is nil
+// where that can't be done.
+func enlist(c *config, user *privileges.User) (self *instance, ownSocket bool, err error) {
+	self, earlier, err := register(c.file, c.sourcePort, nameOf(user))
+	if err != nil {
+		caddy.Log().Warn("'list', 'reload' and 'stop' will not know this loadbalancer", zap.Error(err))
+		return nil, false, nil
+	}
+	if err := self.mustHavePort(earlier); err != nil {
+		self.remove()
+		return nil, false, fmt.Errorf("%s: sourcePort: %w", c.file, err)
+	}
+	return self, isLate(earlier), nil
+}
+
+// settle makes this process the user's, and then tells where its admin endpoint is going to be.
+func settle(user *privileges.User, self *instance, ownSocket bool) error {
+	if self == nil {
+		return become(user)
+	}
+	file, err := self.changes()
+	if err != nil {
+		return fmt.Errorf("opening the file of this loadbalancer: %w", err)
+	}
+	defer file.Close()
+	if err := become(user); err != nil {
+		return err
+	}
+	if ownSocket {
+		if err := self.ownAdmin(); err != nil {
+			return err
+		}
+	}
+	return note(file, change{Admin: caddy.DefaultAdminListen})
+}
+
+// nameOf returns the user's name, which is empty for none.
+func nameOf(user *privileges.User) string {
+	if user == nil {
+		return ""
+	}
+	return user.Name
 }
 
 // checkConfig reads the config, and sees that its user is one to run as.
@@ -167,6 +211,10 @@ func checkConfig(path string) (*config, *privileges.User, error) {
 func (c *config) portIsFree() error {
 	listener, err := net.Listen("tcp", c.listen())
 	if err != nil {
+		everywhere := netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(c.sourcePort))
+		if other := portowner.Other(everywhere, false); other != nil {
+			err = fmt.Errorf("%d: %v listens there already", c.sourcePort, other)
+		}
 		return fmt.Errorf("%s: sourcePort: %w", c.file, err)
 	}
 	return listener.Close()
@@ -184,8 +232,8 @@ func become(user *privileges.User) error {
 }
 
 // answers tells whether somebody listens at the address.
-func answers(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, time.Second)
+func answers(network, address string) bool {
+	conn, err := net.DialTimeout(network, address, time.Second)
 	if err != nil {
 		return false
 	}
@@ -199,38 +247,47 @@ func list(cmd *cobra.Command, _ []string) error {
 		return err
 	}
 	for i, one := range instances {
-		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s\n", i, one.PID, printable(one.Config))
+		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s, Port: %d, Admin: %s\n",
+			i, one.PID, printable(one.Config), one.Port, printable(one.Admin))
 	}
 	return nil
 }
 
 func stop(cmd *cobra.Command, args []string) error {
-	index, err := 0, error(nil)
-	if len(args) > 0 {
-		if index, err = strconv.Atoi(args[0]); err != nil || index < 0 {
-			return fmt.Errorf("%q is not an index of the list, such as 0", args[0])
-		}
-	}
 	instances, err := running()
 	if err != nil {
 		return err
 	}
-	stopped := "loadbalancers"
-	switch {
-	case len(instances) == 0:
+	if len(instances) == 0 {
 		fmt.Fprintln(cmd.OutOrStdout(), "No loadbalancers are running")
 		return nil
-	case index >= len(instances):
-		return fmt.Errorf("there is no loadbalancer with index %d: the last one has %d", index, len(instances)-1)
-	case len(args) > 0:
-		instances = instances[index : index+1]
-		stopped = fmt.Sprintf("loadbalancer with index %d, PID: %d", index, instances[0].PID)
+	}
+	stopped := "loadbalancers"
+	if len(args) > 0 {
+		one, err := withIndex(instances, args[0])
+		if err != nil {
+			return err
+		}
+		stopped = fmt.Sprintf("loadbalancer with index %s, PID: %d", args[0], one.PID)
+		instances = []*instance{one}
 	}
 	if err := stopAll(instances); err != nil {
 		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), "Success: Stopped "+stopped)
 	return nil
+}
+
+// withIndex returns the one of the instances, of which there are some, that has the index in the list.
+func withIndex(instances []*instance, text string) (*instance, error) {
+	index, err := strconv.Atoi(text)
+	switch {
+	case err != nil || index < 0:
+		return nil, fmt.Errorf("%q is not an index of the list, such as 0", text)
+	case index >= len(instances):
+		return nil, fmt.Errorf("there is no loadbalancer with index %d: the last one has %d", index, len(instances)-1)
+	}
+	return instances[index], nil
 }
 
 // stopAll stops them side by side and waits until they are gone.

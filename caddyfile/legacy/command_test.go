@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -29,7 +30,8 @@ func TestStartListStop(t *testing.T) {
 	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: \d+ is the port of the loadbalancer with PID \d+, which has just been started\n`, "start")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", odd)
 	b.served(second, "two")
-	b.expect(0, `Index: 0, PID: \d+, Config: /\S+/config.json\nIndex: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json"\n`, "list")
+	b.expect(0, fmt.Sprintf(`Index: 0, PID: \d+, Config: /\S+/config.json, Port: %d, Admin: %s\n`, portOf(t, first), regexp.QuoteMeta(b.admin))+
+		fmt.Sprintf(`Index: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json", Port: %d, Admin: unix//\S+\.sock\n`, portOf(t, second)), "list")
 
 	b.expect(1, `Error: there is no loadbalancer with index 2: the last one has 1\n`, "stop", "2")
 	b.expect(1, `Error: "x" is not an index of the list, such as 0\n`, "stop", "x")
@@ -79,7 +81,7 @@ func TestRun(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			for deadline := time.Now().Add(10 * time.Second); !answers(address) && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(10 * time.Second); !answers("tcp", address) && time.Now().Before(deadline); {
 				time.Sleep(stopInterval)
 			}
 			b.served(address, "hello")
@@ -151,7 +153,7 @@ func TestOnePort(t *testing.T) {
 	if got := started.Load(); got != 1 {
 		t.Errorf("%d have started", got)
 	}
-	b.expect(0, `Index: 0, PID: \d+, Config: \S+\n`, "list")
+	b.expect(0, `Index: 0, PID: \d+, Config: \S+, Port: \d+, Admin: \S+\n`, "list")
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
 	b.nothingLeft()
 }
@@ -182,6 +184,29 @@ func TestAdminEndpoints(t *testing.T) {
 	}
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
 	b.nothingLeft()
+}
+
+// An admin endpoint that was chosen is nobody else's either: who comes late gets its own.
+func TestChosenAdminEndpoint(t *testing.T) {
+	for _, network := range []string{"tcp", "unix"} {
+		b := newBox(t)
+		chosen := freeAddress(t)
+		if network == "unix" {
+			chosen = "unix/" + filepath.Join(b.folder, "chosen")
+		}
+		for _, name := range []string{"config.json", "second.json"} {
+			b.config(name, name)
+			cmd := b.command("start", "--config", name)
+			cmd.Env = append(cmd.Env, "CADDY_ADMIN="+chosen)
+			if output, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, output)
+			}
+		}
+		b.expect(0, `Index: 0, .*, Admin: `+regexp.QuoteMeta(chosen)+`\nIndex: 1, .*, Admin: unix/\S+\.sock\n`, "list")
+		moved := b.config("second.json", "moved")
+		b.expect(0, `Success: .*\n`, "reload", "--config", "second.json")
+		b.served(moved, "moved")
+	}
 }
 
 // folderOfNobody returns the folder of nobody, who has no home and whom root becomes.

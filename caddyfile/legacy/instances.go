@@ -17,14 +17,17 @@ import (
 )
 
 // instance is a running load balancer. Each has a file of its own in the folder of instances, which stays behind
-// when the process crashes, or may not write there any more.
+// when the process crashes, or may not write there any more. The file is a JSON object with these members, and after
+// it others for what has changed since.
 type instance struct {
 	PID     int       `json:"pid"`
 	Start   string    `json:"start"` // of the process, which may not be the only one that ever has the PID
 	Config  string    `json:"config"`
 	Port    int       `json:"port"`
 	Network string    `json:"network"`
+	User    string    `json:"user,omitempty"` // whom it has become, if anybody
 	Started time.Time `json:"started"`
+	Admin   string    `json:"admin,omitempty"` // where its admin endpoint is, as soon as that is known
 
 	folder string
 	// socketFolder is another folder for the socket, of a process that may not write into the other one.
@@ -38,8 +41,9 @@ const (
 	startTimeout = time.Minute
 )
 
-// register adds this process to the instances, and returns those that were there before.
-func register(config string, port int) (self *instance, earlier []*instance, err error) {
+// register adds this process to the instances, and returns those that were there before. Whom the process is going
+// to become must be told now, since others can write no more than what changes.
+func register(config string, port int, user string) (self *instance, earlier []*instance, err error) {
 	dir, err := folder()
 	if err != nil {
 		return nil, nil, err
@@ -50,7 +54,7 @@ func register(config string, port int) (self *instance, earlier []*instance, err
 	defer lock(dir)()
 	pid := os.Getpid()
 	self = &instance{
-		PID: pid, Start: startOf(pid), Config: config, Port: port, Network: network(), Started: time.Now(), folder: dir,
+		PID: pid, Start: startOf(pid), Config: config, Port: port, Network: network(), User: user, Started: time.Now(), folder: dir,
 	}
 	if err := self.write(); err != nil {
 		return nil, nil, err
@@ -87,6 +91,46 @@ func (i *instance) write() error {
 	return os.Rename(unfinished, i.path(".json"))
 }
 
+// changes opens the instance's file for what is going to change. That has to be done before this process becomes a
+// user who may not.
+func (i *instance) changes() (*os.File, error) {
+	return os.OpenFile(i.path(".json"), os.O_WRONLY|os.O_APPEND, 0)
+}
+
+// A change is what may change while an instance runs. What is left out stays as it was.
+type change struct {
+	Config string `json:"config,omitempty"`
+	Port   int    `json:"port,omitempty"`
+	Admin  string `json:"admin,omitempty"`
+}
+
+// note adds a change to the file of an instance. Who reads it meanwhile sees all of it or nothing.
+func note(file *os.File, c change) error {
+	data, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	return err
+}
+
+// read takes over what the instance's file has.
+func (i *instance) read() error {
+	file, err := os.Open(i.path(".json"))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	objects := json.NewDecoder(file)
+	if err := objects.Decode(i); err != nil {
+		return err
+	}
+	for objects.Decode(i) == nil {
+		// the changes, up to one that is not there as a whole
+	}
+	return nil
+}
+
 // running returns the instances in the order in which they were started, and forgets those that are gone.
 func running() ([]*instance, error) {
 	dir, err := folder()
@@ -105,8 +149,7 @@ func running() ([]*instance, error) {
 			continue // not one of ours
 		}
 		one := &instance{PID: pid, folder: dir}
-		data, err := os.ReadFile(one.path(".json"))
-		if err != nil || json.Unmarshal(data, one) != nil || one.PID != pid || !one.alive() {
+		if one.read() != nil || one.PID != pid || !one.alive() {
 			one.PID = pid
 			one.remove()
 			continue
@@ -140,12 +183,17 @@ func (i *instance) socket() string {
 }
 
 // isLate reports whether the default admin endpoint is taken, or about to be taken by an earlier instance. They would
-// share it otherwise, and every request would go to any of them by chance.
+// share it otherwise, and every request would go to any of them by chance. An earlier one that was started with
+// another CADDY_ADMIN has another default.
 func isLate(earlier []*instance) bool {
-	if _, chosen := os.LookupEnv("CADDY_ADMIN"); chosen {
-		return false
+	_, chosen := os.LookupEnv("CADDY_ADMIN")
+	for _, one := range earlier {
+		if !chosen || one.Admin == "" || one.Admin == caddy.DefaultAdminListen {
+			return true
+		}
 	}
-	return len(earlier) > 0 || answers(caddy.DefaultAdminListen)
+	address, err := caddy.ParseNetworkAddress(caddy.DefaultAdminListen)
+	return err == nil && answers(address.Network, address.JoinHostPort(0))
 }
 
 // ownAdmin gives this instance an admin endpoint of its own.

@@ -97,6 +97,14 @@ func Flag(dst *bool) Option {
 	}}
 }
 
+// OnOff is an option with the word on or off that sets dst.
+func OnOff(dst *bool) Option {
+	return Option{Args: 1, Set: func(args []string) error {
+		*dst = args[0] == "on"
+		return OneOf(args[0], "on", "off")
+	}}
+}
+
 // Duration is an option with one duration above zero, such as 30s, 1m30s or 2d.
 func Duration(dst *caddy.Duration) Option {
 	return Option{Args: 1, Set: func(args []string) error {

@@ -15,18 +15,22 @@ type block struct {
 	word     string
 	text     string
 	flag     bool
+	on, off  bool
 	nested   []string
 }
 
 func read(input string) (b block, err error) {
 	d := caddyfile.NewTestDispenser(input)
 	d.Next()
+	b.off = true
 	err = Block(d, "module", Options{
 		"duration": Duration(&b.duration),
 		"number":   Int(&b.number),
 		"word":     Enum(&b.word, "one", "two"),
 		"text":     String(&b.text),
 		"flag":     Flag(&b.flag),
+		"on":       OnOff(&b.on),
+		"off":      OnOff(&b.off),
 		"nested": {Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
 			b.nested = append(b.nested, d.RemainingArgs()...)
 			return Block(d, "module nested", Options{"text": String(&b.text)})
@@ -45,11 +49,13 @@ func TestBlock(t *testing.T) {
 		nested b
 		word two
 		flag
+		on on
+		off off
 	}`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.duration != caddy.Duration(90e9) || got.number != 7 || got.word != "two" || got.text != "inner" || !got.flag ||
+	if got.duration != caddy.Duration(90e9) || got.number != 7 || got.word != "two" || got.text != "inner" || !got.flag || !got.on || got.off ||
 		strings.Join(got.nested, " ") != "a b" {
 		t.Errorf("read %+v", got)
 	}
@@ -64,6 +70,7 @@ func TestBlockRefuses(t *testing.T) {
 		"zebra":                      "module: unknown option 'zebra', at",
 		"flag\nflag":                 "module: option 'flag' is given twice",
 		"flag on":                    "module: option 'flag' takes no argument, got 1: 'on'",
+		"on yes":                     "module: on: 'yes' is not one of on, off",
 		"number":                     "module: option 'number' takes one argument, got 0: ''",
 		"number 1 2":                 "module: option 'number' takes one argument, got 2: '1 2'",
 		"number one":                 "module: number: 'one' is not a whole number",

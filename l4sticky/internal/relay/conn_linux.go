@@ -26,6 +26,7 @@ type Conn struct {
 	readDeadline  time.Time
 	writeDeadline time.Time
 	taken         bool
+	settled       bool // it is not counted any more
 	promised      promise
 }
 
@@ -210,6 +211,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unsyncedSettle()
 	defer c.promised.release()
 	switch {
 	case c.real != nil:
@@ -235,10 +237,19 @@ func (c *Conn) dismiss() bool {
 	return true
 }
 
+// unsyncedSettle notes that it is known what becomes of the connection.
+func (c *Conn) unsyncedSettle() {
+	if !c.settled {
+		c.settled = true
+		unsettled.Add(-1)
+	}
+}
+
 // take hands the descriptor over, with what was promised to it.
 func (c *Conn) take() (fd int32, promised promise, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unsyncedSettle()
 	switch {
 	case c.real != nil:
 		fd, err = duplicate(c.real)
@@ -258,6 +269,7 @@ func (c *Conn) take() (fd int32, promised promise, err error) {
 func (c *Conn) hasTarget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.unsyncedSettle()
 	c.promised.connected()
 }
 

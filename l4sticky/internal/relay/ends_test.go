@@ -298,3 +298,28 @@ func TestResetIsNoEnd(t *testing.T) {
 		}
 	}
 }
+
+// TestBothReset is a client that resets just after its target has, before it has acknowledged all that there was: there
+// is nothing more to wait for.
+func TestBothReset(t *testing.T) {
+	t.Parallel()
+	for _, kind := range resetting {
+		for range 200 {
+			b := kinds[kind](t, nil)
+			_ = b.client.(*net.TCPConn).SetReadBuffer(4 << 10)
+			send(t, b.target, string(make([]byte, 256<<10)))
+			for unacknowledged(b.target) > 0 {
+				time.Sleep(time.Millisecond)
+			}
+			reset(b.target)
+			for began, pause := time.Now(), rand.N(300*time.Microsecond); time.Since(began) < pause; {
+				runtime.Gosched() // a sleep would be too long
+			}
+			reset(b.client)
+			began := time.Now()
+			if b.wait(t); time.Since(began) > maxLinger/4 {
+				t.Errorf("%s: it took %v", kind, time.Since(began))
+			}
+		}
+	}
+}

@@ -10,6 +10,9 @@ import (
 // Go carries a client to the target that its route finds. On this system it carries none, and reports false.
 func Go(net.Conn, []byte, Route, *Options, *Leash) (bool, error) { return false, nil }
 
+// Unsettled returns 0: on this system nobody counts what listeners have accepted.
+func Unsettled() int { return 0 }
+
 // Abort resets the connections whose Line is one of those.
 func Abort(which func(owner any) bool) { abortRelays(which) }
 

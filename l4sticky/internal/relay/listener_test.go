@@ -127,6 +127,64 @@ func TestClosedListener(t *testing.T) {
 	})
 }
 
+// What a listener had accepted when it was closed is returned before Accept fails, and counts until it is settled.
+func TestCloseKeepsAccepted(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only the loop accepts more than it is asked for")
+	}
+	ln := mustListen(t, Listen, "127.0.0.1:0")
+	const count = 10
+	for range count {
+		dialTo(t, ln.Addr().String())
+	}
+	before := Unsettled()
+	conns := []net.Conn{}
+	accept := func() error {
+		conn, err := ln.Accept()
+		if err == nil {
+			conns = append(conns, conn)
+		}
+		return err
+	}
+	if err := accept(); err != nil { // which has the loop accept all that wait
+		t.Fatal(err)
+	}
+	if got := Unsettled() - before; got != count {
+		t.Fatalf("%d are accepted, want %d", got, count)
+	}
+	closed := make(chan error)
+	go func() { closed <- ln.Close() }()
+	for accept() == nil {
+	}
+	if err := <-closed; err != nil || len(conns) != count {
+		t.Errorf("%d were returned, want %d (%v)", len(conns), count, err)
+	}
+	for _, conn := range conns {
+		_ = conn.Close()
+		_ = conn.Close()
+	}
+	if got := Unsettled(); got != before {
+		t.Errorf("%d are not settled, want %d", got, before)
+	}
+}
+
+// A listener that is closed when nobody accepts any more ends what it had accepted.
+func TestCloseWithoutAccept(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only the loop accepts more than it is asked for")
+	}
+	ln := mustListen(t, Listen, "127.0.0.1:0")
+	first, second := dialTo(t, ln.Addr().String()), dialTo(t, ln.Addr().String())
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = ln.Close()
+	_ = conn.Close()
+	expectEnd(t, first)
+	expectEnd(t, second)
+}
+
 // TestTakeover replaces a listener by another on the same address again and again, while clients come.
 func TestTakeover(t *testing.T) {
 	eachListener(t, func(t *testing.T, listen listenFunc) {

@@ -161,15 +161,12 @@ func (l *Loop) block(p *pair, i int) {
 }
 
 func (l *Loop) readFailed(p *pair, i int, errno unix.Errno) {
-	switch {
-	case i == target:
-		l.targetFailed(p, errno)
-		l.streamEnded(p, down)
-	case p.state&targetGone != 0:
-		l.streamEnded(p, up)
-	default:
+	if i == client {
 		l.clientFailed(p, errno)
+		return
 	}
+	l.targetFailed(p, errno)
+	l.streamEnded(p, down)
 }
 
 func (l *Loop) writeFailed(p *pair, i int, errno unix.Errno) {
