@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -109,6 +110,7 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 // the same connection, the upstream that it returned last has failed. None is for a connection whose PROXY header is
 // wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
+	defer safely.Recover("sticky_ip")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
 		p.dialer.refused(cx.RemoteAddr(), err)
 		return nil
@@ -121,10 +123,15 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}
 	client := p.dialer.client(cx.RemoteAddr())
 	session, _ := p.dialer.acquire(client, 0)
+	held := false
+	defer func() {
+		if !held {
+			p.dialer.sessions.Release(session)
+		}
+	}()
+	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	if c.last == nil || !holdFrom(cx).add(p.dialer.variant, session) {
-		p.dialer.sessions.Release(session)
-	}
+	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
 	if c.last == nil {
 		return nil
 	}
