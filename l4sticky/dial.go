@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -48,6 +49,7 @@ type attempt struct {
 // are active have been tried, deactivated ones are the last resort: then the dial is a probe of the target, of which
 // there is one at a time, and who comes second waits for the result.
 func (a *attempt) Next(w relay.Waker) (relay.Dial, relay.Step) {
+	safely.Reach("sticky_proxy next")
 	a.judgeAwaited()
 	for {
 		m := a.choose()
@@ -143,6 +145,7 @@ func (a *attempt) untried(m *target.Member) bool {
 // client at once, for one that has been there before only if the target lets others wait as well.
 func (a *attempt) Late(d relay.Dial) bool {
 	m := d.Target.(*target.Member)
+	safely.Reach("sticky_proxy late")
 	if !slices.Contains(a.late, m) {
 		a.late = append(a.late, m)
 		if a.failover && m.Late(a.client, time.Duration(a.DialTimeout)) {
@@ -155,6 +158,7 @@ func (a *attempt) Late(d relay.Dial) bool {
 // Agreed reports whether a target that accepts is the one for the client. If its session has moved meanwhile, its
 // connections meet at the new target.
 func (a *attempt) Agreed(d relay.Dial) bool {
+	safely.Reach("sticky_proxy agreed")
 	m := d.Target.(*target.Member)
 	if d.Probe || a.detour || m.Active() && a.dialer.sessions.Reach(a.session, m.Target) {
 		return true
@@ -164,8 +168,13 @@ func (a *attempt) Agreed(d relay.Dial) bool {
 }
 
 // Connected takes the connection to a target. A probe that succeeds makes the target active and the client's.
-func (a *attempt) Connected(d relay.Dial) relay.Line {
+func (a *attempt) Connected(d relay.Dial) (l relay.Line) {
 	m := d.Target.(*target.Member)
+	defer releaseUnless(&l, m)
+	if d.Probe {
+		defer m.EndProbe()
+	}
+	safely.Reach("sticky_proxy connected")
 	m.Accepted()
 	if d.Probe {
 		a.dialer.accepts(m)
@@ -173,14 +182,22 @@ func (a *attempt) Connected(d relay.Dial) relay.Line {
 			a.dialer.move(a.session, m)
 			a.dialer.sessions.Reach(a.session, m.Target)
 		}
-		m.EndProbe()
 	}
 	return a.line(m)
 }
 
+// releaseUnless takes back a claim on a target if there is no line that will.
+func releaseUnless(made *relay.Line, m *target.Member) {
+	if *made == nil {
+		m.Release()
+	}
+}
+
 // Settle takes the spare connection, and the session with it unless others of the client have an active target.
-func (a *attempt) Settle(d relay.Dial) relay.Line {
+func (a *attempt) Settle(d relay.Dial) (l relay.Line) {
 	m := d.Target.(*target.Member)
+	defer releaseUnless(&l, m)
+	safely.Reach("sticky_proxy settle")
 	m.Accepted()
 	a.dialer.sessions.Settle(a.session,
 		func(t *target.Target) bool { return a.dialer.targets.Member(t) != nil && t.Active() },
@@ -192,6 +209,8 @@ func (a *attempt) Settle(d relay.Dial) relay.Line {
 // out of something, another target would fail alike.
 func (a *attempt) Failed(d relay.Dial, err error) error {
 	m := d.Target.(*target.Member)
+	defer a.Dropped(d)
+	safely.Reach("sticky_proxy failed")
 	exhausted := isExhausted(err)
 	switch {
 	case exhausted:
@@ -201,7 +220,6 @@ func (a *attempt) Failed(d relay.Dial, err error) error {
 	default:
 		a.dialer.fails(m, err)
 	}
-	a.Dropped(d)
 	if exhausted {
 		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
 	}
@@ -223,16 +241,17 @@ func (a *attempt) Dropped(d relay.Dial) {
 // Lost ends a connection that has no target.
 func (a *attempt) Lost(err error) {
 	defer a.free()
+	if a.over != nil {
+		defer a.over()
+	}
+	defer a.dialer.leave()
+	defer a.dialer.sessions.Release(a.session)
+	safely.Reach("sticky_proxy lost")
 	switch {
 	case err == nil:
-		a.refused(a.remote, errNoTarget)
+		a.dialer.refused(a.remote, errNoTarget)
 	case !errors.Is(err, relay.ErrClientLeft):
-		a.refused(a.remote, err)
-	}
-	a.dialer.sessions.Release(a.session)
-	a.dialer.leave()
-	if a.over != nil {
-		a.over()
+		a.dialer.refused(a.remote, err)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -74,12 +75,13 @@ func (d *dialer) suspects(m *target.Member) {
 // at a time.
 func (d *dialer) verify(m *target.Member) {
 	if m.BeginProbe(nil) {
-		go d.probe(m)
+		go safely.Do("probe", func() { d.probe(m) })
 	}
 }
 
 func (d *dialer) probe(m *target.Member) {
 	defer m.EndProbe()
+	safely.Reach("probe")
 	ctx, cancel := context.WithTimeout(context.Background(), d.timeout)
 	defer cancel()
 	conn, err := d.dial(ctx, m)

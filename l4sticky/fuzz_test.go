@@ -56,6 +56,7 @@ func FuzzHandlerCaddyfile(f *testing.F) {
 		if h.setDefaults() != nil {
 			return
 		}
+		mustSurvive(t, h, (*Handler).setDefaults)
 		if h.SessionExpiry == 0 || h.Pool == "" || h.Placement == "" || h.MaxSessions == 0 || h.ClientPrefix.IPv4 == 0 {
 			t.Errorf("a default is missing: %+v", h)
 		}
@@ -73,8 +74,8 @@ func FuzzPolicyCaddyfile(f *testing.F) {
 	seed(f, "sticky_ip")
 	f.Fuzz(func(t *testing.T, input string) {
 		p := new(SelectionPolicy)
-		if p.UnmarshalCaddyfile(dispense(t, input)) == nil {
-			_ = p.setDefaults()
+		if p.UnmarshalCaddyfile(dispense(t, input)) == nil && p.setDefaults() == nil {
+			mustSurvive(t, p, func(p *SelectionPolicy) error { return p.setDefaults() })
 		}
 		_ = new(SessionHandler).UnmarshalCaddyfile(dispense(t, input))
 	})

@@ -58,6 +58,7 @@ func FuzzProxyHeader(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, _, _ := newBalancer(t, "127.0.0.1:1", "127.0.0.1:2")
+		h.dialer.lines.LeftOut = func(int) {}
 		dials, passed := 0, 0
 		h.dialer.net.ControlContext = func(context.Context, string, string, syscall.RawConn) error {
 			dials++

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 
@@ -15,7 +14,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
-	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -37,9 +36,8 @@ func init() {
 type SelectionPolicy struct {
 	Options
 
-	dialer   *dialer
-	places   map[*target.Member]int // the index of each upstream
-	refusals *loglimit.Logger
+	dialer *dialer
+	places map[*target.Member]int // the index of each upstream
 }
 
 // CaddyModule returns the Caddy module information.
@@ -61,7 +59,6 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err := p.setDefaults(); err != nil {
 		return err
 	}
-	p.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)
 	var handler *l4proxy.Handler
 	for _, module := range ctx.Modules() {
 		if h, ok := module.(*l4proxy.Handler); ok {
@@ -113,8 +110,9 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 // the same connection, the upstream that it returned last has failed. None is for a connection whose PROXY header is
 // wrong; sticky_session in front closes it earlier.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
+	defer safely.Recover("sticky_ip")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		p.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
+		p.dialer.refused(cx.RemoteAddr(), err)
 		return nil
 	}
 	c := p.choiceFor(cx)
@@ -125,10 +123,15 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}
 	client := p.dialer.client(cx.RemoteAddr())
 	session, _ := p.dialer.acquire(client, 0)
+	held := false
+	defer func() {
+		if !held {
+			p.dialer.sessions.Release(session)
+		}
+	}()
+	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	if c.last == nil || !holdFrom(cx).add(p.dialer.variant, session) {
-		p.dialer.sessions.Release(session)
-	}
+	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
 	if c.last == nil {
 		return nil
 	}

@@ -136,7 +136,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
 			return v, nil
 		}
 	}
-	_ = config.Register(blocked) // where another pool of the config has not done so
+	registerMetrics(config)
 	v := &variant{
 		pool:         p,
 		run:          &run{ctx: ctx},
@@ -163,27 +163,31 @@ func (v *variant) extendGrace(grace time.Duration) {
 // quit takes back one join. When the last handler of a config has quit, the newest config that remains
 // rules the sessions: the new one after a reload, the old one after a reload that failed.
 func (v *variant) quit() {
-	p := v.pool
 	if caddy.Exiting() {
 		exitBegan()
 	}
-	p.mu.Lock()
-	v.users--
-	last := v.users == 0
-	if last {
-		p.variants = slices.DeleteFunc(p.variants, func(other *variant) bool { return other == v })
-		v.targets.Close()
-		if n := len(p.variants); n > 0 {
-			p.unsyncedApply(p.variants[n-1])
-		} else {
-			p.grace = v.grace
-		}
-	}
-	p.mu.Unlock()
-	_, _ = pools.Delete(p.name)
+	last := v.pool.remove(v)
+	_, _ = pools.Delete(v.pool.name)
 	if last {
 		closeLeftovers(v.run.ctx)
 	}
+}
+
+// remove takes a user from a variant and reports whether it was the last one.
+func (p *pool) remove(v *variant) (last bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if v.users--; v.users > 0 {
+		return false
+	}
+	p.variants = slices.DeleteFunc(p.variants, func(other *variant) bool { return other == v })
+	v.targets.Close()
+	if n := len(p.variants); n > 0 {
+		p.unsyncedApply(p.variants[n-1])
+	} else {
+		p.grace = v.grace
+	}
+	return true
 }
 
 func (p *pool) unsyncedApply(v *variant) {

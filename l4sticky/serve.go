@@ -10,6 +10,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -17,16 +18,22 @@ import (
 // Handle finds the client's target and has the relay carry the connection there and back. It returns when
 // the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
 func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
+	var search *attempt // until the relay has it
+	defer safely.Recover("sticky_proxy", func() {
+		if search != nil {
+			search.Lost(safely.ErrPanic)
+		}
+	})
 	if !h.dialer.run.await() {
 		return nil
 	}
 	remote := cx.RemoteAddr()
 	if isPacket(cx.Conn) {
-		h.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		h.dialer.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
 		return nil
 	}
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
 		return nil
 	}
 	bottom := connchain.Bottom(cx.Conn)
@@ -38,32 +45,35 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
-		h.refused(remote, err)
+		h.dialer.refused(remote, err)
 		return nil
 	}
 	down, early := downstream(cx)
 	first := append(header, early...)
-	a := h.attempt(remote)
-	if a == nil {
+	if search = h.attempt(remote); search == nil {
 		relay.Dismiss(down)
 		return nil
 	}
-	a.header, a.way, a.local = len(header), way, bottom.LocalAddr()
+	search.header, search.way, search.local = len(header), way, bottom.LocalAddr()
+	safely.Reach("sticky_proxy")
 	var leash *relay.Leash
 	if guest, ok := cx.GetVar(handoverVar).(handover); ok {
 		leash = new(relay.Leash)
-		a.over = guest.TakeOver(leash.Pull)
+		search.over = guest.TakeOver(leash.Pull)
 	}
+	taken, err := false, error(nil)
 	if h.plain {
-		taken, err := relay.Go(down, first, a, &h.times, leash)
-		if err != nil {
-			a.Lost(err)
-		}
-		if taken {
-			return nil
-		}
+		taken, err = relay.Go(down, first, search, &h.times, leash)
 	}
-	return h.carry(down, first, len(header), a)
+	a := search
+	search = nil
+	switch {
+	case err != nil:
+		a.Lost(err)
+	case !taken:
+		h.carry(down, first, len(header), a)
+	}
+	return nil
 }
 
 // handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
@@ -75,8 +85,18 @@ type handover interface {
 }
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
-func (h *Handler) attempt(remote net.Addr) *attempt {
+func (h *Handler) attempt(remote net.Addr) (a *attempt) {
 	v := h.dialer.variant
+	var session *clientSession
+	defer func() {
+		if a != nil {
+			return
+		}
+		if session != nil {
+			v.sessions.Release(session)
+		}
+		v.leave()
+	}()
 	if open := v.enter(); h.MaxConnections > 0 && open > int64(h.MaxConnections) {
 		h.over(remote, "max_connections", h.MaxConnections)
 		return nil
@@ -87,16 +107,17 @@ func (h *Handler) attempt(remote net.Addr) *attempt {
 		h.over(remote, "max_connections_per_client", h.MaxConnectionsPerClient)
 		return nil
 	}
-	a := attempts.Get().(*attempt)
-	a.Handler, a.session, a.client, a.remote = h, session, client, remote
+	safely.Reach("sticky_proxy attempt")
+	_, known := v.sessions.Look(session)
+	a = attempts.Get().(*attempt)
+	a.Handler, a.session, a.client, a.remote, a.known = h, session, client, remote, known
 	a.tried = a.room[:0]
-	_, a.known = v.sessions.Look(session)
 	return a
 }
 
-// over keeps out a connection that is over a limit.
+// over tells that a connection is kept out which is over a limit.
 func (h *Handler) over(remote net.Addr, option string, limit int) {
-	h.dialer.leave()
+	safely.Reach("sticky_proxy limit")
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
 	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
@@ -104,16 +125,15 @@ func (h *Handler) over(remote net.Addr, option string, limit int) {
 }
 
 // carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) error {
+func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) {
 	up, line := relay.Connect(a, &h.times, a.dialling())
 	if line == nil {
 		relay.Dismiss(down)
-		return nil
+		return
 	}
 	defer up.Close()
 	h.times.KeepAlive.Apply(down)
 	relay.Run(down, up, first, header, line, &h.times)
-	return nil
 }
 
 // A line is a connection that has its target.
@@ -131,7 +151,13 @@ func (l *line) TargetFailed() { l.handler.dialer.verify(l.upstream) }
 // Done gives back what the connection held.
 func (l *line) Done(r relay.Result) {
 	d := l.handler.dialer
-	l.upstream.Release()
+	if l.over != nil {
+		defer l.over()
+	}
+	defer d.leave()
+	defer d.sessions.Release(l.session)
+	defer l.upstream.Release()
+	safely.Reach("sticky_proxy end")
 	if entry := d.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(
 			zap.Stringer("client", l.session.Client()),
@@ -141,17 +167,12 @@ func (l *line) Done(r relay.Result) {
 			zap.NamedError("client_error", r.ClientErr),
 			zap.NamedError("upstream_error", r.TargetErr))
 	}
-	d.sessions.Release(l.session)
-	d.leave()
-	if l.over != nil {
-		l.over()
-	}
 }
 
 // refused logs why a connection is closed unserved.
-func (h *Handler) refused(remote net.Addr, err error) {
-	if h.dialer.lines.Admit() {
-		h.dialer.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+func (d *dialer) refused(remote net.Addr, err error) {
+	if d.lines.Admit() {
+		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 func init() {
@@ -48,6 +49,7 @@ func (s *SessionHandler) Provision(ctx caddy.Context) error {
 
 // Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
 func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
+	defer safely.Recover("sticky_session")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
 		s.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
 		return nil
@@ -56,16 +58,20 @@ func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) erro
 	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
 	defer h.release()
 	if isPacket(cx.Conn) {
-		s.mu.Lock()
-		if s.packets == nil {
-			s.packets = make(map[*hold]struct{})
-		}
-		s.packets[h] = struct{}{}
-		h.over = s.stopped
-		s.mu.Unlock()
+		s.remember(h)
 		defer s.forget(h)
 	}
 	return next.Handle(cx)
+}
+
+func (s *SessionHandler) remember(h *hold) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.packets == nil {
+		s.packets = make(map[*hold]struct{})
+	}
+	s.packets[h] = struct{}{}
+	h.over = s.stopped
 }
 
 func (s *SessionHandler) forget(h *hold) {

@@ -54,7 +54,7 @@ type Authorize struct {
 	// negative is an error. Default: `10s`.
 	CacheTTL caddy.Duration `json:"cache_ttl,omitempty"`
 
-	// The largest number of answers kept, at about 300 bytes each. The one that was not needed for longest makes
+	// The largest number of answers kept, at 300 to 600 bytes each. The one that was not needed for longest makes
 	// room. Zero means the default; negative is an error. Default: 10000.
 	CacheSize int `json:"cache_size,omitempty"`
 

@@ -41,7 +41,7 @@ type RateLimit struct {
 	// bits or less, so that whoever wants to has billions of addresses. Default: 32 for IPv4, 64 for IPv6.
 	ClientPrefix *parse.ClientPrefix `json:"client_prefix,omitempty"`
 
-	// The largest number of buckets kept, at about 300 bytes each. When it is reached, the fullest one makes
+	// The largest number of buckets kept, at about 350 bytes each. When it is reached, the fullest one makes
 	// room, which is that of a client that has been quiet for long or has come once. Zero means the default;
 	// negative is an error. Default: 100000.
 	MaxClients int `json:"max_clients,omitempty"`

@@ -65,6 +65,19 @@ func TestStartErrors(t *testing.T) {
 	b.expect(1, failed+missing+`\n`, "start", "--config", "script.json")
 	b.expect(1, `(?s)`+missing+`.*`, "run", "--config", "script.json")
 
+	taken, err := net.Listen("tcp", freeAddress(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	says := "listen tcp :%d: bind: address already in use"
+	if runtime.GOOS == "linux" {
+		says = fmt.Sprintf(`%%d: the process with PID %d \(legacy\.test\) listens there already`, os.Getpid())
+	}
+	port := portOf(t, taken.Addr().String())
+	b.write("taken.json", fmt.Sprintf(`{"sourcePort": %d, "targets": [{"host": "localhost", "port": 8000}]}`, port))
+	b.expect(1, failed+`\S+/taken.json: sourcePort: `+fmt.Sprintf(says, port)+`\n`, "start", "--config", "taken.json")
+
 	// An error of Caddy's own, after the config was read.
 	b.config("config.json", "")
 	b.admin = "nonsense:address:1"

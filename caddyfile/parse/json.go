@@ -3,6 +3,9 @@ package parse
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,10 +18,12 @@ func JSON(data []byte, into any, durations ...string) error {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return err
 	}
-	for _, name := range durations {
+	for _, option := range slices.Sorted(maps.Keys(raw)) {
+		value := raw[option]
+		isDuration := func(name string) bool { return strings.EqualFold(name, option) } // as encoding/json finds its field
 		var d caddy.Duration
-		if value, given := raw[name]; given && json.Unmarshal(value, &d) != nil {
-			return fmt.Errorf("%s: %s is not a duration such as \"30s\"", name, value)
+		if slices.ContainsFunc(durations, isDuration) && json.Unmarshal(value, &d) != nil {
+			return fmt.Errorf("%s: %s is not a duration such as \"30s\"", option, value)
 		}
 	}
 	return caddy.StrictUnmarshalJSON(data, into)

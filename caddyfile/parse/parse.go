@@ -19,6 +19,10 @@ import (
 // MaxDuration is the longest duration that makes sense anywhere, and leaves room to reckon with it.
 const MaxDuration = 100 * 365 * 24 * time.Hour
 
+// MaxInt is the greatest whole number that an option may have in a Caddyfile: Caddy decodes a config's numbers as a
+// float64 before a module sees them, and that keeps no greater ones.
+const MaxInt = 1 << 53
+
 // Option tells how one option of a block is read.
 type Option struct {
 	// Args is the number of arguments that the option takes.
@@ -130,12 +134,12 @@ func Off(option Option, set func()) Option {
 	}}
 }
 
-// Int is an option with one whole number of at least 1.
+// Int is an option with one whole number from 1 to MaxInt.
 func Int(dst *int) Option {
 	return Ints(dst)
 }
 
-// Ints is an option with as many whole numbers as there are destinations, each at least 1.
+// Ints is an option with as many whole numbers as there are destinations, each from 1 to MaxInt.
 func Ints(dst ...*int) Option {
 	return Option{Args: len(dst), Set: func(args []string) error {
 		for i, arg := range args {
@@ -147,6 +151,8 @@ func Ints(dst ...*int) Option {
 				return fmt.Errorf("'%s' is not a whole number", arg)
 			case value < 1:
 				return fmt.Errorf("'%s' is below 1", arg)
+			case int64(value) > MaxInt:
+				return fmt.Errorf("'%s' is above %d", arg, int64(MaxInt))
 			}
 			*dst[i] = value
 		}

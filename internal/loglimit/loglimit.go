@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Lines is how many lines are admitted in a Window, unless a limiter has numbers of its own.
@@ -37,7 +39,7 @@ func (l *Limiter) Admit() bool {
 		return false
 	}
 	if l.lines == 0 {
-		time.AfterFunc(cmp.Or(l.Window, Window), l.Flush)
+		time.AfterFunc(cmp.Or(l.Window, Window), safely.Func("log limit", l.Flush))
 	}
 	l.lines++
 	return true
@@ -49,6 +51,7 @@ func (l *Limiter) Flush() {
 	leftOut := l.leftOut
 	l.lines, l.leftOut = 0, 0
 	l.mu.Unlock()
+	safely.Reach("log limit")
 	if leftOut > 0 {
 		l.LeftOut(leftOut)
 	}

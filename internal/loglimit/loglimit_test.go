@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 func TestLimiter(t *testing.T) {
@@ -32,6 +34,30 @@ func TestLimiter(t *testing.T) {
 			flood(1000, Lines, 1000-Lines)
 			flood(Lines, Lines)
 			flood(1, 1)
+		}
+	})
+}
+
+// TestPanicInCount is no reason to admit nothing any more.
+func TestPanicInCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		counts := 0
+		l := &Limiter{LeftOut: func(int) { counts++ }}
+		t.Cleanup(safely.Inject(func(place string) {
+			if place == "log limit" && counts == 0 {
+				counts++
+				panic("injected")
+			}
+		}))
+		for range 2 {
+			for range 2 * Lines {
+				l.Admit()
+			}
+			time.Sleep(2 * Window)
+			synctest.Wait()
+		}
+		if counts != 2 || !l.Admit() {
+			t.Errorf("told %d times, want once after the panic", counts-1)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // never is the idle time of a shard without idle sessions, later than all others.
@@ -16,14 +18,16 @@ type shard[T comparable] struct {
 	sessions index[T]
 	idle     Session[T] // the ring of idle sessions, oldest first, starts and ends here
 
-	// oldest is the time since when the first session of the ring is idle. It changes with the lock
-	// held and is read without, to find the oldest session of all shards.
-	oldest atomic.Int64
+	// oldest is the time since when the first session of the ring is idle, or never. It changes with the lock
+	// held and is read without, to find the oldest session of all shards. It stands beside those of the
+	// others, which makes a look at all of them cheap.
+	oldest *atomic.Int64
 
 	_ [64]byte // keeps the locks of two shards in different cache lines
 }
 
-func (sh *shard[T]) init() {
+func (sh *shard[T]) init(oldest *atomic.Int64) {
+	sh.oldest = oldest
 	sh.idle.prev, sh.idle.next = &sh.idle, &sh.idle
 	sh.oldest.Store(never)
 }
@@ -60,10 +64,11 @@ func (sh *shard[T]) unsyncedNoteOldest() {
 	}
 }
 
-// expireDue is the timer's function: it frees what is expired and sleeps until more will be.
+// expireDue is the timer's function: it frees what is expired and sleeps until more will be, whatever happens.
 func (t *Table[T]) expireDue() {
+	defer t.schedule()
+	safely.Reach("session expiry")
 	t.expire()
-	t.schedule()
 }
 
 // schedule sets the timer for the next session to expire. Who calls it has armed the table, which stays so
@@ -89,8 +94,8 @@ func (t *Table[T]) schedule() {
 // oldest returns the time since when the table's oldest idle session is idle.
 func (t *Table[T]) oldest() int64 {
 	oldest := never
-	for i := range t.shards {
-		oldest = min(oldest, t.shards[i].oldest.Load())
+	for i := range t.idleSince {
+		oldest = min(oldest, t.idleSince[i].Load())
 	}
 	return oldest
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -21,6 +23,10 @@ const (
 
 	// reached marks the refs of a session whose client has had a connection to its target.
 	reached = 1 << 31
+
+	// maxRefs is how many connections can be counted in a session. They need no more room: each holds a
+	// descriptor, of which Linux gives a process at most as many.
+	maxRefs = reached - 1
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
@@ -57,7 +63,8 @@ type Table[T comparable] struct {
 	armed    atomic.Bool
 	timer    *time.Timer
 
-	shards [shardCount]shard[T]
+	shards    [shardCount]shard[T]
+	idleSince [shardCount]atomic.Int64 // see shard.oldest
 }
 
 // New returns an empty table whose sessions live for expiry after their last connection, and that
@@ -69,9 +76,9 @@ func New[T comparable](now func() time.Duration, expiry time.Duration, capacity 
 	t.expiry.Store(int64(expiry))
 	t.capacity.Store(int64(capacity))
 	for i := range t.shards {
-		t.shards[i].init()
+		t.shards[i].init(&t.idleSince[i])
 	}
-	t.timer = time.AfterFunc(time.Hour, t.expireDue)
+	t.timer = time.AfterFunc(time.Hour, safely.Func("session expiry", t.expireDue))
 	t.timer.Stop()
 	return t
 }
@@ -143,12 +150,15 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit in
 // unsyncedReuse counts one more connection in a session, if there is one and the limit allows it. The shard must be
 // locked.
 func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Session[T], bool) {
-	switch {
-	case s == nil:
+	if s == nil {
 		return nil, true
-	case limit > 0 && s.refs&^reached >= uint32(limit):
+	}
+	switch open := s.refs &^ reached; {
+	case limit > 0 && int64(open) >= int64(limit):
 		return nil, false
-	case s.refs&^reached == 0:
+	case open == maxRefs:
+		return &Session[T]{client: s.client, refs: 1, hash: s.hash | detached}, true
+	case open == 0:
 		sh.unsyncedUnlist(s)
 		if t.expired(s, t.now()) {
 			var none T
@@ -162,24 +172,27 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 // Release takes back one Acquire. The session's expiry starts at the last one; a session that never
 // got a target is forgotten at once.
 func (t *Table[T]) Release(s *Session[T]) {
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	s.refs--
-	idle := s.refs&^reached == 0 && s.hash&detached == 0
-	if idle {
-		var none T
-		if s.target == none {
-			t.unsyncedForget(sh, s)
-			idle = false
-		} else {
-			s.idleSince = t.now()
-			sh.unsyncedList(s)
-		}
-	}
-	sh.mu.Unlock()
-	if idle && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
+	if t.release(s) && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
 		t.schedule()
 	}
+}
+
+// release reports whether the session is idle from now on.
+func (t *Table[T]) release(s *Session[T]) (idle bool) {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
+		return false
+	}
+	var none T
+	if s.target == none {
+		t.unsyncedForget(sh, s)
+		return false
+	}
+	s.idleSince = t.now()
+	sh.unsyncedList(s)
+	return true
 }
 
 // Settle returns the session's target if it is usable. Otherwise the session moves to the target that
@@ -271,23 +284,29 @@ func (t *Table[T]) evictOldest() bool {
 	for {
 		var oldest *shard[T]
 		since := never
-		for i := range t.shards {
-			if s := t.shards[i].oldest.Load(); s < since {
+		for i := range t.idleSince {
+			if s := t.idleSince[i].Load(); s < since {
 				oldest, since = &t.shards[i], s
 			}
 		}
 		if oldest == nil {
 			return false
 		}
-		oldest.mu.Lock()
-		s := oldest.head()
-		if s != nil {
-			oldest.unsyncedUnlist(s)
-			t.unsyncedForget(oldest, s)
-		}
-		oldest.mu.Unlock()
-		if s != nil {
+		if t.forgetHead(oldest) {
 			return true
 		}
 	}
+}
+
+// forgetHead forgets the session of a shard that has been idle longest and reports whether there was one.
+func (t *Table[T]) forgetHead(sh *shard[T]) bool {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	s := sh.head()
+	if s == nil {
+		return false
+	}
+	sh.unsyncedUnlist(s)
+	t.unsyncedForget(sh, s)
+	return true
 }

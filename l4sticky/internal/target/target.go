@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Address is what to dial. Two targets with the same Address are the same.
@@ -137,14 +139,19 @@ func (t *Target) BeginProbe(w Waiter) bool {
 
 // EndProbe lets those who wait for the probe go on.
 func (t *Target) EndProbe() {
+	for _, w := range t.endProbe() {
+		safely.Do("waking who waits for a probe", w.Wake)
+	}
+}
+
+// endProbe returns who waits for the probe.
+func (t *Target) endProbe() (curious []Waiter) {
 	t.mu.Lock()
-	curious := t.curious
+	defer t.mu.Unlock()
+	curious = t.curious
 	t.probed, t.curious = false, nil
 	t.probes++
-	t.mu.Unlock()
-	for _, w := range curious {
-		w.Wake()
-	}
+	return curious
 }
 
 // Probes returns how many probes of the target have ended.

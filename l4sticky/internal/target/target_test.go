@@ -128,3 +128,27 @@ func TestAddress(t *testing.T) {
 		}
 	}
 }
+
+// faultyWaiter panics when it is woken.
+type faultyWaiter struct{}
+
+func (faultyWaiter) Wake() { panic("injected") }
+
+// countingWaiter counts how often it is woken.
+type countingWaiter int
+
+func (w *countingWaiter) Wake() { *w++ }
+
+// TestPanicInWaiter wakes those that wait for a probe beside one that panics.
+func TestPanicInWaiter(t *testing.T) {
+	target := newTarget(Address{"tcp", "10.0.0.1:80"}, stopped)
+	target.BeginProbe(nil)
+	var woken countingWaiter
+	target.BeginProbe(&woken)
+	target.BeginProbe(faultyWaiter{})
+	target.BeginProbe(&woken)
+	target.EndProbe()
+	if woken != 2 || !target.BeginProbe(nil) {
+		t.Errorf("%d of 2 are woken", woken)
+	}
+}
