@@ -215,7 +215,7 @@ func (r *chaosRun) replay() {
 	if !r.t.Failed() {
 		return
 	}
-	r.t.Logf("what was wrong:\n%s\nto repeat it: go test -race ./integration -run TestChaos -chaos.seed=%d -chaos.duration=%v -chaos.connections=%d -chaos.clients=%d -chaos.mild=%v",
+	r.t.Logf("what was wrong:\n%s\nto repeat it: go test -race ./integration -run TestChaos -timeout 2h -chaos.seed=%d -chaos.duration=%v -chaos.connections=%d -chaos.clients=%d -chaos.mild=%v",
 		list(r.wrongs), r.seed, *chaosDuration, *chaosConnections, *chaosClients, r.mild)
 }
 
