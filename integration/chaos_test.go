@@ -81,9 +81,13 @@ func TestChaos(t *testing.T) {
 	r.prepare()
 	before := r.warmUp()
 	r.rage()
+	if r.caddy.hasEnded() {
+		t.Fatalf("the balancer has ended: %v", r.caddy.cmd.ProcessState)
+	}
 	settle(t, r.everyTarget())
 	r.oracle.conclude()
 	t.Log(r.report())
+	r.mustHaveProven()
 	r.calm(before)
 }
 
@@ -161,6 +165,21 @@ func (r *chaosRun) rage() {
 	r.reload()
 	faults.Wait()
 	watch()
+}
+
+// mustHaveProven fails if too little has happened, or too many clients were lost for reasons that are no fault.
+func (r *chaosRun) mustHaveProven() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	excused := 0
+	for what, n := range r.counts {
+		if strings.HasPrefix(what, lostBecause) {
+			excused += n
+		}
+	}
+	if all, whole := r.counts["connections"], r.counts["whole"]; whole < max(all/3, 100) || excused > all/10 || r.counts["reloads"] < 3 {
+		r.t.Errorf("of %d connections only %d were whole, %d were lost with an excuse, in %d reloads", all, whole, excused, r.counts["reloads"])
+	}
 }
 
 // now is the time of the run.
