@@ -202,6 +202,8 @@ func TestPanicInConnection(t *testing.T) {
 		refuse  int  // how many targets refuse, the client's first
 		limited bool // it is one connection too many
 		ends    bool // it is served before
+		idle    bool // it is silent for too long
+		alone   bool // no loop carries it
 	}{
 		"sticky_proxy":           {},
 		"sticky_proxy attempt":   {},
@@ -213,8 +215,14 @@ func TestPanicInConnection(t *testing.T) {
 		"sticky_proxy late":      {hole: true},
 		"sticky_proxy lost":      {refuse: 2},
 		"sticky_proxy end":       {ends: true},
+		"relay to the client":    {alone: true},
+		"relay to the target":    {alone: true},
+		"idle timeout":           {idle: true, alone: true},
 	} {
 		for way, wrap := range ways {
+			if scene.alone && way == "loop" {
+				continue
+			}
 			t.Run(place+" "+way, func(t *testing.T) {
 				home, stop := echo(t)
 				other, stopOther := echo(t)
@@ -231,6 +239,10 @@ func TestPanicInConnection(t *testing.T) {
 				}
 				if scene.limited {
 					h.MaxConnections = 1
+				}
+
+				if scene.idle {
+					h.times.Idle = 10 * time.Millisecond
 				}
 
 				f := inject(t, place)
@@ -256,6 +268,30 @@ func TestPanicInConnection(t *testing.T) {
 				mustBeEmpty(t, v)
 			})
 		}
+	}
+}
+
+// TestPanicInDial goes on with another target, and holds nothing against the one that could not be dialled.
+func TestPanicInDial(t *testing.T) {
+	for place, wrap := range map[string]func(net.Conn) net.Conn{"dial": ways["goroutines"], "lookup": ways["loop"]} {
+		t.Run(place, func(t *testing.T) {
+			home, _ := echo(t)
+			other, _ := echo(t)
+			home = strings.Replace(home, "127.0.0.1", "localhost", 1)
+			v := joinAs(t, newConfig(t), t.Name(), time.Minute, home, other)
+			defer v.quit()
+			f := inject(t, place)
+			client, _ := arrive(t, newHandler(t, v), homedAt(v, home), wrap)
+			mustEcho(t, client)
+			f.mustBeTold(t)
+			for _, m := range v.targets.Members() {
+				if !m.Active() || m.Connections() != 0 && m.Address.Dial == home {
+					t.Errorf("%v is active: %v, with %d connections", m.Address, m.Active(), m.Connections())
+				}
+			}
+			_ = client.Close()
+			mustBeEmpty(t, v)
+		})
 	}
 }
 

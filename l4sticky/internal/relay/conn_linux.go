@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A Conn is an accepted connection that costs next to nothing until somebody uses it: Go's poller does not know its
@@ -112,7 +114,9 @@ func (c *Conn) unsyncedGone() error {
 }
 
 // Read reads what the client has sent.
-func (c *Conn) Read(bytes []byte) (int, error) {
+func (c *Conn) Read(bytes []byte) (n int, err error) {
+	defer safely.Recover("reading from a client", func() { n, err = 0, safely.ErrPanic })
+	safely.Reach("reading from a client")
 	if n, ok, err := c.readAtOnce(bytes); ok {
 		return n, err
 	}
@@ -144,7 +148,9 @@ func (c *Conn) readAtOnce(bytes []byte) (n int, ok bool, err error) {
 }
 
 // Write sends bytes to the client.
-func (c *Conn) Write(bytes []byte) (int, error) {
+func (c *Conn) Write(bytes []byte) (n int, err error) {
+	defer safely.Recover("writing to a client", func() { n, err = 0, safely.ErrPanic })
+	safely.Reach("writing to a client")
 	conn, err := c.tcp()
 	if err != nil {
 		return 0, &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: err}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A Loop carries many connections with one thread, by the events of their sockets (epoll(7), edge-triggered). A pair
@@ -130,6 +132,9 @@ func (l *Loop) interrupt() {
 
 // turn does what there is to do, and waits for more if there is nothing.
 func (l *Loop) turn() {
+	defer l.contain()
+	l.current = nil
+	safely.Reach("loop")
 	l.now = clock()
 	for !l.work() { // again after a panic
 	}
@@ -149,6 +154,7 @@ func (l *Loop) turn() {
 		done += l.handle(l.events[done:n])
 	}
 	if l.now-l.load.since > int64(reviewPause) {
+		l.current = nil
 		l.review()
 	}
 }

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A client may go on sending for a while after its target is gone. Closing at once would answer those
@@ -94,10 +96,29 @@ func Run(client, target net.Conn, early []byte, announced int, line Line, option
 	defer r.stopIdle()
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
 	downDone := make(chan struct{})
-	go r.down(downDone)
-	r.up(early)
+	go safely.Do("relay to the client", func() { r.down(downDone) })
+	safely.Do("relay to the target", func() { r.up(early) }, r.fault)
 	<-downDone
-	line.Done(r.result)
+	line.Done(r.outcome())
+}
+
+func (r *relay) outcome() Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.result
+}
+
+// fault ends a relay after a panic.
+func (r *relay) fault() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.over {
+		r.over = true
+		r.result.ClientErr = safely.ErrPanic
+	}
+	abort(r.client)
+	abort(r.target)
+	r.unsyncedEnd()
 }
 
 // running has all relays that are under way as its keys.
@@ -140,6 +161,7 @@ type relay struct {
 
 // up carries the client's bytes to the target.
 func (r *relay) up(early []byte) {
+	safely.Reach("relay to the target")
 	n, writeErr := r.toTarget(early)
 	r.result.ToTarget += int64(n)
 	var readErr error
@@ -176,6 +198,8 @@ func (r *relay) up(early []byte) {
 // down carries the target's bytes to the client.
 func (r *relay) down(done chan<- struct{}) {
 	defer close(done)
+	defer safely.Recover("relay to the client", r.fault)
+	safely.Reach("relay to the client")
 	n, readErr, writeErr := stream(r.toClient, r.target)
 	r.result.ToClient += n
 	switch {
@@ -336,6 +360,11 @@ func (r *relay) clientFailed(err error) {
 func (r *relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.unsyncedEnd()
+}
+
+// unsyncedEnd is end for who has the lock.
+func (r *relay) unsyncedEnd() {
 	r.over, r.ended = true, true
 	_ = r.client.SetDeadline(past)
 	_ = r.target.SetDeadline(past)

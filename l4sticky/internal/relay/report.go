@@ -15,7 +15,7 @@ var Report = func(doing string, err error) {}
 var lastReport atomic.Int64
 
 func report(doing string, err error) {
-	now := time.Now().UnixNano()
+	now := int64(time.Second + time.Since(began)) // so that the first error is told, too
 	last := lastReport.Load()
 	if now-last >= int64(time.Second) && lastReport.CompareAndSwap(last, now) {
 		Report(doing, err)
