@@ -127,6 +127,16 @@ func (p *balancerProcess) wait() {
 	close(p.exited)
 }
 
+// hasEnded reports whether the process is gone.
+func (p *balancerProcess) hasEnded() bool {
+	select {
+	case <-p.exited:
+		return true
+	default:
+		return false
+	}
+}
+
 // ready waits for the call that caddy makes to the pingback address once its config is running.
 func (p *balancerProcess) ready(pingback *net.TCPListener) error {
 	called := make(chan error, 1)

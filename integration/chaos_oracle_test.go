@@ -74,6 +74,9 @@ type kill struct {
 	clean bool          // by closing it, with an end of stream
 }
 
+// lostBecause is what the excuse of a lost client is counted with.
+const lostBecause = "lost "
+
 // An oracle brings together what both sides know of a connection, and judges what the balancer did.
 type oracle struct {
 	fail   func(what, format string, args ...any)
@@ -174,7 +177,7 @@ func (o *oracle) conclude() {
 		case c.left:
 			o.count("left before the target knew", 1)
 		case why != "":
-			o.count("lost "+why, 1)
+			o.count(lostBecause+why, 1)
 		default:
 			lost = append(lost, c)
 		}

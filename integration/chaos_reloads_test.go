@@ -86,6 +86,10 @@ func (r *chaosRun) reload() {
 	began := r.now()
 	rng := r.rng("reloads", 0)
 	for n := time.Duration(1); !r.sleep(n*reloadPause - (r.now() - began)); n++ {
+		if r.caddy.hasEnded() {
+			r.left.Store(0)
+			continue
+		}
 		if n%3 == 0 && !r.mild {
 			r.refusedReload(rng)
 		} else {

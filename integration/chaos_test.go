@@ -81,9 +81,13 @@ func TestChaos(t *testing.T) {
 	r.prepare()
 	before := r.warmUp()
 	r.rage()
+	if r.caddy.hasEnded() {
+		t.Fatalf("the balancer has ended: %v", r.caddy.cmd.ProcessState)
+	}
 	settle(t, r.everyTarget())
 	r.oracle.conclude()
 	t.Log(r.report())
+	r.mustHaveProven()
 	r.calm(before)
 }
 
@@ -163,6 +167,21 @@ func (r *chaosRun) rage() {
 	watch()
 }
 
+// mustHaveProven fails if too little has happened, or too many clients were lost for reasons that are no fault.
+func (r *chaosRun) mustHaveProven() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	excused := 0
+	for what, n := range r.counts {
+		if strings.HasPrefix(what, lostBecause) {
+			excused += n
+		}
+	}
+	if all, whole := r.counts["connections"], r.counts["whole"]; whole < max(all/3, 100) || excused > all/10 || r.counts["reloads"] < 3 {
+		r.t.Errorf("of %d connections only %d were whole, %d were lost with an excuse, in %d reloads", all, whole, excused, r.counts["reloads"])
+	}
+}
+
 // now is the time of the run.
 func (r *chaosRun) now() time.Duration { return time.Since(r.began) }
 
@@ -215,7 +234,7 @@ func (r *chaosRun) replay() {
 	if !r.t.Failed() {
 		return
 	}
-	r.t.Logf("what was wrong:\n%s\nto repeat it: go test -race ./integration -run TestChaos -chaos.seed=%d -chaos.duration=%v -chaos.connections=%d -chaos.clients=%d -chaos.mild=%v",
+	r.t.Logf("what was wrong:\n%s\nto repeat it: go test -race ./integration -run TestChaos -timeout 2h -chaos.seed=%d -chaos.duration=%v -chaos.connections=%d -chaos.clients=%d -chaos.mild=%v",
 		list(r.wrongs), r.seed, *chaosDuration, *chaosConnections, *chaosClients, r.mild)
 }
 

@@ -371,6 +371,33 @@ func TestPanicBehindSession(t *testing.T) {
 	}
 }
 
+// TestPanicAtExit ends the connections of other pools all the same.
+func TestPanicAtExit(t *testing.T) {
+	address, _ := echo(t)
+	var clients []net.Conn
+	for _, name := range []string{"a", "b"} {
+		v := joinAs(t, newConfig(t), t.Name()+name, time.Minute, address)
+		defer v.quit()
+		client, _ := arrive(t, newHandler(t, v), homedAt(v, address), ways["loop"])
+		mustEcho(t, client)
+		clients = append(clients, client)
+	}
+	f := inject(t, "exit")
+	endAll()
+	f.mustBeTold(t)
+	ended := make(chan struct{}, len(clients))
+	for _, client := range clients {
+		go func() {
+			_, _ = io.ReadAll(client)
+			ended <- struct{}{}
+		}()
+	}
+	<-ended // of the other pool
+	for _, client := range clients {
+		_ = client.Close()
+	}
+}
+
 // TestPanicsAreCountedAndLogged has the registry of a config count what panics from now on, and the log limited.
 func TestPanicsAreCountedAndLogged(t *testing.T) {
 	ctx := newConfig(t)
@@ -383,7 +410,7 @@ func TestPanicsAreCountedAndLogged(t *testing.T) {
 	for range 3 * loglimit.Lines {
 		safely.Do("here", func() { panic("injected") })
 	}
-	want := fmt.Sprintf("# HELP caddy_sticky_panics_total Faults of this module itself, each of which has ended a connection at most and is logged with its stack.\n"+
+	want := fmt.Sprintf("# HELP caddy_sticky_panics_total Panics, each of which has ended one connection at most and is logged with its stack.\n"+
 		"# TYPE caddy_sticky_panics_total counter\ncaddy_sticky_panics_total %d\n", before+3*loglimit.Lines)
 	if err := testutil.GatherAndCompare(ctx.GetMetricsRegistry(), strings.NewReader(want), "caddy_sticky_panics_total"); err != nil {
 		t.Error(err)

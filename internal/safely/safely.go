@@ -61,6 +61,9 @@ func Report(place string, fault any) {
 	slog.Error("panic", "place", place, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
+// Count counts a panic that somebody has recovered from and reports in another way.
+func Count() { panics.Add(1) }
+
 // SetReporter sets what becomes of the reports. They may come at any rate. Until it is called they go to the default
 // logger of package slog.
 func SetReporter(report func(place string, fault any, stack []byte)) { reporter.Store(&report) }
