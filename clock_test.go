@@ -18,7 +18,6 @@ var strippers = []string{
 // wallClock are the places where the time of day is meant, or a moment that is always over.
 var wallClock = map[string]string{
 	"l4sticky/internal/relay/relay.go Unix":               "a deadline that is always over",
-	"l4sticky/internal/relay/report.go UnixNano":          "how often errors are told",
 	"middleware/internal/script/node_locale.go UnixMilli": "a date that a script shows",
 	"middleware/internal/script/node_locale.go In":        "a date that a script shows",
 	"middleware/internal/script/node_stat.go UnixNano":    "the time of a file, for a script",

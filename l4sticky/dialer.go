@@ -120,5 +120,5 @@ func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 // isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there
 // may be no source port left for it. Another target may accept.
 func isBlameless(err error) bool {
-	return isExhausted(err) || wasAccepted(err) || errors.Is(err, syscall.EADDRNOTAVAIL)
+	return isExhausted(err) || wasAccepted(err) || errors.Is(err, safely.ErrPanic) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
 func init() {
-	caddy.OnExit(func(context.Context) { endAll() })
+	caddy.OnExit(func(context.Context) { safely.Do("exit", endAll) })
 }
 
 // exitBegan returns the time when the first handler noticed that Caddy exits, from when on grace periods count. From then
@@ -23,10 +24,10 @@ func init() {
 var exitBegan = sync.OnceValue(func() time.Time {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
+	go safely.Do("exit", func() {
 		<-signals
 		close(hurry)
-	}()
+	})
 	return time.Now()
 })
 
@@ -41,7 +42,7 @@ func endAll() {
 	var wait sync.WaitGroup
 	pools.Range(func(_, value any) bool {
 		p := value.(*pool)
-		wait.Go(func() { p.end(began) })
+		wait.Go(safely.Func("exit", func() { p.end(began) }))
 		return true
 	})
 	wait.Wait()
@@ -67,6 +68,7 @@ const settlePause = 2 * time.Millisecond
 
 // end is endAll for one pool.
 func (p *pool) end(began time.Time) {
+	safely.Reach("exit")
 	open := p.open.Load()
 	if open == 0 {
 		return

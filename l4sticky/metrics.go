@@ -17,7 +17,7 @@ var (
 	panics = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "caddy_sticky",
 		Name:      "panics_total",
-		Help:      "Faults of this module itself, each of which has ended a connection at most and is logged with its stack.",
+		Help:      "Panics, each of which has ended one connection at most and is logged with its stack.",
 	}, func() float64 { return float64(safely.Panics()) })
 )
 

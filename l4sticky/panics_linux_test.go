@@ -202,6 +202,8 @@ func TestPanicInConnection(t *testing.T) {
 		refuse  int  // how many targets refuse, the client's first
 		limited bool // it is one connection too many
 		ends    bool // it is served before
+		idle    bool // it is silent for too long
+		alone   bool // no loop carries it
 	}{
 		"sticky_proxy":           {},
 		"sticky_proxy attempt":   {},
@@ -213,8 +215,14 @@ func TestPanicInConnection(t *testing.T) {
 		"sticky_proxy late":      {hole: true},
 		"sticky_proxy lost":      {refuse: 2},
 		"sticky_proxy end":       {ends: true},
+		"relay to the client":    {alone: true},
+		"relay to the target":    {alone: true},
+		"idle timeout":           {idle: true, alone: true},
 	} {
 		for way, wrap := range ways {
+			if scene.alone && way == "loop" {
+				continue
+			}
 			t.Run(place+" "+way, func(t *testing.T) {
 				home, stop := echo(t)
 				other, stopOther := echo(t)
@@ -231,6 +239,10 @@ func TestPanicInConnection(t *testing.T) {
 				}
 				if scene.limited {
 					h.MaxConnections = 1
+				}
+
+				if scene.idle {
+					h.times.Idle = 10 * time.Millisecond
 				}
 
 				f := inject(t, place)
@@ -256,6 +268,30 @@ func TestPanicInConnection(t *testing.T) {
 				mustBeEmpty(t, v)
 			})
 		}
+	}
+}
+
+// TestPanicInDial goes on with another target, and holds nothing against the one that could not be dialled.
+func TestPanicInDial(t *testing.T) {
+	for place, wrap := range map[string]func(net.Conn) net.Conn{"dial": ways["goroutines"], "lookup": ways["loop"]} {
+		t.Run(place, func(t *testing.T) {
+			home, _ := echo(t)
+			other, _ := echo(t)
+			home = strings.Replace(home, "127.0.0.1", "localhost", 1)
+			v := joinAs(t, newConfig(t), t.Name(), time.Minute, home, other)
+			defer v.quit()
+			f := inject(t, place)
+			client, _ := arrive(t, newHandler(t, v), homedAt(v, home), wrap)
+			mustEcho(t, client)
+			f.mustBeTold(t)
+			for _, m := range v.targets.Members() {
+				if !m.Active() || m.Connections() != 0 && m.Address.Dial == home {
+					t.Errorf("%v is active: %v, with %d connections", m.Address, m.Active(), m.Connections())
+				}
+			}
+			_ = client.Close()
+			mustBeEmpty(t, v)
+		})
 	}
 }
 
@@ -335,6 +371,33 @@ func TestPanicBehindSession(t *testing.T) {
 	}
 }
 
+// TestPanicAtExit ends the connections of other pools all the same.
+func TestPanicAtExit(t *testing.T) {
+	address, _ := echo(t)
+	var clients []net.Conn
+	for _, name := range []string{"a", "b"} {
+		v := joinAs(t, newConfig(t), t.Name()+name, time.Minute, address)
+		defer v.quit()
+		client, _ := arrive(t, newHandler(t, v), homedAt(v, address), ways["loop"])
+		mustEcho(t, client)
+		clients = append(clients, client)
+	}
+	f := inject(t, "exit")
+	endAll()
+	f.mustBeTold(t)
+	ended := make(chan struct{}, len(clients))
+	for _, client := range clients {
+		go func() {
+			_, _ = io.ReadAll(client)
+			ended <- struct{}{}
+		}()
+	}
+	<-ended // of the other pool
+	for _, client := range clients {
+		_ = client.Close()
+	}
+}
+
 // TestPanicsAreCountedAndLogged has the registry of a config count what panics from now on, and the log limited.
 func TestPanicsAreCountedAndLogged(t *testing.T) {
 	ctx := newConfig(t)
@@ -347,7 +410,7 @@ func TestPanicsAreCountedAndLogged(t *testing.T) {
 	for range 3 * loglimit.Lines {
 		safely.Do("here", func() { panic("injected") })
 	}
-	want := fmt.Sprintf("# HELP caddy_sticky_panics_total Faults of this module itself, each of which has ended a connection at most and is logged with its stack.\n"+
+	want := fmt.Sprintf("# HELP caddy_sticky_panics_total Panics, each of which has ended one connection at most and is logged with its stack.\n"+
 		"# TYPE caddy_sticky_panics_total counter\ncaddy_sticky_panics_total %d\n", before+3*loglimit.Lines)
 	if err := testutil.GatherAndCompare(ctx.GetMetricsRegistry(), strings.NewReader(want), "caddy_sticky_panics_total"); err != nil {
 		t.Error(err)

@@ -13,6 +13,8 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -93,6 +95,7 @@ func (a *authority) about(ctx context.Context, q question) (refusal string, err 
 					err = newFault(p) // the group would end the process
 				}
 			}()
+			safely.Reach("authorize")
 			refusal, known := a.recall(q)
 			if known { // the answer came in this very moment
 				return outcome{q, refusal}, nil
@@ -170,7 +173,7 @@ func (a *authority) post(ctx context.Context, q question) (status int, words str
 	if response.StatusCode == http.StatusSwitchingProtocols {
 		return response.StatusCode, words, nil
 	}
-	defer time.AfterFunc(reasonTime, cancel).Stop()
+	defer time.AfterFunc(reasonTime, safely.Func("authorize", cancel)).Stop()
 	// What came of a body that does not end, or breaks off, is all that there is to say. A whole one has to be read for
 	// the connection to serve again.
 	text, _ := io.ReadAll(io.LimitReader(response.Body, maxBody))

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/mholt/caddy-l4/layer4"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A decision that takes longer than firstLook is worth looking now and then whether the client is still
@@ -75,7 +77,7 @@ type lookout struct {
 func look(client net.Conn, timeout time.Duration) *lookout {
 	l := &lookout{client: client, timeout: timeout, deadline: time.Now().Add(timeout), pause: firstLook}
 	l.Context, l.cancel = context.WithCancelCause(context.Background())
-	l.timer = time.AfterFunc(time.Hour, l.look)
+	l.timer = time.AfterFunc(time.Hour, safely.Func("middleware look", l.look, func() { l.cancel(safely.ErrPanic) }))
 	l.timer.Reset(min(firstLook, timeout)) // not before look can see the timer
 	return l
 }
@@ -84,6 +86,7 @@ func look(client net.Conn, timeout time.Duration) *lookout {
 func (l *lookout) Deadline() (time.Time, bool) { return l.deadline, true }
 
 func (l *lookout) look() {
+	safely.Reach("middleware look")
 	switch left := time.Until(l.deadline); {
 	case left <= 0:
 		l.cancel(fmt.Errorf("%w, which is %v", errLate, l.timeout))
@@ -104,7 +107,7 @@ func (l *lookout) end() {
 // askApart goes through the chain in another goroutine. Nobody waits for a middleware that takes too long.
 func (m *Matcher) askApart(ctx context.Context, client *Client, asked *atomic.Int64) (v verdict) {
 	verdicts := make(chan verdict, 1)
-	go func() {
+	go safely.Do("middleware chain", func() {
 		v, returned := verdict{}, false
 		defer func() {
 			if !returned {
@@ -112,8 +115,9 @@ func (m *Matcher) askApart(ctx context.Context, client *Client, asked *atomic.In
 			}
 			verdicts <- v
 		}()
+		safely.Reach("middleware chain")
 		v, returned = m.ask(ctx, client, asked), true
-	}()
+	})
 	select {
 	case v = <-verdicts:
 	case <-ctx.Done():
@@ -154,6 +158,9 @@ type fault struct {
 }
 
 // newFault is for the deferred function that has recovered the value.
-func newFault(value any) *fault { return &fault{value, string(debug.Stack())} }
+func newFault(value any) *fault {
+	safely.Count()
+	return &fault{value, string(debug.Stack())}
+}
 
 func (f *fault) Error() string { return fmt.Sprintf("panic: %v", f.value) }

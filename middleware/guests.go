@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // guests are the connections that were let in and whose end somebody wants to know. Layer4 tells nobody when it
@@ -73,7 +74,7 @@ func (h *handover) TakeOver(kick func()) (end func()) {
 // of a connection that is closed under their hands; one that has been taken over is not theirs any more.
 func (h *handover) kick(conn net.Conn) {
 	shut(conn)
-	time.AfterFunc(kickPause, func() { _ = connchain.Bottom(conn).Close() })
+	time.AfterFunc(kickPause, safely.Func("kick", func() { _ = connchain.Bottom(conn).Close() }))
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.taker != nil {
@@ -92,7 +93,7 @@ func (l *guestList) follow(conn net.Conn, h *handover, f func()) (stop func()) {
 	defer l.mu.Unlock()
 	if l.following == nil {
 		l.following = make(map[*guest]func())
-		go l.watch()
+		go safely.Do("guests", l.watch)
 	}
 	l.following[g] = f
 	return func() {
@@ -105,15 +106,20 @@ func (l *guestList) follow(conn net.Conn, h *handover, f func()) (stop func()) {
 func (l *guestList) watch() {
 	ticker := time.NewTicker(guestPause)
 	defer ticker.Stop()
-	for range ticker.C {
-		ended, more := l.ended()
-		for _, f := range ended {
-			f()
-		}
-		if !more {
-			return
-		}
+	for more := true; more; {
+		<-ticker.C
+		safely.Do("guests", func() { more = l.look() })
 	}
+}
+
+// look tells of the connections that are over, and reports whether others are left.
+func (l *guestList) look() (more bool) {
+	safely.Reach("guests")
+	ended, more := l.ended()
+	for _, f := range ended {
+		safely.Do("guest", f)
+	}
+	return more
 }
 
 // ended takes those from the list whose connections are over, and reports whether others are left.

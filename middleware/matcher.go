@@ -18,6 +18,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 func init() {
@@ -123,7 +124,8 @@ func keyOf(chain []json.RawMessage) (string, error) {
 }
 
 // Match reports whether the chain lets the connection in.
-func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
+func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
+	defer safely.Recover("middleware")
 	remote := cx.RemoteAddr()
 	if err := connchain.HeaderError(cx.Conn); err != nil {
 		m.refusals.Log(slog.LevelError, "closing a connection", "remote", remote, "error", err)
@@ -137,6 +139,7 @@ func (m *Matcher) Match(cx *layer4.Connection) (bool, error) {
 	if made, ok := cx.GetVar(m.key).(*decision); ok && made.isAbout(remote) {
 		return made.allowed, nil
 	}
+	safely.Reach("middleware")
 	v := m.decide(cx, remote)
 	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed})
 	if !v.allowed {

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // hasLeft reports whether the client is gone for good: it has reset the connection, or ended it before it sent
@@ -66,12 +67,13 @@ func farewell(conn net.Conn, reset bool) {
 	}); controlErr != nil || err != nil {
 		return // closed already, or out of descriptors: then it is as layer4 does it
 	}
-	go seeOff(socket, fd, reset)
+	go safely.Do("farewell", func() { seeOff(socket, fd, reset) })
 }
 
 // seeOff ends the connection of which fd is a second descriptor, as soon as the first one is closed.
 func seeOff(socket syscall.RawConn, fd int, reset bool) {
 	defer unix.Close(fd)
+	safely.Reach("farewell")
 	pause, began := firstPause, time.Now()
 	for socket.Control(func(uintptr) {}) == nil {
 		if time.Since(began) > farewellTime {

@@ -24,15 +24,16 @@ var (
 )
 
 // Do runs a function that must not take more than itself down. It is meant to be started by a go statement, or for one
-// of several that don't depend on each other. Place names it in the report.
-func Do(place string, f func()) {
-	defer Recover(place)
+// of several that don't depend on each other. Place names it in the report. What is to be undone after a panic is as in
+// Recover.
+func Do(place string, f func(), undo ...func()) {
+	defer Recover(place, undo...)
 	f()
 }
 
 // Func returns a function that does what Do does, for timers and others that call back.
-func Func(place string, f func()) func() {
-	return func() { Do(place, f) }
+func Func(place string, f func(), undo ...func()) func() {
+	return func() { Do(place, f, undo...) }
 }
 
 // Recover is to be deferred, and not within another deferred function. It ends a panic, reports it and then calls the
@@ -59,6 +60,9 @@ func Report(place string, fault any) {
 	}
 	slog.Error("panic", "place", place, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
+
+// Count counts a panic that somebody has recovered from and reports in another way.
+func Count() { panics.Add(1) }
 
 // SetReporter sets what becomes of the reports. They may come at any rate. Until it is called they go to the default
 // logger of package slog.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A Conn is an accepted connection that costs next to nothing until somebody uses it: Go's poller does not know its
@@ -28,30 +30,6 @@ type Conn struct {
 	taken         bool
 	settled       bool // it is not counted any more
 	promised      promise
-}
-
-// A promise is what a connection has of the budget of descriptors.
-type promise uint8
-
-const (
-	promised promise = 1 << iota // has been admitted
-	pending                      // has no target yet
-)
-
-// release gives the promise back.
-func (p *promise) release() {
-	if *p&promised != 0 {
-		descriptors.release(*p&pending != 0)
-	}
-	*p = 0
-}
-
-// connected notes that the connection has its target.
-func (p *promise) connected() {
-	if *p&pending != 0 {
-		*p &^= pending
-		descriptors.connected()
-	}
 }
 
 // RemoteAddr returns the client's address.
@@ -112,7 +90,9 @@ func (c *Conn) unsyncedGone() error {
 }
 
 // Read reads what the client has sent.
-func (c *Conn) Read(bytes []byte) (int, error) {
+func (c *Conn) Read(bytes []byte) (n int, err error) {
+	defer safely.Recover("reading from a client", func() { n, err = 0, safely.ErrPanic })
+	safely.Reach("reading from a client")
 	if n, ok, err := c.readAtOnce(bytes); ok {
 		return n, err
 	}
@@ -144,7 +124,9 @@ func (c *Conn) readAtOnce(bytes []byte) (n int, ok bool, err error) {
 }
 
 // Write sends bytes to the client.
-func (c *Conn) Write(bytes []byte) (int, error) {
+func (c *Conn) Write(bytes []byte) (n int, err error) {
+	defer safely.Recover("writing to a client", func() { n, err = 0, safely.ErrPanic })
+	safely.Reach("writing to a client")
 	conn, err := c.tcp()
 	if err != nil {
 		return 0, &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: err}

@@ -5,16 +5,19 @@ import (
 	"net"
 	"slices"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Connect finds a target for a connection that can't be handed to a loop, and returns the connection to it, which
 // Run then relays. How to dial a target is the caller's. If there is none, the route is told by Lost.
-func Connect(route Route, options *Options, dial func(context.Context, Dial) (net.Conn, error)) (net.Conn, Line) {
+func Connect(route Route, options *Options, dial func(context.Context, Dial) (net.Conn, error)) (conn net.Conn, line Line) {
 	s := &search{route: route, options: options, dial: dial, results: make(chan *attempt), wake: make(wakeup, 1)}
-	conn, line, err := s.run()
+	err := safely.ErrPanic // unless the search comes to an end
+	safely.Do("search", func() { conn, line, err = s.run() })
 	if line == nil {
 		s.giveUp()
-		route.Lost(err)
+		safely.Do("end after a search", func() { route.Lost(err) })
 	}
 	return conn, line
 }
@@ -36,6 +39,7 @@ type attempt struct {
 	late   bool
 	lateAt time.Time
 	cancel context.CancelFunc
+	landed bool // its outcome is known
 	conn   net.Conn
 	err    error
 }
@@ -66,8 +70,8 @@ func (s *search) run() (net.Conn, Line, error) {
 			case s.spare != nil:
 				spare := s.spare
 				s.spare = nil
-				s.giveUp()
-				return spare.conn, s.route.Settle(spare.dial), nil
+				conn, line := s.take(spare, s.route.Settle)
+				return conn, line, nil
 			default:
 				return nil, nil, nil
 			}
@@ -78,10 +82,10 @@ func (s *search) run() (net.Conn, Line, error) {
 		case <-s.wake:
 			waiting = false
 		case a := <-s.results:
-			s.flights = slices.DeleteFunc(s.flights, func(other *attempt) bool { return other == a })
-			if line, err := s.land(a); line != nil || err != nil {
+			a.landed = true
+			if conn, line, err := s.land(a); line != nil || err != nil {
 				timer.Stop()
-				return a.conn, line, err
+				return conn, line, err
 			}
 		}
 		timer.Stop()
@@ -111,47 +115,79 @@ func (s *search) launch(d Dial) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.options.DialTimeout)
 	a := &attempt{dial: d, lateAt: time.Now().Add(s.options.Late), cancel: cancel}
 	s.flights = append(s.flights, a)
-	go s.connect(ctx, a)
+	go safely.Do("dial", func() { s.connect(ctx, a) })
 }
 
 func (s *search) connect(ctx context.Context, a *attempt) {
 	defer a.cancel()
+	a.err = safely.ErrPanic // unless the dial comes to an end
+	defer func() { s.results <- a }()
+	safely.Reach("dial")
 	a.conn, a.err = s.dial(ctx, a.dial)
-	s.results <- a
 }
 
 // land looks at a dial that has come to an end.
-func (s *search) land(a *attempt) (Line, error) {
+func (s *search) land(a *attempt) (net.Conn, Line, error) {
 	switch {
 	case a.err != nil:
-		return nil, s.route.Failed(a.dial, a.err)
+		s.forget(a)
+		return nil, nil, s.route.Failed(a.dial, a.err)
 	case s.route.Agreed(a.dial):
-		s.giveUp()
-		return s.route.Connected(a.dial), nil
+		s.forget(a)
+		conn, line := s.take(a, s.route.Connected)
+		return conn, line, nil
 	}
+	s.forget(a)
 	s.dropSpare()
 	s.spare = a
-	return nil, nil
+	return nil, nil, nil
+}
+
+func (s *search) forget(a *attempt) {
+	s.flights = slices.DeleteFunc(s.flights, func(other *attempt) bool { return other == a })
+}
+
+// take ends the search with a target that has accepted.
+func (s *search) take(a *attempt, as func(Dial) Line) (_ net.Conn, line Line) {
+	defer func() {
+		if line == nil {
+			_ = a.conn.Close()
+		}
+	}()
+	s.giveUp()
+	return a.conn, as(a.dial)
 }
 
 func (s *search) dropSpare() {
-	if s.spare != nil {
-		_ = s.spare.conn.Close()
-		s.route.Dropped(s.spare.dial)
+	if spare := s.spare; spare != nil {
 		s.spare = nil
+		s.drop(spare)
 	}
 }
 
 // giveUp drops all that the search holds, after the last word of the dials under way.
 func (s *search) giveUp() {
 	s.dropSpare()
-	for _, a := range s.flights {
+	flights, pending := s.flights, 0
+	s.flights = nil
+	for _, a := range flights {
+		if !a.landed {
+			pending++
+		}
 		a.cancel()
-		s.route.Dropped(a.dial)
+		s.drop(a)
 	}
-	if len(s.flights) > 0 {
-		go s.drain(len(s.flights))
+	if pending > 0 {
+		go safely.Do("drain", func() { s.drain(pending) })
 	}
+}
+
+// drop closes what a dial has brought so far, if that is known. That it fails takes nothing from other dials.
+func (s *search) drop(a *attempt) {
+	if a.landed && a.conn != nil {
+		_ = a.conn.Close()
+	}
+	safely.Do("drop", func() { s.route.Dropped(a.dial) })
 }
 
 func (s *search) drain(dials int) {

@@ -1,20 +1,14 @@
 package relay
 
-import (
-	"errors"
-	"fmt"
-	"runtime/debug"
-)
-
-var errPanic = errors.New("internal error")
+import "github.com/caddy-sticky/caddy-sticky/internal/safely"
 
 // contain keeps the loop alive when something panics, and ends the pair at fault.
 func (l *Loop) contain() {
-	cause := recover()
-	if cause == nil {
+	fault := recover()
+	if fault == nil {
 		return
 	}
-	report("panic in a connection", fmt.Errorf("%v\n%s", cause, debug.Stack()))
+	safely.Report("loop", fault)
 	p := l.current
 	if p == nil || p.state&dead != 0 {
 		return
@@ -31,16 +25,24 @@ func (l *Loop) contain() {
 		route, flights = p.seek.route, p.seek.all()
 	}
 	l.drop(p)
-	defer func() { _ = recover() }() // what has failed may fail again
 	for _, f := range flights {
 		if f.fd >= 0 {
 			sysClose(f.fd)
 		}
-		route.Dropped(f.dial)
 	}
-	if line != nil {
-		line.Done(Result{ClientErr: errPanic})
-	} else if route != nil {
-		route.Lost(errPanic)
+	dropAll(route, flights)
+	safely.Do("end after a panic", func() { // what has failed may fail again
+		if line != nil {
+			line.Done(Result{ClientErr: safely.ErrPanic})
+		} else if route != nil {
+			route.Lost(safely.ErrPanic)
+		}
+	})
+}
+
+// dropAll tells the route of dials that are given up. That one of them fails it takes nothing from the others.
+func dropAll(route Route, flights []flight) {
+	for _, f := range flights {
+		safely.Do("drop", func() { route.Dropped(f.dial) })
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // acceptBurst is how many connections are accepted before it is the turn of those that there are.
@@ -73,6 +75,8 @@ func openDoor(ctx context.Context, config net.ListenConfig, open Open) (*door, e
 
 // watch has the loop accept. It is called by the loop.
 func (d *door) watch() {
+	defer safely.Recover("listening socket", d.watchLater)
+	safely.Reach("listening socket")
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.paused = false
@@ -100,7 +104,11 @@ func (d *door) unsyncedPause() {
 	}
 	d.paused = true
 	sysControl(d.loop.epoll, unix.EPOLL_CTL_DEL, d.fd, new(unix.EpollEvent))
-	time.AfterFunc(acceptPause, func() { d.loop.post(d.watch) })
+	d.watchLater()
+}
+
+func (d *door) watchLater() {
+	time.AfterFunc(acceptPause, safely.Func("listening socket", func() { d.loop.post(d.watch) }))
 }
 
 // accept takes in connections that wait.
@@ -110,6 +118,7 @@ func (d *door) accept(l *Loop) {
 	if len(d.listeners) == 0 {
 		return
 	}
+	safely.Reach("accept")
 	ln := d.unsyncedServing()
 	if ln == nil {
 		d.unsyncedPause()

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Who runs the turns of a loop.
@@ -46,7 +48,7 @@ type driver struct {
 
 func (d *driver) init(l *Loop) {
 	d.loop = l
-	d.keeper = time.AfterFunc(time.Hour, d.keep)
+	d.keeper = time.AfterFunc(time.Hour, safely.Func("loop keeper", d.keep, func() { d.keeper.Reset(patience) }))
 	d.keeper.Stop()
 }
 
@@ -70,7 +72,7 @@ func (d *driver) unsyncedPass() {
 		return
 	}
 	if d.own = d.unsyncedKeep(); d.own {
-		go d.loop.run()
+		go safely.Do("loop", d.loop.run)
 	}
 }
 
@@ -158,10 +160,14 @@ func (d *driver) drive(ln *Listener) {
 	d.turns++
 	d.mu.Unlock()
 
+	defer d.handOn(ln)
 	d.loop.accepting = ln
 	d.loop.yield = d.loop.yield || before == lent // let those begin who handle what was accepted
 	d.loop.gather(ln)
+}
 
+// handOn leaves the wheel, which an Accept of the listener has.
+func (d *driver) handOn(ln *Listener) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if ln.closed.Load() {
@@ -187,6 +193,7 @@ func (l *Loop) gather(ln *Listener) {
 
 // keep takes the wheel from an Accept whose caller does not come back.
 func (d *driver) keep() {
+	safely.Reach("loop keeper")
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.armed = false

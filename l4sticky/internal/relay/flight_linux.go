@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 var errLookup = errors.New("the name has no address")
@@ -42,33 +44,41 @@ func (l *Loop) launch(p *pair, dial Dial) {
 	}
 	f.life = l.newLife()
 	l.yield = true
-	go l.resolve(s, f.life, dial.Target, p.options.DialTimeout)
+	life := f.life
+	go safely.Do("lookup", func() { l.resolve(s, life, dial.Target, p.options.DialTimeout) })
 }
 
 // resolve looks up a target's name for a dial, away from the loop.
 func (l *Loop) resolve(s *seek, life uint32, t Target, timeout time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	addrs, err := t.Resolve(ctx)
-	l.post(func() {
-		p := s.pair
-		if p.seek != s {
-			return
-		}
-		l.current = p
-		i := slices.IndexFunc(s.flights, func(f flight) bool { return f.life == life })
-		if i < 0 {
-			return
-		}
-		f := &s.flights[i]
-		f.addrs, f.err = addrs, err
-		if len(addrs) == 0 && err == nil {
-			f.err = errLookup
-		}
-		if l.nextAddress(p, i); p.seek == s {
-			l.advance(p)
-		}
-	})
+	addrs, err := []netip.AddrPort(nil), safely.ErrPanic // unless it comes to an end
+	defer func() {
+		l.post(func() { l.resolved(s, life, addrs, err) })
+	}()
+	safely.Reach("lookup")
+	addrs, err = t.Resolve(ctx)
+	if len(addrs) == 0 && err == nil {
+		err = errLookup
+	}
+}
+
+// resolved goes on with a dial whose target's name was looked up.
+func (l *Loop) resolved(s *seek, life uint32, addrs []netip.AddrPort, err error) {
+	p := s.pair
+	if p.seek != s {
+		return
+	}
+	l.current = p
+	i := slices.IndexFunc(s.flights, func(f flight) bool { return f.life == life })
+	if i < 0 {
+		return
+	}
+	f := &s.flights[i]
+	f.addrs, f.err = addrs, err
+	if l.nextAddress(p, i); p.seek == s {
+		l.advance(p)
+	}
 }
 
 // nextAddress dials the next address of a flight. A flight without a further one has failed.

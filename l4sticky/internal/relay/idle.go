@@ -2,6 +2,8 @@ package relay
 
 import (
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // watchIdle sees to it that the connection ends when no byte has moved for too long.
@@ -10,7 +12,7 @@ func (r *relay) watchIdle() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if limit := r.unsyncedLimit(); limit > 0 {
-		r.idle = time.AfterFunc(limit/idleLooks, r.checkIdle)
+		r.idle = time.AfterFunc(limit/idleLooks, safely.Func("idle timeout", r.checkIdle, r.fault))
 	}
 }
 
@@ -26,8 +28,17 @@ func (r *relay) stopIdle() {
 // checkIdle looks at the connection each part of the time that it may be silent. Bytes that a slow peer takes from what
 // was sent before count as activity.
 func (r *relay) checkIdle() {
-	unread := unacknowledged(r.client) + unacknowledged(r.target)
+	if r.isSilent(unacknowledged(r.client) + unacknowledged(r.target)) {
+		r.cut()
+	}
+}
+
+// isSilent reports whether the connection has been silent for too long, or else looks again later. Unread are the bytes
+// that its peers have not acknowledged.
+func (r *relay) isSilent(unread int) bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
+	safely.Reach("idle timeout")
 	silent := time.Since(began) - time.Duration(r.active.Load())
 	limit := r.unsyncedLimit()
 	part := max(limit/idleLooks, 1)
@@ -44,10 +55,7 @@ func (r *relay) checkIdle() {
 	if !over && !r.ended {
 		r.idle.Reset((silent/part+1)*part - silent)
 	}
-	r.mu.Unlock()
-	if over {
-		r.cut()
-	}
+	return over
 }
 
 // halfClosed notes that one direction has ended, from when on a shorter limit may hold.
@@ -60,7 +68,7 @@ func (r *relay) halfClosed() {
 	switch {
 	case limit == 0 || r.ended:
 	case r.idle == nil:
-		r.idle = time.AfterFunc(limit/idleLooks, r.checkIdle)
+		r.idle = time.AfterFunc(limit/idleLooks, safely.Func("idle timeout", r.checkIdle, r.fault))
 	default:
 		r.idle.Reset(limit / idleLooks)
 	}

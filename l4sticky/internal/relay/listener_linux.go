@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -52,7 +54,7 @@ func Listen(ctx context.Context, address string, config net.ListenConfig, open O
 		doors.open[address] = d
 	}
 	ln := &Listener{door: d, wake: make(chan struct{}, 1), empty: make(chan struct{}, 1), serving: serving}
-	ln.unbind = context.AfterFunc(ctx, func() { _ = ln.Close() })
+	ln.unbind = context.AfterFunc(ctx, safely.Func("end of a listener", func() { _ = ln.Close() }))
 	d.mu.Lock()
 	first := len(d.listeners) == 0
 	d.listeners = append(d.listeners, ln)
@@ -90,8 +92,16 @@ func (ln *Listener) signal() {
 }
 
 // Accept returns the next connection. Running out of descriptors is no error: it waits until there are some.
-func (ln *Listener) Accept() (net.Conn, error) {
+func (ln *Listener) Accept() (conn net.Conn, err error) {
+	for conn == nil && err == nil {
+		safely.Do("listener", func() { conn, err = ln.accept() }) // what fails once is tried again
+	}
+	return conn, err
+}
+
+func (ln *Listener) accept() (net.Conn, error) {
 	for {
+		safely.Reach("listener")
 		closed := ln.closed.Load() // looked at first, since nothing is accepted any more after it
 		if conn := ln.next(); conn != nil {
 			return conn, nil

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A Loop carries many connections with one thread, by the events of their sockets (epoll(7), edge-triggered). A pair
@@ -130,6 +132,9 @@ func (l *Loop) interrupt() {
 
 // turn does what there is to do, and waits for more if there is nothing.
 func (l *Loop) turn() {
+	defer l.contain()
+	l.current = nil
+	safely.Reach("loop")
 	l.now = clock()
 	for !l.work() { // again after a panic
 	}
@@ -149,6 +154,7 @@ func (l *Loop) turn() {
 		done += l.handle(l.events[done:n])
 	}
 	if l.now-l.load.since > int64(reviewPause) {
+		l.current = nil
 		l.review()
 	}
 }
@@ -260,34 +266,6 @@ func (l *Loop) abandon(p *pair, errno unix.Errno) {
 		l.lose(p, os.NewSyscallError("epoll_ctl", errno))
 	default:
 		l.clientFailed(p, errno)
-	}
-}
-
-// Abort resets the connections whose Line, or Route while there is none, is one of those. It returns when that is done.
-func Abort(which func(owner any) bool) {
-	abortRelays(which)
-	var wait sync.WaitGroup
-	for _, l := range allLoops() {
-		wait.Add(1)
-		l.post(func() {
-			defer wait.Done()
-			l.abort(which)
-		})
-	}
-	wait.Wait()
-}
-
-// abort is Abort for the pairs of the loop.
-func (l *Loop) abort(which func(owner any) bool) {
-	for _, p := range l.slots {
-		switch l.current = p; {
-		case p == nil:
-		case p.seek != nil && which(p.seek.route):
-			noLinger(p.ends[client].fd)
-			l.lose(p, ErrClientLeft)
-		case p.line != nil && which(p.line):
-			l.cut(p)
-		}
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -69,10 +71,11 @@ func (l pipeList) put(p *pipe, empty bool) {
 	}
 	l <- p
 	if p != nil && idlePipes.CompareAndSwap(false, true) {
-		time.AfterFunc(pipePause, func() {
+		time.AfterFunc(pipePause, safely.Func("idle pipes", func() {
 			idlePipes.Store(false)
+			safely.Reach("idle pipes")
 			l.closeIdle()
-		})
+		}))
 	}
 }
 

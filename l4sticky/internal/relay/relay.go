@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A client may go on sending for a while after its target is gone. Closing at once would answer those
@@ -18,31 +20,6 @@ const (
 	linger    = 2 * time.Second
 	maxLinger = 30 * time.Second // for a client that has not received everything yet
 )
-
-const (
-	// maxTalk is how long a client may go on sending after its target's stream was cut, and talkPause is after what
-	// silence it is done. A reset at once could take the target's last words from a client that is busy writing.
-	maxTalk   = 500 * time.Millisecond
-	talkPause = 50 * time.Millisecond
-	// A severed client is looked at often at first.
-	firstSeverPause, longestSeverPause = time.Millisecond, 250 * time.Millisecond
-)
-
-// severance decides about a client whose target's stream was cut some time ago: whether it is reset now, or else how
-// long to wait until the next look. Unread means that it has not acknowledged all that there was, and talking that it
-// has sent something since the last look.
-func severance(since time.Duration, unread, talking bool) (pause time.Duration, over bool) {
-	pause = min(max(since, firstSeverPause), longestSeverPause)
-	switch {
-	case since >= maxLinger:
-		return 0, true
-	case unread:
-		return pause, false
-	case talking && since < maxTalk:
-		return max(pause, talkPause), false
-	}
-	return 0, true
-}
 
 // idleLooks is how often a silent connection is looked at until it has been silent for too long. What its peers
 // acknowledge meanwhile is seen late by one of these parts at most.
@@ -94,23 +71,29 @@ func Run(client, target net.Conn, early []byte, announced int, line Line, option
 	defer r.stopIdle()
 	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
 	downDone := make(chan struct{})
-	go r.down(downDone)
-	r.up(early)
+	go safely.Do("relay to the client", func() { r.down(downDone) })
+	safely.Do("relay to the target", func() { r.up(early) }, r.fault)
 	<-downDone
-	line.Done(r.result)
+	line.Done(r.outcome())
 }
 
-// running has all relays that are under way as its keys.
-var running sync.Map
+func (r *relay) outcome() Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.result
+}
 
-// abortRelays resets the connections of relays whose line is one of those.
-func abortRelays(which func(owner any) bool) {
-	running.Range(func(key, _ any) bool {
-		if r := key.(*relay); which(r.line) {
-			r.cut()
-		}
-		return true
-	})
+// fault ends a relay after a panic.
+func (r *relay) fault() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.over {
+		r.over = true
+		r.result.ClientErr = safely.ErrPanic
+	}
+	abort(r.client)
+	abort(r.target)
+	r.unsyncedEnd()
 }
 
 type relay struct {
@@ -140,6 +123,7 @@ type relay struct {
 
 // up carries the client's bytes to the target.
 func (r *relay) up(early []byte) {
+	safely.Reach("relay to the target")
 	n, writeErr := r.toTarget(early)
 	r.result.ToTarget += int64(n)
 	var readErr error
@@ -176,6 +160,8 @@ func (r *relay) up(early []byte) {
 // down carries the target's bytes to the client.
 func (r *relay) down(done chan<- struct{}) {
 	defer close(done)
+	defer safely.Recover("relay to the client", r.fault)
+	safely.Reach("relay to the client")
 	n, readErr, writeErr := stream(r.toClient, r.target)
 	r.result.ToClient += n
 	switch {
@@ -207,32 +193,6 @@ func (r *relay) down(done chan<- struct{}) {
 	if r.watching {
 		_ = r.client.SetReadDeadline(past)
 	}
-}
-
-// sever resets a client whose target's stream was cut, as soon as the client has acknowledged what there was of it and
-// is silent, or has had time enough.
-func (r *relay) sever() {
-	for severed := time.Now(); !r.isOver() && !isReset(r.client); {
-		pause, over := severance(time.Since(severed), unacknowledged(r.client) > 0, r.talking.Swap(false))
-		if over {
-			break
-		}
-		time.Sleep(pause)
-	}
-	r.cut()
-}
-
-func (r *relay) isOver() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.ended
-}
-
-// cut ends the relay at once. Both sides see a reset, since neither has the whole stream.
-func (r *relay) cut() {
-	abort(r.client)
-	abort(r.target)
-	r.end()
 }
 
 // watchClient waits, after the client has ended its direction, for the end of the other one: a client that is
@@ -336,6 +296,11 @@ func (r *relay) clientFailed(err error) {
 func (r *relay) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.unsyncedEnd()
+}
+
+// unsyncedEnd is end for who has the lock.
+func (r *relay) unsyncedEnd() {
 	r.over, r.ended = true, true
 	_ = r.client.SetDeadline(past)
 	_ = r.target.SetDeadline(past)

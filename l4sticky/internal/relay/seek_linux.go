@@ -177,9 +177,7 @@ func (l *Loop) giveUp(p *pair) {
 			sysClose(f.fd)
 		}
 	}
-	for _, f := range flights {
-		s.route.Dropped(f.dial)
-	}
+	dropAll(s.route, flights)
 }
 
 // all returns the dials under way and the spare.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // sockets are the listening sockets of listenShared by address.
@@ -49,10 +51,10 @@ func listenShared(ctx context.Context, address string, config net.ListenConfig, 
 		}
 		s = &socket{key: address, Listener: ln}
 		sockets.open[address] = s
-		go s.accept()
+		go safely.Do("accept", s.accept)
 	}
 	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{}), serving: serving}
-	ln.unbind = context.AfterFunc(ctx, func() { _ = ln.Close() })
+	ln.unbind = context.AfterFunc(ctx, safely.Func("end of a listener", func() { _ = ln.Close() }))
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
@@ -64,7 +66,7 @@ func (s *socket) accept() {
 	for {
 		conn, err := s.Listener.Accept()
 		if err == nil {
-			s.deliver(conn)
+			safely.Do("accept", func() { s.deliver(conn) }, func() { _ = conn.Close() })
 			continue
 		}
 		if !s.inUse() {
@@ -77,6 +79,7 @@ func (s *socket) accept() {
 
 // deliver hands a connection to the newest listener that serves and takes it.
 func (s *socket) deliver(conn net.Conn) {
+	safely.Reach("accept")
 	for s.inUse() {
 		ln := s.serving()
 		if ln == nil {

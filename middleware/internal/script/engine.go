@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // maxCallDepth bounds recursion. Calls that go through built-in functions count twice and take Go stack;
@@ -97,7 +99,7 @@ func newEngine(s *Script) *engine {
 
 // start runs the script and returns when its run function is done, or the promise that this returned.
 func (e *engine) start() error {
-	go e.loop()
+	go safely.Do("script", e.loop, func() { e.condemn(e.state.Load(), safely.ErrPanic) })
 	limit := time.NewTimer(loadRuns * e.script.options.RunLimit * 5 / 4)
 	defer limit.Stop()
 	select {
@@ -113,7 +115,7 @@ func (e *engine) start() error {
 func (e *engine) hasRun() {
 	e.ran = true
 	if !e.prepared() {
-		time.AfterFunc(prepareLimit, func() { e.finishLoading(nil) })
+		time.AfterFunc(prepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
 	}
 }
 
@@ -143,6 +145,7 @@ func (e *engine) loop() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for e.ctx.Err() == nil {
+		safely.Reach("script")
 		tasks := e.take()
 		for i, t := range tasks {
 			if !e.perform(t) {
@@ -224,7 +227,7 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) func
 	if preparing {
 		e.preparing++
 	}
-	e.jobs.Go(func() {
+	e.jobs.Go(safely.Func("script background", func() {
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
@@ -244,12 +247,13 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) func
 				e.prepared()
 			}
 		})
-	})
+	}))
 }
 
 func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
 	defer func() {
 		if p := recover(); p != nil {
+			safely.Count()
 			e.script.log.Log(slog.LevelError, "background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 		}
 	}()
@@ -264,11 +268,11 @@ func (e *engine) shut(reason error) {
 	e.vm.Interrupt(reason)
 	e.finishLoading(reason)
 	over := make(chan struct{})
-	go func() {
+	go safely.Do("script end", func() {
+		defer close(over)
 		<-e.ended
 		e.jobs.Wait()
-		close(over)
-	}()
+	})
 	select {
 	case <-over:
 	case <-time.After(patience):

@@ -13,6 +13,8 @@ import (
 
 	"github.com/dop251/goja"
 	"github.com/fsnotify/fsnotify"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // fsBinding reads files. The operations return what js/fs.js makes Node's answers of.
@@ -257,7 +259,7 @@ func (e *engine) watchPath(call goja.FunctionCall) goja.Value {
 	}
 	ctx, cancel := context.WithCancel(e.ctx)
 	d := e.owner.Load()
-	e.jobs.Go(func() {
+	e.jobs.Go(safely.Func("script watch", func() {
 		defer watcher.Close()
 		for {
 			select {
@@ -274,7 +276,7 @@ func (e *engine) watchPath(call goja.FunctionCall) goja.Value {
 				return
 			}
 		}
-	})
+	}))
 	return e.vm.ToValue(func(goja.FunctionCall) goja.Value {
 		cancel()
 		return goja.Undefined()

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/dop251/goja"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 func (e *engine) httpBinding() map[string]any {
@@ -125,7 +127,7 @@ var (
 func (e *engine) exchange(ctx context.Context, q question, body []byte, pass func(string, func() goja.Value)) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	patience := time.AfterFunc(silence, func() { cancel(errSilence) })
+	patience := time.AfterFunc(silence, safely.Func("script request", func() { cancel(errSilence) }))
 	defer patience.Stop()
 	request, err := http.NewRequestWithContext(ctx, q.Method, q.URL, bytes.NewReader(body))
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A script may print at most logLines in a logWindow, since any stranger may make it print.
@@ -103,7 +104,7 @@ func Load(path string, o Options) (*Script, error) {
 		absolute = target // else reading it tells what is wrong
 	}
 	s := newScript(absolute, o)
-	s.workers.Go(s.watch)
+	s.workers.Go(safely.Func("script watchdog", s.watch))
 	e := newEngine(s)
 	s.mu.Lock()
 	s.engine = e
@@ -163,10 +164,11 @@ var answerChannels = sync.Pool{New: func() any { return make(chan error, 1) }}
 // Retire closes the script when nobody has waited for a decision for a while. New clients are decided about
 // until then. It returns at once.
 func (s *Script) Retire() {
-	go s.retire(time.Second)
+	go safely.Do("script retirement", func() { s.retire(time.Second) }, s.Close)
 }
 
 func (s *Script) retire(quiet time.Duration) {
+	safely.Reach("script retirement")
 	ticker := time.NewTicker(quiet / 4)
 	defer ticker.Stop()
 	for calm := 0; calm < 4; {

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 
 	"github.com/dop251/goja"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // A stretch is what the script computes without a pause. The state of an engine is the number of the stretch
@@ -26,6 +28,7 @@ func (e *engine) stretch(d *decision, f func()) (alive bool) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
+			safely.Count()
 			e.script.log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 			e.condemn(running, fmt.Errorf("the script engine failed: %v", p))
 			alive = false

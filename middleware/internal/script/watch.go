@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/dlclark/regexp2/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 const (
@@ -60,9 +62,11 @@ func (s *Script) watch() {
 		select {
 		case now := <-ticker.C:
 			idle++
-			if w.inspect(s, now) {
-				idle = 0
-			}
+			safely.Do("script watchdog", func() {
+				if w.inspect(s, now) {
+					idle = 0
+				}
+			})
 		case <-s.stop:
 			return
 		}
@@ -80,6 +84,7 @@ type watchdog struct {
 
 // inspect looks at the script and reports whether there was something to see.
 func (w *watchdog) inspect(s *Script, now time.Time) bool {
+	safely.Reach("script watchdog")
 	late, more := s.overdue(now)
 	for _, d := range late {
 		s.leave(d, errNoDecision)
@@ -156,7 +161,7 @@ func (s *Script) replace(old *engine, cause error) {
 	}
 	s.engine = nil
 	s.log.Log(slog.LevelError, "the script was stopped and starts anew", "cause", cause.Error())
-	s.workers.Go(func() { s.restart(old) })
+	s.workers.Go(safely.Func("script restart", func() { s.restart(old) }))
 }
 
 // restart brings a new engine up, trying again for as long as that fails.
@@ -164,7 +169,8 @@ func (s *Script) restart(old *engine) {
 	s.await(old)
 	debug.FreeOSMemory()
 	for pause := time.Second; ; pause = min(2*pause, 30*time.Second) {
-		err := s.renew()
+		err := safely.ErrPanic // unless it comes to an end
+		safely.Do("script restart", func() { err = s.renew() })
 		if err == nil {
 			return
 		}
@@ -198,7 +204,7 @@ func (s *Script) await(old *engine) {
 		s.mu.Unlock()
 	}
 	if !tooMany {
-		go gone()
+		go safely.Do("script end", gone)
 		return
 	}
 	s.log.Log(slog.LevelError, "the script hangs in built-in functions; waiting for one of them to end")
@@ -206,11 +212,12 @@ func (s *Script) await(old *engine) {
 	case <-old.ended:
 	case <-s.stop:
 	}
-	go gone()
+	go safely.Do("script end", gone)
 }
 
 // renew loads the script as it was read the last time, and makes it the one that decides.
 func (s *Script) renew() error {
+	safely.Reach("script restart")
 	e := newEngine(s)
 	s.mu.Lock()
 	if s.closed {

@@ -1,0 +1,64 @@
+package script
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+)
+
+// inject makes the next ones panic who reach a place.
+func inject(t *testing.T, place string, times int64) (panicked func() int64) {
+	t.Helper()
+	var done atomic.Int64
+	t.Cleanup(safely.Inject(func(reached string) {
+		if reached == place && done.Add(1) <= times {
+			panic("injected")
+		}
+	}))
+	safely.SetReporter(func(string, any, []byte) {})
+	before := safely.Panics()
+	return func() int64 { return safely.Panics() - before }
+}
+
+// A script goes on, or starts anew, after a panic of what runs it. Nobody comes in by that.
+func TestPanicInRuntime(t *testing.T) {
+	const script = `module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+		while (socket.remoteAddress === '::ffff:192.0.2.66');
+		next(socket.remoteAddress === '::ffff:192.0.2.7' && 'on the list');
+	});`
+	for place, times := range map[string]int64{"script": 1, "script restart": 2, "script watchdog": 3} {
+		t.Run(place, func(t *testing.T) {
+			b := load(t, Options{RunLimit: 100 * time.Millisecond}, script)
+			panicked := inject(t, place, times)
+			if place == "script restart" {
+				b.want("192.0.2.66", "the script computed for 100ms without a pause")
+			}
+			for deadline := time.Now().Add(testPatience); panicked() < times; time.Sleep(time.Millisecond) {
+				_ = b.ask("192.0.2.1") // whoever asks while it happens may be blocked
+				if time.Now().After(deadline) {
+					t.Fatalf("%d panics, want %d", panicked(), times)
+				}
+			}
+			for deadline := time.Now().Add(testPatience); b.ask("192.0.2.1") != ""; time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatal("the script does not start anew")
+				}
+			}
+			b.want("192.0.2.7", "on the list")
+			b.want("192.0.2.66", "the script computed for 100ms without a pause")
+		})
+	}
+}
+
+// A script that is not needed any more is closed, whatever happens while it waits for that.
+func TestPanicInRetirement(t *testing.T) {
+	b := open(t, "next();")
+	panicked := inject(t, "script retirement", 1)
+	b.Retire()
+	<-b.stop
+	if n := panicked(); n != 1 {
+		t.Errorf("%d panics", n)
+	}
+}

@@ -1,0 +1,70 @@
+package middleware
+
+import (
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+)
+
+// injectOnce makes the next one panic who reaches a place.
+func injectOnce(t *testing.T, place string) (panicked func() int64) {
+	t.Helper()
+	var done atomic.Bool
+	t.Cleanup(safely.Inject(func(reached string) {
+		if reached == place && done.CompareAndSwap(false, true) {
+			panic("injected")
+		}
+	}))
+	safely.SetReporter(func(string, any, []byte) {})
+	before := safely.Panics()
+	return func() int64 { return safely.Panics() - before }
+}
+
+// TestPanicInAuthority is an error for who waits for the answer, and nothing for who comes later.
+func TestPanicInAuthority(t *testing.T) {
+	s := startService(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
+	a := provision(t, &Authorize{URL: s.URL})
+	panicked := injectOnce(t, "authorize")
+	if err := a.Decide(t.Context(), testClient("192.0.2.1")); err == nil || !strings.Contains(err.Error(), "panic: injected") || panicked() != 1 {
+		t.Errorf("%v, and %d panics", err, panicked())
+	}
+	if err := a.Decide(t.Context(), testClient("192.0.2.1")); err != nil {
+		t.Errorf("the next one: %v", err)
+	}
+}
+
+// TestPanicAmongGuests tells of the ends of connections though one look at them has panicked, and one who was told.
+func TestPanicAmongGuests(t *testing.T) {
+	panicked := injectOnce(t, "guests")
+	told := make(chan struct{}, 2)
+	for _, f := range []func(){func() { told <- struct{}{}; panic("injected") }, func() { told <- struct{}{} }} {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = ln.Close()
+		guests.follow(conn, new(handover), f)
+		_ = conn.Close()
+	}
+	for range 2 {
+		select {
+		case <-told:
+		case <-time.After(15 * time.Second):
+			t.Fatal("nobody is told of an end")
+		}
+	}
+	for deadline := time.Now().Add(15 * time.Second); panicked() < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d panics, want 2", panicked())
+		}
+	}
+}
