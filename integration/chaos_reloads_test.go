@@ -56,7 +56,7 @@ func (r *chaosRun) way(rng *rand.Rand) *entrance { return r.ways[rng.IntN(len(r.
 const calmOptions = "session_expiry 1s\ndeactivation_duration 300ms\n"
 
 // poolOptions are those that all configs have.
-var poolOptions = fmt.Sprintf("pool chaos\ndial_timeout %s\n", dialTimeout)
+var poolOptions = fmt.Sprintf("pool chaos\ndial_timeout %s\nfailover_delay %s\n", dialTimeout, dialTimeout/2)
 
 // configFor returns a config with all entrances, at their addresses or others, and more servers if there are any.
 func (r *chaosRun) configFor(options string, elsewhere map[*entrance]string, more ...server) string {

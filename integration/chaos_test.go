@@ -33,7 +33,7 @@ const (
 	minExpiry = 500 * time.Millisecond
 	// maxDeactivation is the longest deactivation_duration, and dialTimeout the dial_timeout, of all configs.
 	maxDeactivation = 400 * time.Millisecond
-	dialTimeout     = 500 * time.Millisecond
+	dialTimeout     = time.Second
 	// chaosMargin is for how long a target must have done well until nothing of the time before speaks against it:
 	// a dial may go on for a while, and a deactivation may follow. The rest is for a busy machine.
 	chaosMargin = dialTimeout + maxDeactivation + 300*time.Millisecond
