@@ -97,3 +97,27 @@ func countDescriptors() (open int64, pause time.Duration) {
 	}
 	return int64(len(entries)), longMeasurePause
 }
+
+// A promise is what a connection has of the budget of descriptors.
+type promise uint8
+
+const (
+	promised promise = 1 << iota // has been admitted
+	pending                      // has no target yet
+)
+
+// release gives the promise back.
+func (p *promise) release() {
+	if *p&promised != 0 {
+		descriptors.release(*p&pending != 0)
+	}
+	*p = 0
+}
+
+// connected notes that the connection has its target.
+func (p *promise) connected() {
+	if *p&pending != 0 {
+		*p &^= pending
+		descriptors.connected()
+	}
+}

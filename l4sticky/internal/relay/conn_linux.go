@@ -32,30 +32,6 @@ type Conn struct {
 	promised      promise
 }
 
-// A promise is what a connection has of the budget of descriptors.
-type promise uint8
-
-const (
-	promised promise = 1 << iota // has been admitted
-	pending                      // has no target yet
-)
-
-// release gives the promise back.
-func (p *promise) release() {
-	if *p&promised != 0 {
-		descriptors.release(*p&pending != 0)
-	}
-	*p = 0
-}
-
-// connected notes that the connection has its target.
-func (p *promise) connected() {
-	if *p&pending != 0 {
-		*p &^= pending
-		descriptors.connected()
-	}
-}
-
 // RemoteAddr returns the client's address.
 func (c *Conn) RemoteAddr() net.Addr { return &c.remote }
 
