@@ -36,24 +36,30 @@ func (c *chaosClient) arrive(here *stay, h *clientHalf) {
 	c.stays = append(c.stays, here)
 }
 
-// mayMove fails if the client had no reason to go to another target: the one before has done well for long enough, and
-// the new one is not one where the client belongs and that has merely failed to serve the connection before. The lock
-// must be held.
+// mayMove fails if the client had no reason to go to another target, because the one before has done well for long
+// enough. The lock must be held.
 func (c *chaosClient) mayMove(before, here *stay, h *clientHalf) {
-	from, to, since := c.run.targets[before.target], c.run.targets[here.target], before.began-chaosMargin
-	if !from.steady(since, here.greeted) {
+	from, to := c.run.targets[before.target], c.run.targets[here.target]
+	if !from.steady(before.began-chaosMargin, here.greeted) {
 		c.run.count("clients who moved from a target that had failed", 1)
 		return
 	}
-	if to.abrupt.touched(since, here.greeted) {
-		c.run.count("clients who came back to a target that had sent them away", 1)
+	if c.run.anyAbrupt(before.began, before.greeted) {
+		c.run.count("clients who moved after they may have been on a detour", 1)
 		return
 	}
 	text := ""
 	for _, s := range c.stays {
 		text += fmt.Sprintf(" %d.%d from %v to %v, parted %v;", s.target, s.serial, s.began, s.greeted, s.parted)
 	}
-	c.run.fail("a client is on two targets", "at %s, which has done well, and at %s: %s\n\tbefore it was at%s", from, to, h, text)
+	c.run.fail("a client is on two targets", "at %s, which has done well, and at %s: %s\n\tbefore it was at%s\n\tthe log about the first one ends with %s",
+		from, to, h, text, c.run.logAbout(from.addr))
+}
+
+// anyAbrupt reports whether a target has ended a connection that it had just accepted. That is not held against it, but
+// the connection goes to another target, while the session stays.
+func (r *chaosRun) anyAbrupt(from, to time.Duration) bool {
+	return slices.ContainsFunc(r.targets, func(t *chaosTarget) bool { return t.abrupt.touched(from, to) })
 }
 
 // part notes that a connection is about to end.

@@ -247,6 +247,17 @@ func (r *chaosRun) keepLog() {
 	}
 }
 
+// logAbout returns the last lines of the balancer's log with a text in them.
+func (r *chaosRun) logAbout(text string) string {
+	var lines []string
+	for line := range strings.Lines(r.caddy.Log()) {
+		if strings.Contains(line, text) && !strings.Contains(line, "autosaved") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-3):], "\t\t")
+}
+
 func (r *chaosRun) report() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
