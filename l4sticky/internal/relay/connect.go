@@ -95,8 +95,9 @@ func (s *search) run() (net.Conn, Line, error) {
 // mayDial reports whether all dials under way are late, and the route would rather try another target.
 func (s *search) mayDial() bool {
 	for _, a := range s.flights {
-		if time.Until(a.lateAt) <= 0 {
-			a.late, a.lateAt = true, time.Now().Add(askAgain)
+		if late := time.Since(a.lateAt); late >= 0 {
+			// Who looks as late as this was held up, and so was the dial.
+			a.late, a.lateAt = a.late || late < askAgain, time.Now().Add(askAgain)
 		}
 	}
 	return !slices.ContainsFunc(s.flights, func(a *attempt) bool { return !a.late || !s.route.Late(a.dial) })

@@ -153,6 +153,9 @@ func (l *Loop) turn() {
 	for done := 0; done < n; {
 		done += l.handle(l.events[done:n])
 	}
+	// What has happened comes before what has not happened in time: a loop that was held up must not blame others for it.
+	for n < len(l.events) && !l.ring() { // again after a panic
+	}
 	if l.now-l.load.since > int64(reviewPause) {
 		l.current = nil
 		l.review()
@@ -188,7 +191,7 @@ func (l *Loop) wait() int {
 	return max(n, 0)
 }
 
-// work does all that is not an event, and reports whether it came to the end.
+// work does all that is neither an event nor a timer, and reports whether it came to the end.
 func (l *Loop) work() (finished bool) {
 	defer l.contain()
 	l.inbox.Lock()
@@ -218,6 +221,12 @@ func (l *Loop) work() (finished bool) {
 			l.pump(p)
 		}
 	}
+	return true
+}
+
+// ring works off the timers that are due, and reports whether it came to the end.
+func (l *Loop) ring() (finished bool) {
+	defer l.contain()
 	for l.timers.next() <= l.now {
 		p := l.timers[0]
 		l.current = p
