@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,7 @@ type Loop struct {
 	buffer *[bufferSize]byte
 	events [256]unix.EpollEvent
 	timers timers
+	rung   int64   // when they were looked at last
 	again  []*pair // those that have more to do without waiting
 	slots  []*pair // by the number in their events
 	free   []uint32
@@ -65,6 +67,9 @@ type arrival struct {
 // it each time would make its monitor take the processor away from the loop within microseconds, and cost more
 // than the sleep itself; not to tell it for longer would keep other goroutines from the processor.
 const nap = 1
+
+// longestRing is for how long events may keep a loop from its timers.
+const longestRing = 100 * time.Millisecond
 
 // The lowest bits of the number in an event tell whose it is.
 const (
@@ -138,6 +143,7 @@ func (l *Loop) turn() {
 	l.now = clock()
 	for !l.work() { // again after a panic
 	}
+	before := l.now
 	var n int
 	if l.yield || len(l.again) > 0 || l.accepting != nil && l.accepting.queued.Load() > 0 {
 		n = sysPoll(l.epoll, l.events[:], 0)
@@ -153,8 +159,12 @@ func (l *Loop) turn() {
 	for done := 0; done < n; {
 		done += l.handle(l.events[done:n])
 	}
-	// What has happened comes before what has not happened in time: a loop that was held up must not blame others for it.
-	for n < len(l.events) && !l.ring() { // again after a panic
+	// What had happened by then has been seen to, so what is due by then has not happened in time: a loop that was held up
+	// must not blame others for it.
+	if n < len(l.events) || before-l.rung > int64(longestRing) {
+		l.rung = before
+		for !l.ring(before) { // again after a panic
+		}
 	}
 	if l.now-l.load.since > int64(reviewPause) {
 		l.current = nil
@@ -170,7 +180,7 @@ func (l *Loop) wait() int {
 	l.inbox.Lock()
 	if len(l.inbox.functions)+len(l.inbox.arrivals) > 0 {
 		l.inbox.Unlock()
-		return 0
+		return sysPoll(l.epoll, l.events[:], 0)
 	}
 	l.asleep.Store(true)
 	l.inbox.Unlock()
@@ -224,10 +234,10 @@ func (l *Loop) work() (finished bool) {
 	return true
 }
 
-// ring works off the timers that are due, and reports whether it came to the end.
-func (l *Loop) ring() (finished bool) {
+// ring works off the timers that were due at a time, and reports whether it came to the end.
+func (l *Loop) ring(due int64) (finished bool) {
 	defer l.contain()
-	for l.timers.next() <= l.now {
+	for l.timers.next() <= due {
 		p := l.timers[0]
 		l.current = p
 		l.timers.set(p, never)
