@@ -45,8 +45,8 @@ func All(conn net.Conn) iter.Seq[net.Conn] {
 
 // Bottom returns the connection within all wrappers.
 func Bottom(conn net.Conn) (bottom net.Conn) {
-	for c := range All(conn) {
-		bottom = c
+	for ; conn != nil; conn = Inner(conn) {
+		bottom = conn
 	}
 	return bottom
 }
@@ -68,8 +68,8 @@ func Socket(conn net.Conn) syscall.RawConn {
 // connection has the address of who sent it, not of the client. It waits for a header that nobody has waited for yet,
 // for no longer than the time limit that it was given, by default 10 seconds, and the connection's read deadline.
 func HeaderError(conn net.Conn) error {
-	for c := range All(conn) {
-		if c, ok := c.(*proxyproto.Conn); ok {
+	for ; conn != nil; conn = Inner(conn) {
+		if c, ok := conn.(*proxyproto.Conn); ok {
 			// The error comes first, and with nothing to read from, nothing else happens.
 			if _, err := c.ReadFrom(strings.NewReader("")); err != nil {
 				return fmt.Errorf("no valid PROXY header: %w", err)

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,7 @@ type Loop struct {
 	buffer *[bufferSize]byte
 	events [256]unix.EpollEvent
 	timers timers
+	rung   int64   // when they were looked at last
 	again  []*pair // those that have more to do without waiting
 	slots  []*pair // by the number in their events
 	free   []uint32
@@ -65,6 +67,9 @@ type arrival struct {
 // it each time would make its monitor take the processor away from the loop within microseconds, and cost more
 // than the sleep itself; not to tell it for longer would keep other goroutines from the processor.
 const nap = 1
+
+// longestRing is for how long events may keep a loop from its timers.
+const longestRing = 100 * time.Millisecond
 
 // The lowest bits of the number in an event tell whose it is.
 const (
@@ -156,7 +161,10 @@ func (l *Loop) turn() {
 	}
 	// What had happened by then has been seen to, so what is due by then has not happened in time: a loop that was held up
 	// must not blame others for it.
-	for n < len(l.events) && !l.ring(before) { // again after a panic
+	if n < len(l.events) || before-l.rung > int64(longestRing) {
+		l.rung = before
+		for !l.ring(before) { // again after a panic
+		}
 	}
 	if l.now-l.load.since > int64(reviewPause) {
 		l.current = nil

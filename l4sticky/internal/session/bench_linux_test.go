@@ -3,6 +3,7 @@ package session
 import (
 	"runtime"
 	"sort"
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,4 +149,21 @@ func heap() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
+}
+
+// BenchmarkFull is a new client at a full table: the session that has been idle longest makes room.
+func BenchmarkFull(b *testing.B) {
+	for _, capacity := range []int{1000, million} {
+		began := time.Now()
+		table := New[string](func() time.Duration { return time.Since(began) }, time.Hour, capacity)
+		fill(table, capacity)
+		next := capacity
+		b.Run(strconv.Itoa(capacity), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				visit(table, addr(next), "x")
+				next++
+			}
+		})
+	}
 }

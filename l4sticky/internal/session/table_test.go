@@ -321,3 +321,18 @@ func TestConnectionsOfAClient(t *testing.T) {
 		t.Error("one too many is allowed")
 	}
 }
+
+// TestHashIsSeeded keeps somebody who has found addresses that meet in one place from using them anywhere else.
+func TestHashIsSeeded(t *testing.T) {
+	a, _ := newTable(10)
+	b, _ := newTable(10)
+	same := 0
+	for n := range 1000 {
+		if a.hash(addr(n)) == b.hash(addr(n)) {
+			same++
+		}
+	}
+	if same > 1 {
+		t.Errorf("%d of 1000 clients have the same hash in two tables", same)
+	}
+}
