@@ -182,18 +182,30 @@ func (o *oracle) conclude() {
 			lost = append(lost, c)
 		}
 	}
-	for _, c := range o.unsyncedUnexplained(lost) {
+	// An end of stream needs a kill that was one; whoever saw something else may have either kind.
+	slices.SortFunc(o.kills, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
+	slices.SortFunc(lost, func(a, b *clientHalf) int { return cmp.Compare(a.began, b.began) })
+	var clean, others []*clientHalf
+	for _, c := range lost {
+		if c.end == whole {
+			clean = append(clean, c)
+		} else {
+			others = append(others, c)
+		}
+	}
+	unexplained := o.unsyncedUnexplained(clean, func(k kill) bool { return k.clean })
+	unexplained = append(unexplained, o.unsyncedUnexplained(others, func(kill) bool { return true })...)
+	for _, c := range unexplained {
 		o.fail("lost although a target accepted all the time", "%s", c)
 	}
 }
 
-// unsyncedUnexplained returns those of the lost clients whom no kill explains. A kill explains one of those who were
-// there, and best the one who was there no longer than the others. The lock must be held.
-func (o *oracle) unsyncedUnexplained(lost []*clientHalf) (unexplained []*clientHalf) {
-	slices.SortFunc(o.kills, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
-	slices.SortFunc(lost, func(a, b *clientHalf) int { return cmp.Compare(a.began, b.began) })
+// unsyncedUnexplained takes the kills that explain lost clients, and returns those whom none explains. A kill explains
+// one of those who were there, and best the one who was there no longer than the others. Clients and kills are in the
+// order of time. The lock must be held.
+func (o *oracle) unsyncedUnexplained(lost []*clientHalf, fits func(kill) bool) (unexplained []*clientHalf) {
 	var there []*clientHalf // at the time of a kill
-	for _, k := range o.kills {
+	o.kills = slices.DeleteFunc(o.kills, func(k kill) bool {
 		for len(lost) > 0 && lost[0].began <= k.at {
 			there, lost = append(there, lost[0]), lost[1:]
 		}
@@ -206,21 +218,18 @@ func (o *oracle) unsyncedUnexplained(lost []*clientHalf) (unexplained []*clientH
 		})
 		best := -1
 		for i, c := range there {
-			if k.explains(c) && (best < 0 || c.over < there[best].over) {
+			if fits(k) && c.connected && !c.greeted && (best < 0 || c.over < there[best].over) {
 				best = i
 			}
 		}
-		if best >= 0 {
-			there = slices.Delete(there, best, best+1)
-			o.count("cut by the target at once", 1)
+		if best < 0 {
+			return false
 		}
-	}
+		there = slices.Delete(there, best, best+1)
+		o.count("cut by the target at once", 1)
+		return true
+	})
 	return slices.Concat(unexplained, there, lost)
-}
-
-// explains reports whether a client who was there can be the one of the kill.
-func (k kill) explains(c *clientHalf) bool {
-	return c.connected && !c.greeted && (k.clean || c.end != whole)
 }
 
 func (c *clientHalf) String() string {
