@@ -18,7 +18,8 @@ func stranger(n int) net.IP {
 // throughProxy connects as a client whose address a proxy names, and returns the connection with the greeting that it
 // got.
 func throughProxy(client net.IP, listen string) (*net.TCPConn, string, error) {
-	conn, err := tryDial("127.0.0.1", listen)
+	// Each source address has ports of its own, of which one alone would soon have none left.
+	conn, err := tryDial(fmt.Sprintf("127.0.0.%d", 2+client[len(client)-1]%200), listen)
 	if err != nil {
 		return nil, "", err
 	}
