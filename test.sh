@@ -25,4 +25,5 @@ for system in linux darwin windows; do
 	done
 done
 
-go test -race -timeout 20m ./...
+# One package at a time: some have limits of time, and many use up ports.
+go test -race -p 1 -timeout 20m ./...
