@@ -70,8 +70,8 @@ type targetHalf struct {
 // A kill is a connection that a target ended before it knew whose it was.
 type kill struct {
 	greeting
-	at    time.Duration // when it had accepted it
-	clean bool          // by closing it, with an end of stream
+	at, until time.Duration // when it did so: between these times
+	clean     bool          // by closing it, with an end of stream
 }
 
 // lostBecause is what the excuse of a lost client is counted with.
@@ -182,54 +182,46 @@ func (o *oracle) conclude() {
 			lost = append(lost, c)
 		}
 	}
-	// An end of stream needs a kill that was one; whoever saw something else may have either kind.
-	slices.SortFunc(o.kills, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
-	slices.SortFunc(lost, func(a, b *clientHalf) int { return cmp.Compare(a.began, b.began) })
-	var clean, others []*clientHalf
-	for _, c := range lost {
-		if c.end == whole {
-			clean = append(clean, c)
-		} else {
-			others = append(others, c)
-		}
-	}
-	unexplained := o.unsyncedUnexplained(clean, func(k kill) bool { return k.clean })
-	unexplained = append(unexplained, o.unsyncedUnexplained(others, func(kill) bool { return true })...)
-	for _, c := range unexplained {
+	for _, c := range o.unsyncedUnexplained(lost) {
 		o.fail("lost although a target accepted all the time", "%s", c)
 	}
 }
 
-// unsyncedUnexplained takes the kills that explain lost clients, and returns those whom none explains. A kill explains
-// one of those who were there, and best the one who was there no longer than the others. Clients and kills are in the
-// order of time. The lock must be held.
-func (o *oracle) unsyncedUnexplained(lost []*clientHalf, fits func(kill) bool) (unexplained []*clientHalf) {
-	var there []*clientHalf // at the time of a kill
-	o.kills = slices.DeleteFunc(o.kills, func(k kill) bool {
-		for len(lost) > 0 && lost[0].began <= k.at {
-			there, lost = append(there, lost[0]), lost[1:]
-		}
-		there = slices.DeleteFunc(there, func(c *clientHalf) bool {
-			gone := c.over < k.at
-			if gone {
-				unexplained = append(unexplained, c)
+// explains reports whether a client may be one whom the kill has hit. An end of stream needs a kill that was one;
+// whoever saw something else may have met either kind.
+func (k kill) explains(c *clientHalf) bool {
+	return c.connected && !c.greeted && c.began <= k.until && c.over >= k.at && (k.clean || c.end != whole)
+}
+
+// unsyncedUnexplained returns the lost clients for whom no kill is left when as many as possible have one of their own:
+// a client takes a kill from another one who finds another. (This is Kuhn's algorithm for matchings in bipartite
+// graphs.) The lock must be held.
+func (o *oracle) unsyncedUnexplained(lost []*clientHalf) (unexplained []*clientHalf) {
+	slices.SortFunc(o.kills, func(a, b kill) int { return cmp.Compare(a.at, b.at) })
+	owners := make([]*clientHalf, len(o.kills))
+	var find func(c *clientHalf, tried map[int]bool) bool
+	find = func(c *clientHalf, tried map[int]bool) bool {
+		first, _ := slices.BinarySearchFunc(o.kills, c.began-chaosPatience, func(k kill, at time.Duration) int { return cmp.Compare(k.at, at) })
+		for i := first; i < len(o.kills) && o.kills[i].at <= c.over; i++ {
+			if tried[i] || !o.kills[i].explains(c) {
+				continue
 			}
-			return gone
-		})
-		best := -1
-		for i, c := range there {
-			if fits(k) && c.connected && !c.greeted && (best < 0 || c.over < there[best].over) {
-				best = i
+			tried[i] = true
+			if owners[i] == nil || find(owners[i], tried) {
+				owners[i] = c
+				return true
 			}
 		}
-		if best < 0 {
-			return false
+		return false
+	}
+	for _, c := range lost {
+		if find(c, make(map[int]bool)) {
+			o.count("cut by the target at once", 1)
+		} else {
+			unexplained = append(unexplained, c)
 		}
-		there = slices.Delete(there, best, best+1)
-		o.count("cut by the target at once", 1)
-		return true
-	})
-	return slices.Concat(unexplained, there, lost)
+	}
+	return unexplained
 }
 
 func (c *clientHalf) String() string {

@@ -81,7 +81,7 @@ func (c *chaosTarget) serve(conn *net.TCPConn) {
 	_ = conn.SetDeadline(time.Now().Add(chaosPatience))
 	me, crashes, accepted := greeting{c.number, c.serials.Add(1)}, c.crashes.Load(), c.run.now()
 	if manner := c.manner.Load(); manner != serving {
-		c.run.oracle.killed(kill{me, accepted, manner == closedAtOnce})
+		c.run.oracle.killed(kill{me, accepted, c.run.now(), manner == closedAtOnce})
 		if manner == resetAtOnce {
 			reset(conn)
 		}
@@ -92,7 +92,7 @@ func (c *chaosTarget) serve(conn *net.TCPConn) {
 	if err != nil || helloErr != nil {
 		switch {
 		case errors.Is(errors.Join(err, helloErr), net.ErrClosed): // by a crash
-			c.run.oracle.killed(kill{me, accepted, false})
+			c.run.oracle.killed(kill{me, time.Duration(c.crashed.Load()), c.run.now(), false})
 		case errors.Is(helloErr, errNoHello), errors.Is(helloErr, os.ErrDeadlineExceeded):
 			c.run.fail("something else comes than a hello", "to %d.%d after %d bytes: %v", me.target, me.serial, n, helloErr)
 		}

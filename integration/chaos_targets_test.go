@@ -22,6 +22,7 @@ type chaosTarget struct {
 
 	serials atomic.Uint64
 	crashes atomic.Uint64
+	crashed atomic.Int64 // when the last crash began
 	manner  atomic.Int32 // what becomes of new connections
 	busy    sync.Mutex   // held while it fails or moves
 }
@@ -110,6 +111,7 @@ func (c *chaosTarget) crash(length time.Duration) error {
 	}
 	c.abrupt.begin(c.run.now())
 	c.crashes.Add(1)
+	c.crashed.Store(int64(c.run.now()))
 	c.kill()
 	c.abrupt.end(c.run.now())
 	if length > 500*time.Millisecond {
