@@ -37,6 +37,31 @@ func TestExamplePorts(t *testing.T) {
 	}
 }
 
+// Every Caddyfile of an example is formatted and becomes a config without a warning, and its README tells of every
+// variable that it takes from the environment.
+func TestExampleCaddyfiles(t *testing.T) {
+	files, err := filepath.Glob("../examples/*/Caddyfile")
+	if err != nil || len(files) < 7 {
+		t.Fatalf("only %d Caddyfiles were found: %v", len(files), err)
+	}
+	for _, path := range files {
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		adapts(t, "caddyfile", string(file))
+		readme, err := os.ReadFile(filepath.Join(filepath.Dir(path), "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, variable := range regexp.MustCompile(`\{\$(\w+)`).FindAllStringSubmatch(string(file), -1) {
+			if !strings.Contains(string(readme), "`"+variable[1]+"`") {
+				t.Errorf("the README beside %s does not tell of %s", path, variable[1])
+			}
+		}
+	}
+}
+
 // The packages of the examples are those that the tests install.
 func TestExamplePackages(t *testing.T) {
 	type packages struct{ Dependencies map[string]string }
