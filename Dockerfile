@@ -3,13 +3,10 @@
 #	docker build -t caddy-sticky .
 #	docker run -p 80:80 -v ./Caddyfile:/etc/caddy/Caddyfile:ro caddy-sticky
 FROM golang:1.26-alpine AS build
-RUN go install github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5
 WORKDIR /src
 COPY . .
-RUN CGO_ENABLED=0 xcaddy build v2.11.9 \
-	--with github.com/caddy-sticky/caddy-sticky=. \
-	--with github.com/mholt/caddy-l4@v0.1.2 \
-	--output /caddy
+# xcaddy, with the versions of xcaddy.json; statically linked, for any system.
+RUN CGO_ENABLED=0 go run ./build -o /caddy
 
 FROM alpine:3
 # Certificates of authorities, for HTTPS that scripts and authorize ask.

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -94,6 +95,36 @@ func TestPagesAreLinked(t *testing.T) {
 	for path := range byPath {
 		if !reached[path] {
 			t.Errorf("no link leads from the README to %s", path)
+		}
+	}
+}
+
+// Every package has its row in the table of docs/internals.md; what is below internal in the root shares one.
+func TestPackagesAreDescribed(t *testing.T) {
+	text, err := os.ReadFile("../docs/internals.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := make(map[string]bool)
+	err = filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.IsDir() && (entry.Name() == "node_modules" || entry.Name() == ".git") {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, ".go") {
+			folder := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "..")
+			packages[strings.TrimPrefix(folder, "/")] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 15 {
+		t.Fatalf("only %d packages were found", len(packages))
+	}
+	for folder := range packages {
+		if folder != "" && !strings.HasPrefix(folder, "internal/") && !strings.Contains(string(text), "`"+folder+"`") {
+			t.Errorf("docs/internals.md does not tell what %s is", folder)
 		}
 	}
 }
