@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// caddy-l4's own matchers serve as allow and deny lists, as the README shows them.
+// caddy-l4's own matchers serve as allow and deny lists, as docs/middleware.md shows them.
 func TestAddressLists(t *testing.T) {
 	t.Parallel()
 	listen, target := freeAddr(t), greeters(t, 1)[0]

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -17,7 +18,13 @@ import (
 func startNode(t testing.TB, script, name string) *nodeServer {
 	t.Helper()
 	addr := freeAddr(t)
-	cmd := exec.Command("node", filepath.Join("node", script), name, strconv.Itoa(portOf(addr)))
+	return runNode(t, &target{name: name, addr: addr}, filepath.Join("node", script), name, strconv.Itoa(portOf(addr)))
+}
+
+// runNode runs a server in Node until the test ends, and returns when it says that it listens.
+func runNode(t testing.TB, target *target, args ...string) *nodeServer {
+	t.Helper()
+	cmd := exec.Command("node", args...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.StdoutPipe()
@@ -27,11 +34,11 @@ func startNode(t testing.TB, script, name string) *nodeServer {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting a server in Node: %v", err)
 	}
-	server := &nodeServer{target: &target{name: name, addr: addr}, cmd: cmd}
+	server := &nodeServer{target: target, cmd: cmd}
 	t.Cleanup(server.kill)
-	if line, err := bufio.NewReader(stdout).ReadString('\n'); line != "listening\n" {
+	if line, err := bufio.NewReader(stdout).ReadString('\n'); !strings.HasPrefix(line, "listening") {
 		_ = cmd.Wait()
-		t.Fatalf("node %s said %q, %v, %s (npm ci in integration/node installs what it needs)", script, line, err, &stderr)
+		t.Fatalf("node %s said %q, %v, %s (npm ci in integration/node installs what it needs)", args[0], line, err, &stderr)
 	}
 	return server
 }
