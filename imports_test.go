@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
 	"middleware/internal/": {"internal/"},
 	"privileges":           {"caddyfile/parse"},
-	"integration":          {""},
+	"integration":          {"", "internal/freeport"},
 	"integration/":         {""},
 }
 
