@@ -3,10 +3,13 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -17,10 +20,18 @@ import (
 // long because two cores may have a race-detected binary, Node and a compiler to run.
 const patience = 15 * time.Second
 
+// sideBySide is how many tests run side by side for each processor.
+const sideBySide = 2
+
 // program is the path of the program under test.
 var program string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait most of the time, so more of them run side by side than there are processors.
+	if side := flag.Lookup("test.parallel"); side.Value.String() == side.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(sideBySide*runtime.GOMAXPROCS(0)))
+	}
 	os.Exit(run(m))
 }
 
