@@ -44,6 +44,14 @@ func await(t *testing.T, condition func() bool) {
 	}
 }
 
+// mustEnd fails unless the peer gets an orderly end and nothing before.
+func mustEnd(t *testing.T, peer net.Conn) {
+	t.Helper()
+	if answer, err := io.ReadAll(peer); len(answer) > 0 || err != nil {
+		t.Errorf("the peer got %q and %v, want the end", answer, err)
+	}
+}
+
 // light is a connection that gives access to its socket by itself.
 type light struct {
 	*net.TCPConn
@@ -84,10 +92,11 @@ func TestDismiss(t *testing.T) {
 				send(t, conn, peer, bytes)
 				Dismiss(c.wrap(conn))
 				conn.Close()
-				if answer, err := io.ReadAll(peer); len(answer) > 0 || err != nil {
-					t.Errorf("after %d bytes the peer got %q and %v, want the end", bytes, answer, err)
-				}
+				mustEnd(t, peer)
 			}
+			conn, peer := pair(t, c.network, c.address)
+			Dismiss(c.wrap(conn))
+			mustEnd(t, peer) // before the connection is closed
 		})
 	}
 }
