@@ -16,6 +16,7 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 var arrows = map[string][]string{
 	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
 	"build":                {},
+	"build/":               {},
 	"caddyfile/parse":      {},
 	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
 	"internal/":            {"internal/"},
