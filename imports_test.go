@@ -16,15 +16,17 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 var arrows = map[string][]string{
 	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
 	"build":                {},
+	"build/":               {},
 	"caddyfile/parse":      {},
 	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
 	"internal/":            {"internal/"},
-	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse"},
+	"hijack":               {"internal/"},
+	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
 	"l4sticky/internal/":   {"internal/"},
-	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse"},
+	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
 	"middleware/internal/": {"internal/"},
 	"privileges":           {"caddyfile/parse"},
-	"integration":          {""},
+	"integration":          {"", "internal/freeport"},
 	"integration/":         {""},
 }
 

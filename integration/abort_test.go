@@ -195,6 +195,6 @@ func TestClientAbortsDuringDial(t *testing.T) {
 		}
 	}
 	// SYNs that were swallowed are sent once more after a second.
-	time.Sleep(1500 * time.Millisecond)
+	await(t, "the end of all dials", func() bool { return dialling(t, hole.addr) == 0 })
 	await(t, "the target to be rid of those who left", func() bool { return hole.open() == 0 })
 }

@@ -3,26 +3,35 @@
 package integration
 
 import (
+	"flag"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
 // patience is how long a test waits for something that should happen at once, before it fails. It is
 // long because two cores may have a race-detected binary, Node and a compiler to run.
 const patience = 15 * time.Second
 
+// sideBySide is how many tests run side by side for each processor.
+const sideBySide = 2
+
 // program is the path of the program under test.
 var program string
 
 func TestMain(m *testing.M) {
+	flag.Parse()
+	// The tests wait most of the time, so more of them run side by side than there are processors.
+	if side := flag.Lookup("test.parallel"); side.Value.String() == side.DefValue {
+		_ = flag.Set("test.parallel", strconv.Itoa(sideBySide*runtime.GOMAXPROCS(0)))
+	}
 	os.Exit(run(m))
 }
 
@@ -52,38 +61,16 @@ func run(m *testing.M) int {
 	return m.Run()
 }
 
-// ports hands out each port once. They lie below the ephemeral range: a port from within it could be
-// taken by an outgoing connection in the moment in which its target is down, and a dial to it could
-// even connect to itself. Those from 26000 on are for the tests of package legacy, which run beside these.
-var ports = struct {
-	sync.Mutex
-	next int
-}{next: 10000 + rand.IntN(10000)}
-
-// freePort returns a port on which nobody listens. Caddy would not tell: it sets SO_REUSEPORT and
-// would share the port with a stranger.
+// freePort returns a port for a server to listen on.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ports.Lock()
-	defer ports.Unlock()
-	for range 1000 {
-		ports.next++
-		if ports.next >= 26000 {
-			ports.next = 10000
-		}
-		if listener, err := net.Listen("tcp", ":"+strconv.Itoa(ports.next)); err == nil {
-			listener.Close()
-			return ports.next
-		}
-	}
-	t.Fatal("no free port found")
-	return 0
+	return freeport.Get(t)
 }
 
 // freeAddr returns an address for a server to listen on.
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
+	return freeport.Addr(t)
 }
 
 // clientIPs returns n source addresses, which Linux lets a client bind without further ado.

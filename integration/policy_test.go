@@ -123,8 +123,9 @@ func TestPolicyMindsHealthChecks(t *testing.T) {
 			return err == nil
 		})
 	}
+	checked := targets[0].accepted.Load()
 	targets[0].start(t)
-	time.Sleep(200 * time.Millisecond) // some health checks, which find the target well
+	await(t, "some health checks, which find the target well", func() bool { return targets[0].accepted.Load() >= checked+3 })
 	mustAgree(t, "with the target back", whoEach(t, homedAt(homes, "a"), listen), moved)
 }
 

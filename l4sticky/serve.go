@@ -9,6 +9,7 @@ import (
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/hijack"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
@@ -57,9 +58,9 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	search.header, search.way, search.local = len(header), way, bottom.LocalAddr()
 	safely.Reach("sticky_proxy")
 	var leash *relay.Leash
-	if guest, ok := cx.GetVar(handoverVar).(handover); ok {
+	if hijack.Watched(cx) {
 		leash = new(relay.Leash)
-		search.over = guest.TakeOver(leash.Pull)
+		search.over = hijack.Hijack(cx, leash.Pull)
 	}
 	taken, err := false, error(nil)
 	if h.plain {
@@ -74,14 +75,6 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		h.carry(down, first, len(header), a)
 	}
 	return nil
-}
-
-// handoverVar is the connection's variable in which somebody asks to be told when a connection is over that was
-// taken over here, and how to end it: layer4 closes what it has of it long before.
-const handoverVar = "sticky.handover"
-
-type handover interface {
-	TakeOver(kick func()) (end func())
 }
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/mholt/caddy-l4/layer4"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
@@ -90,7 +91,7 @@ func (l *lookout) look() {
 	switch left := time.Until(l.deadline); {
 	case left <= 0:
 		l.cancel(fmt.Errorf("%w, which is %v", errLate, l.timeout))
-	case hasLeft(l.client):
+	case connchain.HasLeft(l.client):
 		l.cancel(errLeft)
 	case l.Err() == nil:
 		l.pause = min(2*l.pause, longestLook)

@@ -158,9 +158,11 @@ func (d *decision) isAbout(remote net.Addr) bool {
 	return d.remote == remote || d.remote.String() == remote.String()
 }
 
-// block logs, counts and says goodbye to a client that is kept out.
+// block logs and counts a client that is kept out, and sees to it that its connection ends in order.
 func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
-	farewell(cx, m.Reset)
+	// It must not end the connection itself, since a route for blocked clients may still answer it. But it can't leave that
+	// to layer4 either, whose closing would be a reset if the client has sent something.
+	connchain.DismissWhenClosed(cx, m.Reset)
 	if errors.Is(v.cause, errLeft) {
 		m.logger.Debug("the client left before the decision", "client", remote, "middleware", v.middleware)
 		return

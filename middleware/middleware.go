@@ -23,6 +23,9 @@ import (
 	"net/netip"
 	"sync"
 
+	"github.com/mholt/caddy-l4/layer4"
+
+	"github.com/caddy-sticky/caddy-sticky/hijack"
 	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 )
 
@@ -95,6 +98,18 @@ func (c *Client) SetVar(name string, value any) {
 	if c.vars != nil {
 		c.vars.SetVar(name, value)
 	}
+}
+
+// Watch returns what tells when the client's connection is over, be it long after it was let in, and ends it. It is nil
+// after the decision, and for a client that has no connection.
+func (c *Client) Watch() *hijack.Watcher {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	cx, ok := c.vars.(*layer4.Connection)
+	if !ok {
+		return nil
+	}
+	return hijack.Watch(cx)
 }
 
 // decided takes the connection's variables away from middlewares that go on though nobody waits for them.

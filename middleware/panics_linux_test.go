@@ -1,12 +1,10 @@
 package middleware
 
 import (
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
@@ -35,36 +33,5 @@ func TestPanicInAuthority(t *testing.T) {
 	}
 	if err := a.Decide(t.Context(), testClient("192.0.2.1")); err != nil {
 		t.Errorf("the next one: %v", err)
-	}
-}
-
-// TestPanicAmongGuests tells of the ends of connections though one look at them has panicked, and one who was told.
-func TestPanicAmongGuests(t *testing.T) {
-	panicked := injectOnce(t, "guests")
-	told := make(chan struct{}, 2)
-	for _, f := range []func(){func() { told <- struct{}{}; panic("injected") }, func() { told <- struct{}{} }} {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		conn, err := net.Dial("tcp", ln.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = ln.Close()
-		guests.follow(conn, new(handover), f)
-		_ = conn.Close()
-	}
-	for range 2 {
-		select {
-		case <-told:
-		case <-time.After(15 * time.Second):
-			t.Fatal("nobody is told of an end")
-		}
-	}
-	for deadline := time.Now().Add(15 * time.Second); panicked() < 2; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%d panics, want 2", panicked())
-		}
 	}
 }

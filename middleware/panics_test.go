@@ -77,11 +77,11 @@ func TestPanicWhileDeciding(t *testing.T) {
 	}
 }
 
-// A client that is kept out is so all the same, if saying goodbye to it fails.
-func TestPanicInFarewell(t *testing.T) {
+// A client that is kept out is so all the same, if ending its connection in order fails.
+func TestPanicInDismissal(t *testing.T) {
 	set("closed", deny("closed"))
 	address := serve(t, route(matcher("", "closed"), "hello"))
-	panicked := inject(t, "farewell")
+	panicked := inject(t, "dismissal")
 	for range 2 {
 		if answer, _ := ask(t, address, ""); answer != "" {
 			t.Errorf("a client got %q", answer)

@@ -12,7 +12,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
-	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
@@ -100,9 +99,8 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 // Decide asks the script.
 func (s *Script) Decide(ctx context.Context, client *Client) error {
 	c := script.Client{Remote: addrPort(client.RemoteAddr()), Local: addrPort(client.LocalAddr())}
-	if conn, h := handoverOf(client); h != nil {
-		c.OnEnd = func(f func()) func() { return guests.follow(conn, h, f) }
-		c.Kick = func() { h.kick(conn) }
+	if w := client.Watch(); w != nil {
+		c.OnEnd, c.Kick = w.OnEnd, w.End
 	}
 	return s.script.Decide(ctx, c)
 }
@@ -117,22 +115,6 @@ func addrPort(address net.Addr) netip.AddrPort {
 		return netip.AddrPortFrom(clientip.Of(address), 0)
 	}
 	return ap
-}
-
-// handoverOf returns a client's connection and what tells what becomes of it, or nil if nothing does.
-func handoverOf(client *Client) (net.Conn, *handover) {
-	client.mu.Lock()
-	defer client.mu.Unlock()
-	cx, ok := client.vars.(*layer4.Connection)
-	if !ok {
-		return nil, nil
-	}
-	h, known := cx.GetVar(handoverVar).(*handover)
-	if !known {
-		h = new(handover)
-		cx.SetVar(handoverVar, h)
-	}
-	return cx.Conn, h
 }
 
 func (*Script) punctual() {}

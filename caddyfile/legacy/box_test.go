@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -19,6 +18,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
 // The tests run this very binary as caddy: asCaddy in the environment says so, and defaultAdmin stands
@@ -52,7 +53,7 @@ func newBox(t *testing.T) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &box{T: t, folder: folder, admin: freeAddress(t)}
+	b := &box{T: t, folder: folder, admin: freeport.Addr(t)}
 	t.Cleanup(func() {
 		_ = b.command("stop").Run()
 		if t.Failed() {
@@ -105,7 +106,7 @@ func (b *box) config(name, greeting string) (address string) {
 			_ = conn.Close()
 		}
 	}()
-	address = freeAddress(b.T)
+	address = freeport.Addr(b.T)
 	b.write(name, fmt.Sprintf(`{"sourcePort": %d, "targets": [{"host": "127.0.0.1", "port": %d}]}`,
 		portOf(b.T, address), portOf(b.T, target.Addr().String())))
 	return address
@@ -140,21 +141,6 @@ func (b *box) nothingLeft() {
 	if err != nil || len(entries) > 0 {
 		b.Errorf("left behind: %v (%v)", entries, err)
 	}
-}
-
-// freeAddress returns an address that is free now, and stays so: the system takes ports for connections
-// and for listeners without one from above.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 26000+rand.IntN(6000))
-		if listener, err := net.Listen("tcp", address); err == nil {
-			_ = listener.Close()
-			return address
-		}
-	}
-	t.Fatal("no free port")
-	return ""
 }
 
 func portOf(t *testing.T, address string) int {

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
 func TestStartListStop(t *testing.T) {
@@ -60,12 +62,12 @@ func TestStartErrors(t *testing.T) {
 	b.expect(1, `Error: reading the config: open /dev/stdin: not a regular file\n`, "run", "--config", "/dev/stdin")
 	b.expect(1, failed+`reading the config: open /dev/fd/0: not a regular file\n`, "start", "--config", "/dev/fd/0")
 	b.write("script.json", fmt.Sprintf(`{"sourcePort": %d, "balancerControllerPath": "none.js", "targets": [{"host": "localhost", "port": 8000}]}`,
-		portOf(t, freeAddress(t))))
+		portOf(t, freeport.Addr(t))))
 	const missing = `.*balancerControllerPath: /\S+/none.js can't be read: no such file or directory`
 	b.expect(1, failed+missing+`\n`, "start", "--config", "script.json")
 	b.expect(1, `(?s)`+missing+`.*`, "run", "--config", "script.json")
 
-	taken, err := net.Listen("tcp", freeAddress(t))
+	taken, err := net.Listen("tcp", freeport.Addr(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,7 +205,7 @@ func TestAdminEndpoints(t *testing.T) {
 func TestChosenAdminEndpoint(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		b := newBox(t)
-		chosen := freeAddress(t)
+		chosen := freeport.Addr(t)
 		if network == "unix" {
 			chosen = "unix/" + filepath.Join(b.folder, "chosen")
 		}
@@ -269,7 +271,7 @@ func TestDowngradedLeavesNothing(t *testing.T) {
 	folderOfNobody(t)
 	b := newBox(t)
 	b.write("config.json", fmt.Sprintf(`{"sourcePort": %d, "downgradeToUser": "nobody", "balancerControllerPath": "none.js", "targets": [{"port": 8000}]}`,
-		portOf(t, freeAddress(t))))
+		portOf(t, freeport.Addr(t))))
 	b.expect(1, `Error: the loadbalancer did not start: .*none.js can't be read: permission denied\n`, "start")
 	b.nothingLeft()
 	b.expect(1, `(?s).*none.js can't be read: permission denied.*`, "run")

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
 // edit replaces a text in a file of the box.
@@ -79,7 +81,7 @@ func TestReloadRefused(t *testing.T) {
 	b.expect(1, `Error: there is no loadbalancer with index 1: the last one has 0\n`, "reload", "1")
 	b.expect(1, `Error: "x" is not an index of the list, such as 0\n`, "reload", "x")
 	b.expect(1, `Error: reading the config: open \S+/none.json: no such file or directory\n`, "reload", "0", "-c", "none.json")
-	taken, err := net.Listen("tcp", freeAddress(t))
+	taken, err := net.Listen("tcp", freeport.Addr(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,12 @@
-// Package connchain looks through connections that wrap others, as the handlers of layer4 make them.
+// Package connchain looks through connections that wrap others, as the handlers of layer4 make them, and ends the
+// connection at the bottom the way that it should end.
+//
+// Nothing here owns a connection: whoever has accepted it still closes it. The functions for descriptors are for callers
+// that keep a socket outside of package net; such a caller must keep it open, and nonblocking, during the call.
 package connchain
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"net"
@@ -62,6 +67,26 @@ func Socket(conn net.Conn) syscall.RawConn {
 		return nil
 	}
 	return raw
+}
+
+// controller is a connection that gives access to its socket without making anything for it first.
+type controller interface {
+	Control(f func(fd uintptr)) error
+}
+
+var errNoSocket = errors.New("no socket at the bottom of the connection")
+
+// Control calls f with the descriptor of the socket at the bottom of a connection, which stays open meanwhile. It returns
+// an error, and does not call f, if the socket is closed or there is none to be seen.
+func Control(conn net.Conn, f func(fd uintptr)) error {
+	if c, ok := Bottom(conn).(controller); ok {
+		return c.Control(f)
+	}
+	socket := Socket(conn)
+	if socket == nil {
+		return errNoSocket
+	}
+	return socket.Control(f)
 }
 
 // HeaderError returns what is wrong with a PROXY header that has to be at the beginning of a connection: then the

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,6 +16,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
 // listenArg has the test binary listen on the network and the address that follow, as another process does.
@@ -43,24 +46,11 @@ func listen(network, address string) (net.Listener, error) {
 	return config.Listen(context.Background(), network, address)
 }
 
-// freePort returns a port that nobody has. It is none of those that outgoing connections get.
-func freePort(t *testing.T) string {
-	t.Helper()
-	for port := 28000; port < 30000; port++ {
-		if ln, err := net.Listen("tcp", fmt.Sprintf(":%d", port)); err == nil {
-			_ = ln.Close()
-			return fmt.Sprint(port)
-		}
-	}
-	t.Fatal("no free port")
-	return ""
-}
-
 // elsewhere listens on any port of an address in another process, and returns the port and the PID.
 func elsewhere(t *testing.T, network, address string) (port uint16, pid int) {
 	t.Helper()
 	if host, port, _ := net.SplitHostPort(address); port == "0" {
-		address = net.JoinHostPort(host, freePort(t))
+		address = net.JoinHostPort(host, strconv.Itoa(freeport.Get(t)))
 	}
 	cmd := exec.Command(os.Args[0], listenArg, network, address)
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0") // else it takes a second to end

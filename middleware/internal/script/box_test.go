@@ -23,8 +23,14 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
 }
 
-// patience is how long a test waits for what should come soon.
-const testPatience = time.Minute
+const (
+	// testPatience is how long a test waits for what should come soon, and how long scripts have for it: the machine may
+	// be busy with other tests. Where a limit of time is tested, the test sets it.
+	testPatience = time.Minute
+	// shortRun is the RunLimit of tests in which it is reached: much more than what the clients take who are to be let
+	// in, also on a busy machine.
+	shortRun = 400 * time.Millisecond
+)
 
 // box is a script under test.
 type box struct {
@@ -62,6 +68,12 @@ func tryLoad(t testing.TB, o Options, files map[string]string) (*box, error) {
 		write(t, filepath.Join(folder, name), text)
 	}
 	b := &box{t: t, path: filepath.Join(folder, "balancer.js"), log: new(journal)}
+	if o.Timeout == 0 {
+		o.Timeout = testPatience
+	}
+	if o.RunLimit == 0 {
+		o.RunLimit = testPatience
+	}
 	o.Logger = slog.New(slog.NewTextHandler(b.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	b.Script, err = Load(b.path, o)
 	if err == nil {

@@ -126,7 +126,7 @@ func TestAsyncRun(t *testing.T) {
 
 // The context given to Decide and the timeout of the options both end a wait.
 func TestNoAnswer(t *testing.T) {
-	b := load(t, Options{Timeout: 100 * time.Millisecond}, `module.exports.run = (balancer) => {
+	b := load(t, Options{Timeout: shortRun}, `module.exports.run = (balancer) => {
 		balancer.addMiddleware('connection', (socket, next) => { socket.remoteAddress.endsWith('.9') && next(); });
 	};`)
 	b.want("192.0.2.1", "the script did not decide in time")

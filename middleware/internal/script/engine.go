@@ -63,7 +63,7 @@ type engine struct {
 	ticks       []tick
 	rejections  map[*goja.Promise]*decision
 	middlewares []goja.Callable
-	guests      map[*chain]func() // clients who were let in and are listened to; stops waiting for their end
+	watched     map[*chain]func() // clients who were let in and are listened to; stops waiting for their end
 	modules     *modules
 	socketProto *goja.Object
 	ran         bool // run has returned, and its promise is fulfilled
@@ -93,7 +93,7 @@ func newEngine(s *Script) *engine {
 		wake:       make(chan struct{}, 1),
 		vm:         goja.New(),
 		rejections: make(map[*goja.Promise]*decision),
-		guests:     make(map[*chain]func()),
+		watched:    make(map[*chain]func()),
 	}
 }
 
@@ -170,7 +170,7 @@ func (e *engine) loop() {
 
 // forgetGuests lets go of clients, who would keep the whole engine in memory.
 func (e *engine) forgetGuests() {
-	for _, stop := range e.guests {
+	for _, stop := range e.watched {
 		stop()
 	}
 }

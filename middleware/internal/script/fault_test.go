@@ -5,7 +5,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 // What throws blocks the client for whom it was done, at once, and nobody else.
@@ -63,7 +62,7 @@ func TestNobodysThrows(t *testing.T) {
 // What does not end, or takes all memory, blocks the client for whom it was done. The script starts anew, and
 // those who waited are asked about again.
 func TestStopped(t *testing.T) {
-	const long, much, deep = "the script computed for 200ms without a pause", "the script took ", "too much recursion"
+	const long, much, deep = "the script computed for 400ms without a pause", "the script took ", "too much recursion"
 	for fault, want := range map[string]string{
 		`(function f() { f(); })();`:                              deep,
 		`(function f() { [1].forEach(f); })();`:                   deep,
@@ -86,9 +85,9 @@ func TestStopped(t *testing.T) {
 		`const all = {}; for (let i = 0;; i++) all['key' + i] = i;`:             much,
 	} {
 		t.Run(fault, func(t *testing.T) {
-			o := Options{RunLimit: 200 * time.Millisecond, MemoryLimit: 1 << 30}
+			o := Options{RunLimit: shortRun, MemoryLimit: 1 << 30}
 			if want != long { // what takes memory is slow under the race detector
-				o = Options{RunLimit: 40 * time.Second, MemoryLimit: 32 << 20, Timeout: time.Minute}
+				o = Options{MemoryLimit: 32 << 20}
 			}
 			b := guilty(t, o, fault)
 			others := make(chan []string)
@@ -107,10 +106,10 @@ func TestStopped(t *testing.T) {
 
 // A built-in function that does not return is left behind, and the script runs in a new engine meanwhile.
 func TestLeftBehind(t *testing.T) {
-	b := guilty(t, Options{RunLimit: 50 * time.Millisecond}, `
+	b := guilty(t, Options{RunLimit: shortRun}, `
 		const text = 'x'.repeat(32) + '!';
 		/^(x+x+)+(?=y)\1/.test(text) ? next('matched') : next();`)
-	b.want("192.0.2.66", "the script computed for 50ms without a pause")
+	b.want("192.0.2.66", "the script computed for 400ms without a pause")
 	for i := range 5 {
 		b.want(fmt.Sprintf("192.0.2.%d", i), "")
 	}
@@ -118,17 +117,17 @@ func TestLeftBehind(t *testing.T) {
 
 // Work that is nobody's may take longer, but not for ever, and nobody is blocked for it.
 func TestNobodysLoop(t *testing.T) {
-	b := load(t, Options{RunLimit: 100 * time.Millisecond}, `
+	b := load(t, Options{RunLimit: shortRun}, `
 		const fs = require('fs');
 		module.exports.run = (balancer) => {
 			balancer.addMiddleware('connection', (socket, next) => setTimeout(next, 50));
 			const first = !fs.existsSync(__dirname + '/again');
-			setTimeout(() => { console.log('looping'); const end = Date.now() + (first ? 1e9 : 200); while (Date.now() < end); }, 10);
+			setTimeout(() => { console.log('looping'); const end = Date.now() + (first ? 1e9 : 600); while (Date.now() < end); }, 10);
 		};`)
 	b.log.await(t, "looping")
 	write(t, strings.TrimSuffix(b.path, "balancer.js")+"again", "")
 	b.want("192.0.2.1", "")
-	b.log.await(t, "the script computed for 500ms without a pause")
+	b.log.await(t, "the script computed for 2s without a pause")
 }
 
 // What a stretch has left to be run ends with it.
@@ -137,7 +136,7 @@ func TestNothingRunsAfterAStop(t *testing.T) {
 		`process.nextTick(() => { for (;;); }); process.nextTick(() => { for (;;); });`,
 		`balancer.on('error', () => { for (;;); }); Promise.reject(1); Promise.reject(2);`,
 	} {
-		b := load(t, Options{RunLimit: 50 * time.Millisecond}, `
+		b := load(t, Options{RunLimit: shortRun}, `
 			module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
 				if (socket.remoteAddress !== '::ffff:192.0.2.66') return next();
 				`+fault+`

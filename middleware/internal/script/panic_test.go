@@ -30,10 +30,10 @@ func TestPanicInRuntime(t *testing.T) {
 	});`
 	for place, times := range map[string]int64{"script": 1, "script restart": 2, "script watchdog": 3} {
 		t.Run(place, func(t *testing.T) {
-			b := load(t, Options{RunLimit: 100 * time.Millisecond}, script)
+			b := load(t, Options{RunLimit: shortRun}, script)
 			panicked := inject(t, place, times)
 			if place == "script restart" {
-				b.want("192.0.2.66", "the script computed for 100ms without a pause")
+				b.want("192.0.2.66", "the script computed for 400ms without a pause")
 			}
 			for deadline := time.Now().Add(testPatience); panicked() < times; time.Sleep(time.Millisecond) {
 				_ = b.ask("192.0.2.1") // whoever asks while it happens may be blocked
@@ -47,7 +47,7 @@ func TestPanicInRuntime(t *testing.T) {
 				}
 			}
 			b.want("192.0.2.7", "on the list")
-			b.want("192.0.2.66", "the script computed for 100ms without a pause")
+			b.want("192.0.2.66", "the script computed for 400ms without a pause")
 		})
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // State is new after a restart, and the script is the one that was loaded, whatever became of its file.
 func TestRestartIsTheSame(t *testing.T) {
-	b := load(t, Options{RunLimit: 100 * time.Millisecond}, `
+	b := load(t, Options{RunLimit: shortRun}, `
 		let calls = 0;
 		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
 			while (socket.remoteAddress === '::ffff:192.0.2.66');
@@ -17,15 +17,15 @@ func TestRestartIsTheSame(t *testing.T) {
 	b.want("192.0.2.1", "call 1")
 	b.want("192.0.2.1", "call 2")
 	write(t, b.path, "not JavaScript")
-	b.want("192.0.2.66", "the script computed for 100ms without a pause")
+	b.want("192.0.2.66", "the script computed for 400ms without a pause")
 	b.want("192.0.2.1", "call 1")
-	b.want("192.0.2.66", "the script computed for 100ms without a pause")
+	b.want("192.0.2.66", "the script computed for 400ms without a pause")
 	b.want("192.0.2.1", "call 1")
 }
 
 // When it cannot be started anew, everybody is blocked until it can.
 func TestRestartFails(t *testing.T) {
-	b := load(t, Options{RunLimit: 50 * time.Millisecond}, `
+	b := load(t, Options{RunLimit: shortRun}, `
 		const fs = require('fs');
 		if (fs.existsSync(__dirname + '/broken')) throw new Error('broken');
 		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
@@ -33,7 +33,7 @@ func TestRestartFails(t *testing.T) {
 			next();
 		});`)
 	write(t, strings.TrimSuffix(b.path, "balancer.js")+"broken", "")
-	b.want("192.0.2.66", "the script computed for 50ms without a pause")
+	b.want("192.0.2.66", "the script computed for 400ms without a pause")
 	b.want("192.0.2.1", "the script is down: FILE:3:51: broken")
 	b.log.await(t, "all clients are blocked")
 }
@@ -55,7 +55,7 @@ func TestPreparedFirst(t *testing.T) {
 			}));`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := tryLoad(t, Options{RunLimit: 100 * time.Millisecond}, map[string]string{"list.json": `["::ffff:192.0.2.7"]`, "balancer.js": `
+			b, err := tryLoad(t, Options{RunLimit: shortRun}, map[string]string{"list.json": `["::ffff:192.0.2.7"]`, "balancer.js": `
 				const fs = require('fs');
 				const read = (use) => fs.stat(__dirname, () => fs.readFile(__dirname + '/list.json', (error, text) => use(JSON.parse(text))));` + script})
 			if err != nil {
@@ -68,7 +68,7 @@ func TestPreparedFirst(t *testing.T) {
 				b.log.await(t, "starts anew")
 				b.log.clear()
 				b.want("192.0.2.7", "on the list")
-				if got, want := <-stopped, "the script computed for 100ms without a pause"; got != want {
+				if got, want := <-stopped, "the script computed for 400ms without a pause"; got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 			}

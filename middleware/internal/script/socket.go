@@ -58,7 +58,7 @@ func (e *engine) closeSocket(d *decision) {
 	if c == nil || c.engine != e {
 		return
 	}
-	delete(e.guests, c)
+	delete(e.watched, c)
 	e.setTimer(c, nil)
 	if !hasListeners(c.socket) {
 		_ = c.socket.Set("destroyed", true)
@@ -85,7 +85,7 @@ func (e *engine) listens(call goja.FunctionCall) goja.Value {
 // follow has the script told when a client that was let in leaves.
 func (e *engine) follow(c *chain) {
 	if d := c.decision; d.client.OnEnd != nil {
-		e.guests[c] = d.client.OnEnd(func() { e.post(nil, func() { e.closeSocket(d) }) })
+		e.watched[c] = d.client.OnEnd(func() { e.post(nil, func() { e.closeSocket(d) }) })
 	}
 }
 
@@ -124,7 +124,7 @@ func (e *engine) kick(c *chain) bool {
 	if c.decision.client.Kick == nil {
 		return false
 	}
-	if stop := e.guests[c]; stop != nil {
+	if stop := e.watched[c]; stop != nil {
 		stop()
 	}
 	c.decision.client.Kick()
