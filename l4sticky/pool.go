@@ -35,11 +35,11 @@ type pool struct {
 	sessions *sessionTable
 	registry *target.Registry
 	open     atomic.Int64  // connections that hold the pool
-	emptied  chan struct{} // gets a value when the last of them is done
+	emptied  chan struct{} // receives a value when the last of them has ended
 
 	mu       sync.Mutex
 	variants []*variant    // one for each config that has the pool, the newest last
-	grace    time.Duration // of the last config that had it, when none has
+	grace    time.Duration // of the last config that had the pool, once no config has it
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -51,14 +51,14 @@ func newPool(name string) (caddy.Destructor, error) {
 	}, nil
 }
 
-// Destruct forgets what the pool knows, since nothing uses it any more.
+// Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
 func (p *pool) Destruct() error {
 	p.sessions.Clear()
 	return nil
 }
 
-// enter keeps the pool for an open connection, even when no config uses it any more; leave ends that. It returns how
-// many there are.
+// enter counts an open connection and returns how many there are. The pool outlives its configs until every connection
+// has called leave.
 func (p *pool) enter() int64 {
 	open := p.open.Add(1)
 	if open == 1 {
@@ -77,36 +77,36 @@ func (p *pool) leave() {
 	}
 }
 
-// A variant is what one config makes of a pool. The handlers of that config share it. It never
-// changes, so that a connection is handled by one set of rules while configs come and go.
+// A variant is a pool with the settings of one config. The handlers of that config share it. Its settings never
+// change, so a connection keeps the settings under which it came while configs come and go.
 type variant struct {
 	*pool
-	run          *run                 // of the config
-	config       *prometheus.Registry // identifies the config
-	users        int                  // guarded by the pool's lock
+	run          *run
+	config       *prometheus.Registry // identifies the config, since each has its own
+	users        int                  // handlers that have joined; guarded by the pool's lock
 	grace        time.Duration        // the longest of the handlers'; guarded by the pool's lock
 	settings     settings
 	targets      *target.Set
 	deactivation time.Duration
 }
 
-// settings are all that the handlers of one config must agree on for a pool.
+// settings are what all handlers of a pool must have in common within one config.
 type settings struct {
 	upstreams []target.Config
 	options   Options
 }
 
-// join makes a handler of the config that is being provisioned a user of its pool. The configs that
-// run are not touched by it.
+// join adds a handler of the config that is being provisioned to its pool. Running configs are not affected. The handler
+// must call quit when it is cleaned up.
 func join(ctx caddy.Context, options Options, upstreams []target.Config) (*variant, error) {
 	if len(upstreams) == 0 {
 		return nil, fmt.Errorf("no upstreams are given; at least one is needed")
 	}
-	if err := refuseDuplicates(options, upstreams); err != nil {
+	placement := target.PlacementNamed(options.Placement)
+	if err := checkDuplicates(placement, upstreams); err != nil {
 		return nil, err
 	}
-	if options.Placement != PlacementLegacy {
-		// Their order makes no difference, so two handlers need not have the same.
+	if !placement.Ordered { // two handlers need not have the same order
 		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
 			return strings.Compare(a.Address.String(), b.Address.String())
 		})
@@ -115,7 +115,6 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 	if err != nil {
 		return nil, err
 	}
-	// Every config has a metrics registry of its own, all through its modules.
 	v, err := value.(*pool).join(ctx, settings{upstreams, options})
 	if err != nil {
 		_, _ = pools.Delete(options.Pool)
@@ -129,7 +128,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
 	defer p.mu.Unlock()
 	for _, v := range p.variants {
 		if v.config == config {
-			if err := v.settings.agree(s); err != nil {
+			if err := v.settings.checkAgreement(s); err != nil {
 				return nil, fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", p.name, err)
 			}
 			v.users++
@@ -143,7 +142,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
 		config:       config,
 		users:        1,
 		settings:     s,
-		targets:      target.NewSet(p.registry, placements[s.options.Placement], s.upstreams),
+		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), s.upstreams),
 		deactivation: time.Duration(s.options.DeactivationDuration),
 	}
 	p.variants = append(p.variants, v)
@@ -153,15 +152,15 @@ func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
 	return v, nil
 }
 
-// extendGrace lets the pool's connections have a grace period of at least that when Caddy exits.
+// extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
 func (v *variant) extendGrace(grace time.Duration) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.grace = max(v.grace, grace)
 }
 
-// quit takes back one join. When the last handler of a config has quit, the newest config that remains
-// rules the sessions: the new one after a reload, the old one after a reload that failed.
+// quit undoes one join. When the last handler of a config has quit, the limits of the sessions become those of the
+// newest config that remains: the new one after a reload, the old one after a reload that failed.
 func (v *variant) quit() {
 	if caddy.Exiting() {
 		exitBegan()
@@ -173,7 +172,7 @@ func (v *variant) quit() {
 	}
 }
 
-// remove takes a user from a variant and reports whether it was the last one.
+// remove takes one handler from a variant and reports whether it was the last one.
 func (p *pool) remove(v *variant) (last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,32 +189,20 @@ func (p *pool) remove(v *variant) (last bool) {
 	return true
 }
 
+// unsyncedApply sets the limits of the sessions. The lock must be held.
 func (p *pool) unsyncedApply(v *variant) {
 	p.sessions.SetLimits(time.Duration(v.settings.options.SessionExpiry), v.settings.options.MaxSessions)
 }
 
-// agree is an error that names what differs between two handlers of a config that share a pool.
-func (s settings) agree(other settings) error {
-	a, b := s.options, other.options
-	switch {
-	case !slices.Equal(s.upstreams, other.upstreams):
+// checkAgreement returns an error that names what differs between two handlers of a config that share a pool.
+func (s settings) checkAgreement(other settings) error {
+	if !slices.Equal(s.upstreams, other.upstreams) {
 		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
-	case a.SessionExpiry != b.SessionExpiry:
-		return differ("session_expiry", time.Duration(a.SessionExpiry), time.Duration(b.SessionExpiry))
-	case a.DeactivationDuration != b.DeactivationDuration:
-		return differ("deactivation_duration", time.Duration(a.DeactivationDuration), time.Duration(b.DeactivationDuration))
-	case a.Placement != b.Placement:
-		return differ("placement", a.Placement, b.Placement)
-	case *a.ClientPrefix != *b.ClientPrefix:
-		return differ("client_prefix", *a.ClientPrefix, *b.ClientPrefix)
-	case a.MaxSessions != b.MaxSessions:
-		return differ("max_sessions", a.MaxSessions, b.MaxSessions)
+	}
+	if err := s.options.table().CheckSame(other.options.table()); err != nil {
+		return fmt.Errorf("two handlers have %w", err)
 	}
 	return nil
-}
-
-func differ(option string, a, b any) error {
-	return fmt.Errorf("two handlers have a different %s (%v and %v)", option, a, b)
 }
 
 // describe lists upstreams for an error.
@@ -239,14 +226,13 @@ func describe(upstreams []target.Config) string {
 	return text
 }
 
-// refuseDuplicates is an error if an address comes twice, which is a mistake unless its place in the list
-// counts.
-func refuseDuplicates(options Options, upstreams []target.Config) error {
+// checkDuplicates returns an error if an address comes twice, which is a mistake unless the placement makes use of it.
+func checkDuplicates(placement *target.Placement, upstreams []target.Config) error {
 	seen := make(map[target.Address]target.Config)
 	for _, u := range upstreams {
 		first, twice := seen[u.Address]
 		switch {
-		case twice && options.Placement != PlacementLegacy:
+		case twice && !placement.Duplicates:
 			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
 		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
 			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)

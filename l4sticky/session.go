@@ -99,7 +99,7 @@ func (s *SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("sticky_session: unexpected argument '%s'; it has no options", d.Val())
 	}
-	return parse.NoBlock(d, "sticky_session")
+	return parse.Options{}.ReadBlock(d, "sticky_session")
 }
 
 type holdKey struct{}

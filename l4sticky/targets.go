@@ -26,18 +26,18 @@ func (*Targets) CaddyModule() caddy.ModuleInfo {
 }
 
 // IsActive reports whether new connections may go to the pool's target with the address, which is `host:port` as in a
-// config. A target that the pool doesn't have is not active. It is an error if there is no such pool.
+// config. A target that the pool doesn't have is not active. It returns an error if there is no such pool.
 func (*Targets) IsActive(pool, address string) (bool, error) {
 	_, m, err := findTarget(pool, address)
 	return m != nil && m.Active(), err
 }
 
-// errDeactivated is the reason that the log has for it.
+// errDeactivated is the reason in the log.
 var errDeactivated = errors.New("deactivated on request")
 
 // Deactivate keeps new connections away from the pool's target with the address for the pool's
-// `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It is an error if there is no such
-// pool, or no such target in it.
+// `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It returns an error if
+// there is no such pool, or no such target in it.
 func (*Targets) Deactivate(pool, address string) error {
 	v, m, err := findTarget(pool, address)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
-// client returns the address by which a connection's client is known, which is not valid for a peer
-// without an IP address, on a Unix socket.
+// client returns the address by which a connection's client is known. It returns an invalid one for a peer without an
+// IP address, on a Unix socket.
 func (v *variant) client(remote net.Addr) netip.Addr {
 	client := clientip.Of(remote)
 	bits := v.settings.options.ClientPrefix.IPv6
@@ -28,17 +28,17 @@ func (v *variant) client(remote net.Addr) netip.Addr {
 	return prefix.Addr()
 }
 
-// acquire returns the client's session for one connection, if it has not limit of them already; 0 is no limit. The
-// pool's sessions take it back.
+// acquire returns the client's session for one more connection, or false if the client has as many as the limit allows;
+// zero means no limit. The caller must give the session back to v.sessions.Release.
 func (v *variant) acquire(client netip.Addr, limit int) (*clientSession, bool) {
-	if v.settings.options.Placement == PlacementRandom || !client.IsValid() {
+	if !v.targets.Placement().Sticky || !client.IsValid() {
 		return v.sessions.Detached(), true
 	}
 	return v.sessions.AcquireWithin(client, limit)
 }
 
-// settle returns the target that the client's connections agree on, after moving the session if its
-// target is not usable for this one. It returns nil if no target is usable.
+// settle returns the session's target. If that is not usable for this connection, it moves the session to one that is,
+// and returns nil if there is none. Connections of a client that settle at the same time get the same target.
 func (v *variant) settle(s *clientSession, client netip.Addr, usable func(*target.Member) bool) *target.Member {
 	agreed := v.sessions.Settle(s,
 		func(t *target.Target) bool {
@@ -61,7 +61,7 @@ func (v *variant) move(s *clientSession, m *target.Member) {
 		func() *target.Target { return m.Target })
 }
 
-// deactivate keeps new connections away from the target for a while, and has the log tell why.
+// deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
 func (v *variant) deactivate(m *target.Member, logger *zap.Logger, reason error) {
 	if m.Deactivate(v.deactivation) {
 		logger.Warn("upstream deactivated",

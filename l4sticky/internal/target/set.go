@@ -75,7 +75,7 @@ func (m *Member) Full() bool {
 // A Set is the targets of one config with their settings. It never changes.
 type Set struct {
 	registry  *Registry
-	placement Placement
+	placement *Placement
 	members   []*Member // each target once, in the order of the config
 	entries   []entry   // what placement chooses from, in the order of the config
 	byTarget  map[*Target]*Member
@@ -91,7 +91,7 @@ type entry struct {
 // NewSet returns a set of the registry's targets. An address that comes more than once has the settings
 // of its first, and the weights of all, each at its place. Close must be called when the set is not
 // used any more.
-func NewSet(r *Registry, placement Placement, configs []Config) *Set {
+func NewSet(r *Registry, placement *Placement, configs []Config) *Set {
 	s := &Set{registry: r, placement: placement, byTarget: make(map[*Target]*Member), even: true}
 	for _, c := range configs {
 		i := slices.IndexFunc(s.members, func(m *Member) bool { return m.Config.Address == c.Address })
@@ -109,6 +109,9 @@ func NewSet(r *Registry, placement Placement, configs []Config) *Set {
 
 // Close gives the targets back to the registry. The set must not be closed twice.
 func (s *Set) Close() { s.registry.release(s.members) }
+
+// Placement returns the way in which the set places clients.
+func (s *Set) Placement() *Placement { return s.placement }
 
 // Members returns the set's targets in the order of the config. The slice must not be changed.
 func (s *Set) Members() []*Member { return s.members }
