@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
@@ -16,10 +17,12 @@ import (
 const (
 	defaultDialTimeout   = 3 * time.Second
 	defaultFailoverDelay = 300 * time.Millisecond
+)
 
-	// What Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_USER_TIMEOUT.
-	maxKeepAlive   = 32767 * time.Second
-	maxUserTimeout = math.MaxInt32 * time.Millisecond
+// What Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_USER_TIMEOUT.
+var (
+	inKeepAlive   = parse.Between(caddy.Duration(time.Second), caddy.Duration(32767*time.Second))
+	inUserTimeout = parse.Between(caddy.Duration(time.Millisecond), caddy.Duration(math.MaxInt32*time.Millisecond))
 )
 
 // ppVersions are the versions of the PROXY protocol, from 1 on.
@@ -32,12 +35,12 @@ func (h *Handler) table() parse.Options {
 		parse.Int("max_connections", &h.MaxConnections, 0),
 		parse.Int("max_connections_per_client", &h.MaxConnectionsPerClient, 0),
 		parse.Duration("dial_timeout", &h.DialTimeout, defaultDialTimeout),
-		parse.Duration("failover_delay", &h.FailoverDelay, defaultFailoverDelay, parse.Off(-1)),
-		parse.Duration("idle_timeout", &h.IdleTimeout, 0, parse.Off(0)),
-		parse.Duration("half_close_timeout", &h.HalfCloseTimeout, 0, parse.Off(0)),
-		parse.Duration("keepalive", &h.KeepAlive, keepAlive.Idle, parse.Between(time.Second, maxKeepAlive), parse.Off(-1)),
-		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, parse.Between(time.Second, maxKeepAlive)),
-		parse.Duration("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, parse.Between(time.Millisecond, maxUserTimeout), parse.Off(-1)),
+		parse.DurationOrOff("failover_delay", &h.FailoverDelay, defaultFailoverDelay, -1),
+		parse.DurationOrOff("idle_timeout", &h.IdleTimeout, 0, 0),
+		parse.DurationOrOff("half_close_timeout", &h.HalfCloseTimeout, 0, 0),
+		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
+		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
+		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),

@@ -8,8 +8,8 @@ import (
 )
 
 func TestSyntaxNamesAllOptions(t *testing.T) {
-	parsetest.CheckSyntax(t, "handler.go", "Handler.UnmarshalCaddyfile", new(Handler).table())
-	parsetest.CheckSyntax(t, "upstream.go", "Upstream.UnmarshalCaddyfile", new(Upstream).table(new(int)))
-	parsetest.CheckSyntax(t, "policy.go", "SelectionPolicy.UnmarshalCaddyfile", new(SelectionPolicy).table())
-	parsetest.CheckSyntax(t, "session.go", "SessionHandler.UnmarshalCaddyfile", parse.Options{})
+	parsetest.CheckSyntax(t, "handler.go", "(h *Handler) UnmarshalCaddyfile", new(Handler).table())
+	parsetest.CheckSyntax(t, "upstream.go", "(u *Upstream) UnmarshalCaddyfile", new(Upstream).table(new(int)))
+	parsetest.CheckSyntax(t, "policy.go", "(p *SelectionPolicy) UnmarshalCaddyfile", new(SelectionPolicy).table())
+	parsetest.CheckSyntax(t, "session.go", "(s *SessionHandler) UnmarshalCaddyfile", parse.Options{})
 }

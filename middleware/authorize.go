@@ -73,7 +73,7 @@ func (*Authorize) CaddyModule() caddy.ModuleInfo {
 // table returns the options beside the URL.
 func (a *Authorize) table() parse.Options {
 	return parse.Options{
-		parse.String("socket", &a.Socket, ""),
+		parse.String("socket", &a.Socket, "", checkSocket),
 		parse.Duration("timeout", &a.Timeout, defaultQuestionTimeout),
 		parse.Enum("on_error", &a.OnError, onErrorDeny, onErrorAllow, onErrorDeny),
 		parse.Duration("cache_ttl", &a.CacheTTL, defaultCacheTTL),
@@ -109,10 +109,14 @@ func (a *Authorize) setDefaults() error {
 	if u, err := url.Parse(a.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("url: '%s' is not an http or https URL such as http://localhost:9000/authorize", a.URL)
 	}
-	if strings.HasPrefix(a.Socket, "unix/") {
-		return fmt.Errorf("socket: '%s' is not a path; leave 'unix/' out", a.Socket)
-	}
 	return a.table().SetDefaults()
+}
+
+func checkSocket(path string) error {
+	if strings.HasPrefix(path, "unix/") {
+		return fmt.Errorf("'%s' is not a path; leave 'unix/' out", path)
+	}
+	return nil
 }
 
 // Decide asks the service, or remembers what it said.

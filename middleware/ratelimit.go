@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -64,7 +63,7 @@ func (*RateLimit) CaddyModule() caddy.ModuleInfo {
 // table returns the rate limit's options.
 func (r *RateLimit) table() parse.Options {
 	return parse.Options{
-		parse.Int("connections", &r.Connections, 0, parse.Between(1, maxTokens)),
+		parse.Int("connections", &r.Connections, 0, parse.Required[int](", and at least 1"), parse.Between(1, maxTokens)),
 		parse.Duration("window", &r.Window, defaultWindow),
 		parse.Int("burst", &r.Burst, r.Connections, parse.Between(1, maxTokens)),
 		parse.Prefix("client_prefix", &r.ClientPrefix, 32, 64),
@@ -91,12 +90,7 @@ func (r *RateLimit) Provision(ctx caddy.Context) (err error) {
 }
 
 // setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds.
-func (r *RateLimit) setDefaults() error {
-	if r.Connections == 0 {
-		return errors.New("connections: must be given, and at least 1")
-	}
-	return r.table().SetDefaults()
-}
+func (r *RateLimit) setDefaults() error { return r.table().SetDefaults() }
 
 // Decide takes a token from the client's bucket. Clients without an IP address, on a Unix socket, have one bucket.
 func (r *RateLimit) Decide(_ context.Context, client *Client) error {

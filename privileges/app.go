@@ -1,7 +1,6 @@
 package privileges
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -37,13 +36,13 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 
 // table returns the app's options.
 func (a *App) table() parse.Options {
-	return parse.Options{parse.String("user", &a.User, "")}
+	return parse.Options{parse.String("user", &a.User, "", parse.Required[string](""))}
 }
 
 // Provision checks that Caddy runs as the user.
 func (a *App) Provision(caddy.Context) error {
-	if a.User == "" {
-		return errors.New("user: must be given")
+	if err := a.table().SetDefaults(); err != nil {
+		return err
 	}
 	user, err := Lookup(a.User)
 	if err == nil {

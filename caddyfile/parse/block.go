@@ -3,7 +3,6 @@ package parse
 import (
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/agnivade/levenshtein"
@@ -39,7 +38,7 @@ func (o *Option) read(d *caddyfile.Dispenser, module string) error {
 	}
 	args := d.RemainingArgs()
 	if len(args) != o.args {
-		return d.Errf("%s: option '%s' takes %s, got %d: '%s'", module, o.name, count(o.args), len(args), strings.Join(args, " "))
+		return d.Errf("%s: option '%s' takes %s, got %d: '%s'", module, o.name, counts[o.args], len(args), strings.Join(args, " "))
 	}
 	if inner := d.Nesting(); d.NextBlock(inner) {
 		return d.Errf("%s: option '%s' takes no block", module, o.name)
@@ -50,15 +49,8 @@ func (o *Option) read(d *caddyfile.Dispenser, module string) error {
 	return nil
 }
 
-func count(args int) string {
-	switch args {
-	case 0:
-		return "no argument"
-	case 1:
-		return "one argument"
-	}
-	return strconv.Itoa(args) + " arguments"
-}
+// counts are the numbers of arguments that options take.
+var counts = [...]string{"no argument", "one argument", "2 arguments"}
 
 // Suggest returns `: did you mean "x"?` for the known name that is closest to a mistyped one, or
 // nothing when none is close.

@@ -4,7 +4,7 @@
 //		return parse.Options{
 //			parse.Duration("timeout", &m.Timeout, 10*time.Second),
 //			parse.Int("max_clients", &m.MaxClients, 0, parse.Between(1, 1000)),
-//			parse.Duration("keepalive", &m.KeepAlive, 15*time.Second, parse.Off(-1)),
+//			parse.DurationOrOff("keepalive", &m.KeepAlive, 15*time.Second, -1),
 //		}
 //	}
 //

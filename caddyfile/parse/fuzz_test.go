@@ -42,7 +42,7 @@ func FuzzBlock(f *testing.F) {
 		}
 		err = Options{
 			Duration("duration", &b.duration, 0),
-			Duration("limit", &b.limit, 0, Off(-1)),
+			DurationOrOff("limit", &b.limit, 0, -1),
 			Int("number", &b.number, 0),
 			Enum("word", &b.word, "", "one", "two"),
 			String("text", &b.text, ""),

@@ -20,66 +20,86 @@ const MaxDuration = 100 * 365 * 24 * time.Hour
 // float64 before a module sees them, and that keeps no greater ones.
 const MaxInt = 1 << 53
 
-// A Limit says more about the values that a Duration or an Int may have.
-type Limit func(*limits)
-
-type limits struct {
-	least, most int64 // no bounds if most is zero
-	off         *int64
-}
-
-func limited(by []Limit) (l limits) {
-	for _, limit := range by {
-		limit(&l)
-	}
-	return l
-}
-
-// Between allows values from least to most. It is checked together with the default, not while a Caddyfile is read.
-func Between[T ~int | ~int64](least, most T) Limit {
-	return func(l *limits) { l.least, l.most = int64(least), int64(most) }
-}
-
-// Off allows the word off for a Duration in a Caddyfile, which stores the value. If that is negative, every negative
-// value in JSON means off, too.
-func Off(stored int64) Limit {
-	return func(l *limits) { l.off = &stored }
-}
-
-func (l *limits) check(value int64, show func(int64) any) error {
-	if l.most > 0 && (value < l.least || value > l.most) {
-		return fmt.Errorf("%v is not from %v to %v", show(value), show(l.least), show(l.most))
-	}
-	return nil
-}
-
-// Duration is an option with one duration above zero, such as 30s, 1m30s or 2d, up to MaxDuration. The preset is its default.
-func Duration(name string, field *caddy.Duration, preset time.Duration, by ...Limit) Option {
-	l := limited(by)
+// one returns an option with one argument in a Caddyfile. The checks are for what the field holds, be it the preset.
+func one[T comparable](name string, field *T, preset T, parse func(arg string) (T, error), checks ...func(T) error) Option {
 	return Option{
-		name: name, args: 1, duration: true,
+		name: name,
+		args: 1,
 		set: func(args []string) (err error) {
-			if l.off != nil && args[0] == "off" {
-				*field = caddy.Duration(*l.off)
-				return nil
-			}
-			*field, err = parseDuration(args[0])
+			*field, err = parse(args[0])
 			return err
 		},
 		complete: func() error {
-			switch value := time.Duration(*field); {
-			case value < 0 && l.off != nil && *l.off < 0:
-				return nil
-			case value < 0:
-				return fmt.Errorf("%v is negative", value)
-			case value > MaxDuration:
-				return fmt.Errorf("%v is above %v (100 years)", value, MaxDuration)
+			*field = cmp.Or(*field, preset)
+			for _, check := range checks {
+				if err := check(*field); err != nil {
+					return err
+				}
 			}
-			*field = cmp.Or(*field, caddy.Duration(preset))
-			return l.check(int64(*field), func(n int64) any { return time.Duration(n) })
+			return nil
 		},
-		value: func() any { return time.Duration(*field) },
+		value: func() any { return *field },
 	}
+}
+
+// Between allows values from least to most for an Int or a Duration. It is checked with the defaults, not while a
+// Caddyfile is read.
+func Between[T int | caddy.Duration](least, most T) func(T) error {
+	return func(value T) error {
+		if value < least || value > most {
+			return fmt.Errorf("%v is not from %v to %v", show(value), show(least), show(most))
+		}
+		return nil
+	}
+}
+
+// Required refuses an option that is not given and has no default. The hint goes on with the sentence.
+func Required[T comparable](hint string) func(T) error {
+	return func(value T) error {
+		if value == *new(T) {
+			return errors.New("must be given" + hint)
+		}
+		return nil
+	}
+}
+
+// Duration is an option with one duration above zero, such as 30s, 1m30s or 2d, up to MaxDuration. The preset is its
+// default.
+func Duration(name string, field *caddy.Duration, preset time.Duration, checks ...func(caddy.Duration) error) Option {
+	o := one(name, field, caddy.Duration(preset), parseDuration, slices.Insert(checks, 0, checkDuration)...)
+	o.duration = true
+	return o
+}
+
+// DurationOrOff is a Duration that may be the word off in a Caddyfile, which stores a value of its own. If that is
+// negative, every negative value means off.
+func DurationOrOff(name string, field *caddy.Duration, preset time.Duration, off caddy.Duration, checks ...func(caddy.Duration) error) Option {
+	o := Duration(name, field, preset, checks...)
+	set, complete := o.set, o.complete
+	o.set = func(args []string) error {
+		if args[0] == "off" {
+			*field = off
+			return nil
+		}
+		return set(args)
+	}
+	o.complete = func() error {
+		if off < 0 && *field < 0 {
+			return nil
+		}
+		return complete()
+	}
+	return o
+}
+
+func checkDuration(d caddy.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("%v is negative", time.Duration(d))
+	}
+	if time.Duration(d) > MaxDuration {
+		return fmt.Errorf("%v is above %v (100 years)", time.Duration(d), MaxDuration)
+	}
+	return nil
 }
 
 func parseDuration(arg string) (caddy.Duration, error) {
@@ -95,24 +115,20 @@ func parseDuration(arg string) (caddy.Duration, error) {
 	return caddy.Duration(value), nil
 }
 
-// Int is an option with one whole number, which is from 1 to MaxInt in a Caddyfile. The preset is its default.
-func Int(name string, field *int, preset int, by ...Limit) Option {
-	l := limited(by)
-	return Option{
-		name: name, args: 1,
-		set: func(args []string) (err error) {
-			*field, err = parseInt(args[0])
-			return err
-		},
-		complete: func() error {
-			*field = cmp.Or(*field, preset)
-			if l.most == 0 && *field < 0 {
-				return fmt.Errorf("%d is negative", *field)
-			}
-			return l.check(int64(*field), func(n int64) any { return n })
-		},
-		value: func() any { return *field },
+// Int is an option with one whole number, which is from 1 to MaxInt in a Caddyfile. The preset is its default. Without
+// checks it may be anything but negative.
+func Int(name string, field *int, preset int, checks ...func(int) error) Option {
+	if len(checks) == 0 {
+		checks = append(checks, checkNatural)
 	}
+	return one(name, field, preset, parseInt, checks...)
+}
+
+func checkNatural(n int) error {
+	if n < 0 {
+		return fmt.Errorf("%d is negative", n)
+	}
+	return nil
 }
 
 func parseInt(arg string) (int, error) {
@@ -131,37 +147,24 @@ func parseInt(arg string) (int, error) {
 }
 
 // String is an option with one argument that may be anything but empty. The preset is its default.
-func String(name string, field *string, preset string) Option {
-	return Option{
-		name: name, args: 1,
-		set: func(args []string) error {
-			if *field = args[0]; *field == "" {
-				return errors.New("'' is empty")
-			}
-			return nil
-		},
-		complete: func() error {
-			*field = cmp.Or(*field, preset)
-			return nil
-		},
-		value: func() any { return *field },
-	}
+func String(name string, field *string, preset string, checks ...func(string) error) Option {
+	return one(name, field, preset, func(arg string) (string, error) {
+		if arg == "" {
+			return "", errors.New("'' is empty")
+		}
+		return arg, nil
+	}, checks...)
 }
 
-// Enum is an option with one of the words allowed. The preset is its default; if that is empty, so may be the option.
+// Enum is an option with one of the words allowed. The preset is its default, which may be empty.
 func Enum(name string, field *string, preset string, allowed ...string) Option {
-	o := String(name, field, preset)
-	o.set = func(args []string) error {
-		*field = args[0]
-		return checkOneOf(*field, allowed...)
-	}
-	o.complete = func() error {
-		if *field = cmp.Or(*field, preset); *field == "" {
+	parse := func(arg string) (string, error) { return arg, checkOneOf(arg, allowed...) }
+	return one(name, field, preset, parse, func(value string) error {
+		if value == "" {
 			return nil
 		}
-		return checkOneOf(*field, allowed...)
-	}
-	return o
+		return checkOneOf(value, allowed...)
+	})
 }
 
 func checkOneOf(value string, allowed ...string) error {
@@ -171,31 +174,30 @@ func checkOneOf(value string, allowed ...string) error {
 	return fmt.Errorf("'%s' is not one of %s", value, strings.Join(allowed, ", "))
 }
 
-// Flag is an option without arguments in a Caddyfile, where its name alone means true. Its default is false.
-func Flag(name string, field *bool) Option {
-	return Option{
-		name: name,
-		set: func([]string) error {
-			*field = true
-			return nil
-		},
-		value: func() any { return *field },
-	}
-}
-
 // OnOff is an option with the word on or off in a Caddyfile. Its default is off.
 func OnOff(name string, field *bool) Option {
-	o := Flag(name, field)
-	o.args = 1
-	o.set = func(args []string) error {
-		*field = args[0] == "on"
-		return checkOneOf(args[0], "on", "off")
+	parse := func(arg string) (bool, error) { return arg == "on", checkOneOf(arg, "on", "off") }
+	return one(name, field, false, parse)
+}
+
+// Flag is an option without arguments in a Caddyfile, where its name alone means true. Its default is false.
+func Flag(name string, field *bool) Option {
+	o := OnOff(name, field)
+	o.args = 0
+	o.set = func([]string) error {
+		*field = true
+		return nil
 	}
 	return o
 }
 
 // Blocks is an option that a Caddyfile may have several times. It is read from its name on, with a block of its own if
-// it has one. Its defaults and bounds are not the table's to know.
+// it has one. The table knows neither its defaults nor its bounds.
 func Blocks(name string, read func(d *caddyfile.Dispenser) error) Option {
-	return Option{name: name, block: read}
+	return Option{
+		name:     name,
+		block:    read,
+		complete: func() error { return nil },
+		value:    func() any { return nil },
+	}
 }

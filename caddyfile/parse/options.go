@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -24,9 +25,9 @@ type Option struct {
 	block func(d *caddyfile.Dispenser) error
 	// duration means that the field is a caddy.Duration.
 	duration bool
-	// complete, if not nil, puts the default where nothing is set and checks the bounds.
+	// complete puts the default where nothing is set and checks the bounds.
 	complete func() error
-	// value, if not nil, returns what the field holds.
+	// value returns what the field holds.
 	value func() any
 }
 
@@ -61,9 +62,6 @@ func (o Options) ReadJSON(data []byte, module any) error {
 // SetDefaults puts the default where an option is not set, and returns an error if a value is out of its bounds.
 func (o Options) SetDefaults() error {
 	for _, option := range o {
-		if option.complete == nil {
-			continue
-		}
 		if err := option.complete(); err != nil {
 			return fmt.Errorf("%s: %w", option.name, err)
 		}
@@ -74,12 +72,17 @@ func (o Options) SetDefaults() error {
 // CheckSame returns an error that names the first option whose value differs in the same table of another module.
 func (o Options) CheckSame(other Options) error {
 	for i, option := range o {
-		if option.value == nil {
-			continue
-		}
 		if a, b := option.value(), other[i].value(); a != b {
-			return fmt.Errorf("a different %s (%v and %v)", option.name, a, b)
+			return fmt.Errorf("a different %s (%v and %v)", option.name, show(a), show(b))
 		}
 	}
 	return nil
+}
+
+// show returns a value as it is to be printed.
+func show(value any) any {
+	if d, ok := value.(caddy.Duration); ok {
+		return time.Duration(d)
+	}
+	return value
 }

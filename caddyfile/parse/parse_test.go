@@ -137,8 +137,8 @@ type settings struct {
 func (s *settings) table() Options {
 	return Options{
 		Duration("plain", &s.plain, time.Minute),
-		Duration("bounded", &s.bounded, 2*time.Second, Between(time.Second, time.Hour)),
-		Duration("off", &s.off, time.Second, Off(-1), Between(time.Second, time.Hour)),
+		Duration("bounded", &s.bounded, 2*time.Second, Between[caddy.Duration](1e9, 3600e9)),
+		DurationOrOff("off", &s.off, time.Second, -1, Between[caddy.Duration](1e9, 3600e9)),
 		Int("number", &s.number, 7),
 		Int("share", &s.share, s.number, Between(1, 100)),
 		String("text", &s.text, "x"),

@@ -20,14 +20,15 @@ type ClientPrefix struct {
 // Prefix is an option with two prefix lengths, for IPv4 and IPv6, each with its default.
 func Prefix(name string, field **ClientPrefix, ipv4, ipv6 int) Option {
 	return Option{
-		name: name, args: 2,
-		set: func(args []string) (err error) {
-			p := new(ClientPrefix)
-			*field = p
-			if p.IPv4, err = parseInt(args[0]); err != nil {
+		name: name,
+		args: 2,
+		set: func(args []string) error {
+			v4, err := parseInt(args[0])
+			if err != nil {
 				return err
 			}
-			p.IPv6, err = parseInt(args[1])
+			v6, err := parseInt(args[1])
+			*field = &ClientPrefix{v4, v6}
 			return err
 		},
 		complete: func() error {
@@ -36,20 +37,16 @@ func Prefix(name string, field **ClientPrefix, ipv4, ipv6 int) Option {
 				p = ClientPrefix{cmp.Or(given.IPv4, ipv4), cmp.Or(given.IPv6, ipv6)}
 			}
 			*field = &p
-			return p.check()
+			switch {
+			case p.IPv4 < 1 || p.IPv4 > 32:
+				return fmt.Errorf("%d is not a prefix length of IPv4, which is from 1 to 32", p.IPv4)
+			case p.IPv6 < 1 || p.IPv6 > 128:
+				return fmt.Errorf("%d is not a prefix length of IPv6, which is from 1 to 128", p.IPv6)
+			}
+			return nil
 		},
 		value: func() any { return **field },
 	}
-}
-
-func (p *ClientPrefix) check() error {
-	if p.IPv4 < 1 || p.IPv4 > 32 {
-		return fmt.Errorf("%d is not a prefix length of IPv4, which is from 1 to 32", p.IPv4)
-	}
-	if p.IPv6 < 1 || p.IPv6 > 128 {
-		return fmt.Errorf("%d is not a prefix length of IPv6, which is from 1 to 128", p.IPv6)
-	}
-	return nil
 }
 
 // Client returns the address that stands for all of the client, which has no zone. It returns an invalid address for an
