@@ -132,14 +132,14 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		upstreams = append(upstreams, config)
 		h.plain = h.plain && config.Address.Network != "unix"
 	}
-	v, err := join(ctx, h.Options, upstreams)
+	c, err := join(ctx, h.Options, upstreams)
 	if err != nil {
 		return err
 	}
-	v.extendGrace(time.Duration(h.GracePeriod))
-	h.dialer = newDialer(v, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
+	c.extendGrace(time.Duration(h.GracePeriod))
+	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	if h.ReusePort {
-		reusePorts(v.config, 1)
+		reusePorts(c.config, 1)
 	}
 	return nil
 }

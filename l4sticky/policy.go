@@ -78,14 +78,14 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 			MaxConnections: max(u.MaxConnections, 0),
 		})
 	}
-	v, err := join(ctx, p.Options, upstreams)
+	c, err := join(ctx, p.Options, upstreams)
 	if err != nil {
 		return err
 	}
-	p.dialer = newDialer(v, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
+	p.dialer = newDialer(c, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
-		for _, m := range v.targets.Members() {
+		for _, m := range c.targets.Members() {
 			if _, known := p.places[m]; !known && m.Config.Address == u.Address {
 				p.places[m] = i
 			}
@@ -130,7 +130,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}()
 	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
+	held = c.last != nil && holdFrom(cx).add(p.dialer.poolConfig, session)
 	if c.last == nil {
 		return nil
 	}

@@ -86,7 +86,7 @@ type handover interface {
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
 func (h *Handler) attempt(remote net.Addr) (a *attempt) {
-	v := h.dialer.variant
+	v := h.dialer.poolConfig
 	var session *clientSession
 	defer func() {
 		if a != nil {
