@@ -58,18 +58,10 @@ func (c *poolConfig) quit() {
 // IP address, on a Unix socket.
 func (c *poolConfig) client(remote net.Addr) netip.Addr {
 	client := clientip.Of(remote)
-	bits := c.settings.options.ClientPrefix.IPv6
-	if client.Is4() {
-		bits = c.settings.options.ClientPrefix.IPv4
+	if prefix := c.settings.options.ClientPrefix; prefix.Bits(client) < client.BitLen() {
+		return prefix.Client(client)
 	}
-	if bits >= client.BitLen() {
-		return client
-	}
-	prefix, err := client.Prefix(bits)
-	if err != nil {
-		return client
-	}
-	return prefix.Addr()
+	return client // with its zone, which tells link-local addresses apart
 }
 
 // acquire returns the client's session for one more connection, or false if the client has as many as the limit allows;

@@ -49,16 +49,16 @@ func Prefix(name string, field **ClientPrefix, ipv4, ipv6 int) Option {
 	}
 }
 
+// Bits returns the length of the prefix for the address.
+func (p *ClientPrefix) Bits(ip netip.Addr) int {
+	if ip.Is4() {
+		return p.IPv4
+	}
+	return p.IPv6
+}
+
 // Client returns the address that stands for all of the client, which has no zone. It returns an invalid address for an
 // invalid one.
 func (p *ClientPrefix) Client(ip netip.Addr) netip.Addr {
-	bits := p.IPv6
-	if ip.Is4() {
-		bits = p.IPv4
-	}
-	prefix, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return prefix.Addr()
+	return netip.PrefixFrom(ip, p.Bits(ip)).Masked().Addr()
 }
