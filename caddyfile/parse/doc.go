@@ -14,10 +14,10 @@
 //	Caddyfile ── ReadBlock ──▶ module ── json.Marshal ──▶ JSON ── ReadJSON ──▶ module ── SetDefaults ──▶ CheckSame
 //
 // So every module checks arity, duplicates, types and bounds in the same way and words its errors alike: they are
-// lowercase and name the option and the value. What one option means for another, and arguments that stand beside a
-// module's name, are for the module to check.
+// lowercase and name the option and the value. The module itself checks what one option means for another, and the
+// arguments that follow its name in a Caddyfile.
 //
 // A table holds pointers to the fields of its module and nothing of its own, so it is made anew for each use. The
-// default of one option may be the value of another that has none, as it is when the table is made. A table belongs to one goroutine, as its module does while Caddy
-// loads a config. Nothing here has to be closed.
+// default of one option may be the value of another that has none, as it is when the table is made. A table belongs to
+// one goroutine, as its module does while Caddy loads a config. Nothing here has to be closed.
 package parse

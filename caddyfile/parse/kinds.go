@@ -20,7 +20,8 @@ const MaxDuration = 100 * 365 * 24 * time.Hour
 // float64 before a module sees them, and that keeps no greater ones.
 const MaxInt = 1 << 53
 
-// one returns an option with one argument in a Caddyfile. The checks are for what the field holds, be it the preset.
+// one returns an option with one argument in a Caddyfile. If the field is zero, it gets the preset, which may be zero, too.
+// Then the checks look at what it holds.
 func one[T comparable](name string, field *T, preset T, parse func(arg string) (T, error), checks ...func(T) error) Option {
 	return Option{
 		name: name,
@@ -53,7 +54,7 @@ func Between[T int | caddy.Duration](least, most T) func(T) error {
 	}
 }
 
-// Required refuses an option that is not given and has no default. The hint goes on with the sentence.
+// Required refuses an option that is not given and has no default. The error is `must be given`, and then the hint.
 func Required[T comparable](hint string) func(T) error {
 	return func(value T) error {
 		if value == *new(T) {

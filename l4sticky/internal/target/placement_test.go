@@ -160,6 +160,17 @@ func TestPlacementNeverChanges(t *testing.T) {
 	}
 }
 
+func TestPlacementNamed(t *testing.T) {
+	for i, name := range PlacementNames() {
+		if p := PlacementNamed(name); p == nil || p != placements[i] {
+			t.Errorf("%s is %v", name, p)
+		}
+	}
+	if p := PlacementNamed("nearest"); p != nil {
+		t.Errorf("an unknown placement is %v", p)
+	}
+}
+
 func TestBackupsComeLast(t *testing.T) {
 	list := ones(4)
 	list[0].Backup, list[3].Backup = true, true

@@ -9,14 +9,14 @@ import (
 // MaxWeight is the largest weight of a target.
 const MaxWeight = 65535
 
-// Config is what a set is told about a target.
+// Config holds the settings of a target in a set.
 type Config struct {
 	Address Address
 	// Weight is the target's share of the clients, from 1 to MaxWeight.
 	Weight int
-	// MaxConnections is the limit of open connections; 0 is none.
+	// MaxConnections is the largest number of open connections; zero means no limit.
 	MaxConnections int
-	// Backup keeps the target for the time when no other is usable.
+	// Backup means that the target gets clients only while no other one is usable.
 	Backup bool
 }
 
@@ -46,8 +46,8 @@ func (r *Registry) acquire(address Address) *Target {
 	return t
 }
 
-// release gives back targets. Those that no set holds are forgotten as soon as they have no
-// connections: at the latest when the next set is closed.
+// release takes the members of a closed set out of use. It also forgets every target that no set holds and that has no
+// connections; one that still has some is forgotten when another set is closed.
 func (r *Registry) release(members []*Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,7 +82,7 @@ type Set struct {
 	even      bool // all weights are the same
 }
 
-// An entry is one line of the config; the legacy placement knows a target by several.
+// An entry is one line of the config. With a placement that takes duplicates, a target may have several.
 type entry struct {
 	member *Member
 	weight int
