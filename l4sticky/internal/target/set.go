@@ -9,14 +9,14 @@ import (
 // MaxWeight is the largest weight of a target.
 const MaxWeight = 65535
 
-// Config holds the settings of a target in a set.
+// Config is a target's address with its settings in one config.
 type Config struct {
 	Address Address
 	// Weight is the target's share of the clients, from 1 to MaxWeight.
 	Weight int
-	// MaxConnections is the largest number of open connections; zero means no limit.
+	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
-	// Backup means that the target gets clients only while no other one is usable.
+	// Backup means that the target gets clients only while no other target is usable.
 	Backup bool
 }
 
