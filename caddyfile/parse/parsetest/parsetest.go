@@ -1,4 +1,3 @@
-// Package parsetest helps the tests of modules that have a table of options.
 package parsetest
 
 import (
