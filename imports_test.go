@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -18,6 +19,7 @@ var arrows = map[string][]string{
 	"build":                {},
 	"build/":               {},
 	"caddyfile/parse":      {},
+	"caddyfile/parse/":     {"caddyfile/parse"},
 	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
 	"internal/":            {"internal/"},
 	"hijack":               {"internal/"},
@@ -28,6 +30,13 @@ var arrows = map[string][]string{
 	"privileges":           {"caddyfile/parse"},
 	"integration":          {"", "internal/freeport"},
 	"integration/":         {""},
+}
+
+// testArrows tells what the tests of a package may import besides.
+var testArrows = map[string][]string{
+	"l4sticky":   {"caddyfile/parse/parsetest"},
+	"middleware": {"caddyfile/parse/parsetest"},
+	"privileges": {"caddyfile/parse/parsetest"},
 }
 
 // frameworks are what the internal packages, which are plain Go, do without.
@@ -53,8 +62,10 @@ func TestImportArrows(t *testing.T) {
 			t.Fatal(err)
 		}
 		from := strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")
-		for _, path := range append(append(p.Imports, p.TestImports...), p.XTestImports...) {
-			if to, ours := strings.CutPrefix(path, module); ours && !allowed(from, strings.TrimPrefix(to, "/")) {
+		for i, path := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			to, ours := strings.CutPrefix(path, module)
+			to = strings.TrimPrefix(to, "/")
+			if inTest := i >= len(p.Imports); ours && !allowed(arrows, from, to) && !(inTest && allowed(testArrows, from, to)) {
 				t.Errorf("%s must not import %s", from, path)
 			}
 			for _, f := range frameworks {
@@ -69,7 +80,7 @@ func TestImportArrows(t *testing.T) {
 	}
 }
 
-func allowed(from, to string) bool {
+func allowed(arrows map[string][]string, from, to string) bool {
 	if from == to {
 		return true // an external test of its own package
 	}

@@ -7,120 +7,77 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 const (
 	defaultDialTimeout   = 3 * time.Second
 	defaultFailoverDelay = 300 * time.Millisecond
+)
 
-	// What Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_USER_TIMEOUT.
-	maxKeepAlive   = 32767 * time.Second
-	maxUserTimeout = math.MaxInt32 * time.Millisecond
+// What Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_USER_TIMEOUT.
+var (
+	inKeepAlive   = parse.Between(caddy.Duration(time.Second), caddy.Duration(32767*time.Second))
+	inUserTimeout = parse.Between(caddy.Duration(time.Millisecond), caddy.Duration(math.MaxInt32*time.Millisecond))
 )
 
 // ppVersions are the versions of the PROXY protocol, from 1 on.
 var ppVersions = []string{"v1", "v2"}
 
-// setDefaults puts the default where nothing is set and refuses what makes no sense.
+// table returns the handler's options.
+func (h *Handler) table() parse.Options {
+	keepAlive := relay.DefaultKeepAlive
+	return append(h.Options.table(),
+		parse.Int("max_connections", &h.MaxConnections, 0),
+		parse.Int("max_connections_per_client", &h.MaxConnectionsPerClient, 0),
+		parse.Duration("dial_timeout", &h.DialTimeout, defaultDialTimeout),
+		parse.DurationOrOff("failover_delay", &h.FailoverDelay, defaultFailoverDelay, -1),
+		parse.DurationOrOff("idle_timeout", &h.IdleTimeout, 0, 0),
+		parse.DurationOrOff("half_close_timeout", &h.HalfCloseTimeout, 0, 0),
+		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
+		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
+		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
+		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
+		parse.Duration("grace_period", &h.GracePeriod, 0),
+		parse.OnOff("reuse_port", &h.ReusePort),
+		parse.Blocks("upstream", func(d *caddyfile.Dispenser) error {
+			u := new(Upstream)
+			h.Upstreams = append(h.Upstreams, u)
+			return u.UnmarshalCaddyfile(d)
+		}),
+	)
+}
+
+// setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds or two options
+// contradict each other. Then it derives from the options what the handler works with.
 func (h *Handler) setDefaults() error {
-	if err := h.Options.setDefaults(); err != nil {
+	if err := h.table().SetDefaults(); err != nil {
 		return err
 	}
-	if err := parse.DefaultDuration(&h.DialTimeout, "dial_timeout", defaultDialTimeout); err != nil {
-		return err
+	if h.MaxConnectionsPerClient > 0 && !target.PlacementNamed(h.Placement).Sticky {
+		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement %s, which has no sessions to count in",
+			h.MaxConnectionsPerClient, h.Placement)
 	}
-	for _, d := range []struct {
-		option *caddy.Duration
-		name   string
-	}{
-		{&h.IdleTimeout, "idle_timeout"},
-		{&h.HalfCloseTimeout, "half_close_timeout"},
-		{&h.GracePeriod, "grace_period"},
-	} {
-		if err := parse.DefaultDuration(d.option, d.name, 0); err != nil {
-			return err
-		}
-	}
-	if h.failover = h.FailoverDelay >= 0; h.failover {
-		if err := parse.DefaultDuration(&h.FailoverDelay, "failover_delay", defaultFailoverDelay); err != nil {
-			return err
-		}
-	}
+	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol)) // 0 without a header
+	h.failover = h.FailoverDelay >= 0
 	h.times = relay.Options{
 		DialTimeout: time.Duration(h.DialTimeout),
 		Late:        time.Duration(h.FailoverDelay),
 		Idle:        time.Duration(h.IdleTimeout),
 		HalfClose:   time.Duration(h.HalfCloseTimeout),
 		Own:         mayBeOwn,
+		KeepAlive: relay.KeepAlive{
+			Idle:        max(0, time.Duration(h.KeepAlive)),
+			Interval:    time.Duration(h.KeepAliveInterval),
+			UserTimeout: max(0, time.Duration(h.UserTimeout)),
+		},
 	}
 	if !h.failover {
 		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile
-	}
-	if err := h.setKeepAlive(); err != nil {
-		return err
-	}
-	if err := h.checkLimits(); err != nil {
-		return err
-	}
-	if h.ProxyProtocol == "" {
-		return nil
-	}
-	if err := parse.OneOf(h.ProxyProtocol, ppVersions...); err != nil {
-		return fmt.Errorf("proxy_protocol: %w", err)
-	}
-	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol))
-	return nil
-}
-
-// setKeepAlive puts the defaults where nothing is set and refuses what the system does not take.
-func (h *Handler) setKeepAlive() error {
-	defaults := &relay.DefaultKeepAlive
-	if h.KeepAlive >= 0 {
-		if err := parse.DefaultDuration(&h.KeepAlive, "keepalive", defaults.Idle); err != nil {
-			return err
-		}
-	}
-	if err := parse.DefaultDuration(&h.KeepAliveInterval, "keepalive_interval", defaults.Interval); err != nil {
-		return err
-	}
-	if h.UserTimeout >= 0 {
-		if err := parse.DefaultDuration(&h.UserTimeout, "user_timeout", defaults.UserTimeout); err != nil {
-			return err
-		}
-	}
-	for _, d := range []struct {
-		name       string
-		value      caddy.Duration
-		least, max time.Duration
-	}{
-		{"keepalive", h.KeepAlive, time.Second, maxKeepAlive},
-		{"keepalive_interval", h.KeepAliveInterval, time.Second, maxKeepAlive},
-		{"user_timeout", h.UserTimeout, time.Millisecond, maxUserTimeout},
-	} {
-		if value := time.Duration(d.value); value >= 0 && (value < d.least || value > d.max) {
-			return fmt.Errorf("%s: %v is not from %v to %v", d.name, value, d.least, d.max)
-		}
-	}
-	h.times.KeepAlive = relay.KeepAlive{
-		Idle:        max(0, time.Duration(h.KeepAlive)),
-		Interval:    time.Duration(h.KeepAliveInterval),
-		UserTimeout: max(0, time.Duration(h.UserTimeout)),
-	}
-	return nil
-}
-
-func (h *Handler) checkLimits() error {
-	switch {
-	case h.MaxConnections < 0:
-		return fmt.Errorf("max_connections: %d is negative", h.MaxConnections)
-	case h.MaxConnectionsPerClient < 0:
-		return fmt.Errorf("max_connections_per_client: %d is negative", h.MaxConnectionsPerClient)
-	case h.MaxConnectionsPerClient > 0 && h.Placement == PlacementRandom:
-		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement random, which has no sessions to count in",
-			h.MaxConnectionsPerClient)
 	}
 	return nil
 }

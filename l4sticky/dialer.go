@@ -17,9 +17,9 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
-// A dialer connects to the targets of a variant. What becomes of its dials tells which targets are active.
+// A dialer connects to the targets of a pool. What becomes of its dials tells which targets are active.
 type dialer struct {
-	*variant
+	*poolConfig
 	net       net.Dialer
 	timeout   time.Duration
 	keepAlive relay.KeepAlive
@@ -28,8 +28,8 @@ type dialer struct {
 }
 
 // newDialer returns the dialer of a handler.
-func newDialer(v *variant, timeout time.Duration, keepAlive relay.KeepAlive, logger *zap.Logger) *dialer {
-	d := &dialer{variant: v, timeout: timeout, keepAlive: keepAlive, logger: logger}
+func newDialer(c *poolConfig, timeout time.Duration, keepAlive relay.KeepAlive, logger *zap.Logger) *dialer {
+	d := &dialer{poolConfig: c, timeout: timeout, keepAlive: keepAlive, logger: logger}
 	d.lines.LeftOut = func(lines int) {
 		logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
 	}

@@ -100,7 +100,7 @@ func resident() uint64 {
 	return stats.Sys - stats.HeapReleased
 }
 
-func joinFlood(t *testing.T, bits int) *variant {
+func joinFlood(t *testing.T, bits int) *poolConfig {
 	t.Helper()
 	options := Options{Pool: t.Name(), MaxSessions: manySessions, SessionExpiry: caddy.Duration(time.Hour), ClientPrefix: &parse.ClientPrefix{IPv6: bits}}
 	if err := options.setDefaults(); err != nil {
@@ -118,7 +118,7 @@ func joinFlood(t *testing.T, bits int) *variant {
 }
 
 // come is a connection that comes and goes.
-func come(v *variant, client netip.Addr) {
+func come(v *poolConfig, client netip.Addr) {
 	c := v.client(&net.TCPAddr{IP: client.AsSlice(), Port: 1})
 	s, _ := v.acquire(c, 0)
 	v.settle(s, c, all)
@@ -130,7 +130,7 @@ func regular(n int) netip.Addr { return address6(0x2001_0db8_ffff_0000+uint64(n)
 
 // regularClients has clients open connections that stay open, all with a target that is not the one where they would be
 // placed anew.
-func regularClients(v *variant, n int) (sessions []*clientSession, homes []*target.Target) {
+func regularClients(v *poolConfig, n int) (sessions []*clientSession, homes []*target.Target) {
 	for i := range n {
 		c := v.client(&net.TCPAddr{IP: regular(i).AsSlice()})
 		first := v.targets.Place(c, all)
@@ -143,7 +143,7 @@ func regularClients(v *variant, n int) (sessions []*clientSession, homes []*targ
 }
 
 // mustBeHome fails if a client that has an open connection is not at its target any more.
-func mustBeHome(t *testing.T, v *variant, sessions []*clientSession, homes []*target.Target) {
+func mustBeHome(t *testing.T, v *poolConfig, sessions []*clientSession, homes []*target.Target) {
 	t.Helper()
 	for i, s := range sessions {
 		again, _ := v.acquire(v.client(&net.TCPAddr{IP: regular(i).AsSlice()}), 0)

@@ -101,7 +101,7 @@ func FuzzClient(f *testing.F) {
 		if options.setDefaults() != nil {
 			return
 		}
-		v := &variant{settings: settings{options: options}}
+		v := &poolConfig{settings: settings{options: options}}
 		for _, remote := range []net.Addr{
 			peer(text), &net.TCPAddr{IP: ip, Zone: zone}, &net.UDPAddr{IP: ip, Zone: zone}, &net.UnixAddr{Name: text}, nil,
 		} {

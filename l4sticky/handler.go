@@ -11,7 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
 
-	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -109,8 +108,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (h *Handler) UnmarshalJSON(data []byte) error {
 	type plain Handler
-	return unmarshal(data, (*plain)(h), "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "keepalive",
-		"keepalive_interval", "user_timeout", "grace_period")
+	return h.table().ReadJSON(data, (*plain)(h))
 }
 
 // Provision checks the options and joins the pool.
@@ -134,20 +132,20 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		upstreams = append(upstreams, config)
 		h.plain = h.plain && config.Address.Network != "unix"
 	}
-	v, err := join(ctx, h.Options, upstreams)
+	c, err := join(ctx, h.Options, upstreams)
 	if err != nil {
 		return err
 	}
-	v.extendGrace(time.Duration(h.GracePeriod))
-	h.dialer = newDialer(v, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
+	c.extendGrace(time.Duration(h.GracePeriod))
+	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	if h.ReusePort {
-		reusePorts(v.config, 1)
+		reusePorts(c.config, 1)
 	}
 	return nil
 }
 
-// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, connections that are not at a
-// handler yet have the time to get there.
+// Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it first waits until the
+// connections that were accepted have reached their handlers.
 func (h *Handler) Cleanup() error {
 	if h.dialer == nil {
 		return nil
@@ -192,25 +190,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextArg() {
 		h.Upstreams = append(h.Upstreams, &Upstream{Dial: d.Val()})
 	}
-	options := h.table()
-	options["max_connections"] = parse.Int(&h.MaxConnections)
-	options["max_connections_per_client"] = parse.Int(&h.MaxConnectionsPerClient)
-	options["dial_timeout"] = parse.Duration(&h.DialTimeout)
-	options["failover_delay"] = parse.Off(parse.Duration(&h.FailoverDelay), func() { h.FailoverDelay = -1 })
-	options["idle_timeout"] = parse.Off(parse.Duration(&h.IdleTimeout), func() { h.IdleTimeout = 0 })
-	options["half_close_timeout"] = parse.Off(parse.Duration(&h.HalfCloseTimeout), func() { h.HalfCloseTimeout = 0 })
-	options["keepalive"] = parse.Off(parse.Duration(&h.KeepAlive), func() { h.KeepAlive = -1 })
-	options["keepalive_interval"] = parse.Duration(&h.KeepAliveInterval)
-	options["user_timeout"] = parse.Off(parse.Duration(&h.UserTimeout), func() { h.UserTimeout = -1 })
-	options["proxy_protocol"] = parse.Enum(&h.ProxyProtocol, ppVersions...)
-	options["grace_period"] = parse.Duration(&h.GracePeriod)
-	options["reuse_port"] = parse.OnOff(&h.ReusePort)
-	options["upstream"] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
-		u := new(Upstream)
-		h.Upstreams = append(h.Upstreams, u)
-		return u.UnmarshalCaddyfile(d)
-	}}
-	return parse.Block(d, "sticky_proxy", options)
+	return h.table().ReadBlock(d, "sticky_proxy")
 }
 
 // Interface guards

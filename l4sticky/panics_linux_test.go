@@ -133,7 +133,7 @@ func mustEcho(t *testing.T, client net.Conn) {
 }
 
 // mustBeEmpty waits until the pool holds nothing for connections any more.
-func mustBeEmpty(t *testing.T, v *variant) {
+func mustBeEmpty(t *testing.T, v *poolConfig) {
 	t.Helper()
 	var held string
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -146,7 +146,7 @@ func mustBeEmpty(t *testing.T, v *variant) {
 	}
 }
 
-func holds(v *variant) string {
+func holds(v *poolConfig) string {
 	if v.open.Load() != 0 {
 		return "connections"
 	}
@@ -167,19 +167,19 @@ func holds(v *variant) string {
 }
 
 // newHandler returns a handler of the pool.
-func newHandler(t *testing.T, v *variant) *Handler {
+func newHandler(t *testing.T, v *poolConfig) *Handler {
 	t.Helper()
 	h := &Handler{DialTimeout: caddy.Duration(5 * time.Second)}
 	if err := h.setDefaults(); err != nil {
 		t.Fatal(err)
 	}
 	h.plain = true
-	h.dialer = &dialer{variant: v, timeout: 5 * time.Second, logger: zap.NewNop()}
+	h.dialer = &dialer{poolConfig: v, timeout: 5 * time.Second, logger: zap.NewNop()}
 	return h
 }
 
 // homedAt returns the address of a client that is placed on the target.
-func homedAt(v *variant, address string) netip.Addr {
+func homedAt(v *poolConfig, address string) netip.Addr {
 	for n := byte(2); ; n++ {
 		client := netip.AddrFrom4([4]byte{127, 0, 0, n})
 		if v.targets.Place(client, all).Address.Dial == address {

@@ -12,7 +12,6 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/mholt/caddy-l4/modules/l4proxy"
 
-	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
@@ -51,7 +50,7 @@ func (*SelectionPolicy) CaddyModule() caddy.ModuleInfo {
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (p *SelectionPolicy) UnmarshalJSON(data []byte) error {
 	type plain SelectionPolicy
-	return unmarshal(data, (*plain)(p))
+	return p.table().ReadJSON(data, (*plain)(p))
 }
 
 // Provision checks the options and joins the pool with the upstreams of the handler around it.
@@ -79,14 +78,14 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 			MaxConnections: max(u.MaxConnections, 0),
 		})
 	}
-	v, err := join(ctx, p.Options, upstreams)
+	c, err := join(ctx, p.Options, upstreams)
 	if err != nil {
 		return err
 	}
-	p.dialer = newDialer(v, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
+	p.dialer = newDialer(c, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
-		for _, m := range v.targets.Members() {
+		for _, m := range c.targets.Members() {
 			if _, known := p.places[m]; !known && m.Config.Address == u.Address {
 				p.places[m] = i
 			}
@@ -107,8 +106,8 @@ func proxyAddress(u *l4proxy.Upstream) target.Address {
 }
 
 // Select returns the upstream for the client, or nil if none is available. When it is called again for
-// the same connection, the upstream that it returned last has failed. None is for a connection whose PROXY header is
-// wrong; sticky_session in front closes it earlier.
+// the same connection, the upstream that it returned last has failed. It also returns nil for a connection whose PROXY
+// header is wrong; with sticky_session in front, such a connection is closed before it gets here.
 func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Connection) *l4proxy.Upstream {
 	defer safely.Recover("sticky_ip")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
@@ -131,15 +130,15 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}()
 	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
+	held = c.last != nil && holdFrom(cx).add(p.dialer.poolConfig, session)
 	if c.last == nil {
 		return nil
 	}
 	return upstreams[p.places[c.last]]
 }
 
-// choose settles the session on an available upstream, one that has not failed for this connection while
-// there is one, and an active one while there is one.
+// choose settles the session on an available upstream. It prefers upstreams that have not failed for this connection,
+// and among these the active ones.
 func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Connection, c *choice, session *clientSession) *target.Member {
 	var first l4proxy.FirstSelection
 	available := func(m *target.Member) bool {
@@ -160,9 +159,10 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	return p.dialer.settle(session, client, available)
 }
 
-// failed makes sure of an upstream that proxy has failed to connect to. What failed may be the client's own doing,
-// such as a TLS handshake that copies its wishes, or an address made of its own; so the upstream is dialled
-// once more. Datagrams tell nothing that way.
+// failed handles an upstream that proxy could not connect to. The reason may lie with the client, since proxy's TLS
+// handshake may copy the client's settings and the address may contain placeholders of the connection. So an upstream
+// that a plain dial can reach is probed first and deactivated only if the probe fails, and one with placeholders is left
+// alone. Any other, such as UDP, cannot be probed and is deactivated at once.
 func (p *SelectionPolicy) failed(m *target.Member) {
 	switch address := m.Config.Address; {
 	case address.Network != "":
@@ -172,7 +172,7 @@ func (p *SelectionPolicy) failed(m *target.Member) {
 	}
 }
 
-// A choice is what a policy remembers of a connection.
+// A choice is what a policy remembers about a connection.
 type choice struct {
 	last  *target.Member
 	tried []*target.Member
@@ -180,7 +180,7 @@ type choice struct {
 
 type choiceKey struct{ *SelectionPolicy }
 
-// choiceFor returns what is remembered of a connection. It is kept in the connection's context and not
+// choiceFor returns the connection's choice. It is kept in the connection's context and not
 // among its variables, which the branches of a `tee` share without a lock.
 func (p *SelectionPolicy) choiceFor(cx *layer4.Connection) *choice {
 	c, ok := cx.Context.Value(choiceKey{p}).(*choice)
@@ -214,7 +214,7 @@ func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("sticky_ip: unexpected argument '%s'; options go into a block", d.Val())
 	}
-	return parse.Block(d, "sticky_ip", p.table())
+	return p.table().ReadBlock(d, "sticky_ip")
 }
 
 // Interface guards

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -35,11 +34,11 @@ type pool struct {
 	sessions *sessionTable
 	registry *target.Registry
 	open     atomic.Int64  // connections that hold the pool
-	emptied  chan struct{} // gets a value when the last of them is done
+	emptied  chan struct{} // receives a value when the last of them has ended
 
-	mu       sync.Mutex
-	variants []*variant    // one for each config that has the pool, the newest last
-	grace    time.Duration // of the last config that had it, when none has
+	mu      sync.Mutex
+	configs []*poolConfig // one for each config that has the pool, the newest last
+	grace   time.Duration // of the last config that had the pool, once no config has it
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -51,14 +50,14 @@ func newPool(name string) (caddy.Destructor, error) {
 	}, nil
 }
 
-// Destruct forgets what the pool knows, since nothing uses it any more.
+// Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
 func (p *pool) Destruct() error {
 	p.sessions.Clear()
 	return nil
 }
 
-// enter keeps the pool for an open connection, even when no config uses it any more; leave ends that. It returns how
-// many there are.
+// enter counts an open connection and returns how many there are. The pool outlives its configs until every connection
+// has called leave.
 func (p *pool) enter() int64 {
 	open := p.open.Add(1)
 	if open == 1 {
@@ -77,36 +76,17 @@ func (p *pool) leave() {
 	}
 }
 
-// A variant is what one config makes of a pool. The handlers of that config share it. It never
-// changes, so that a connection is handled by one set of rules while configs come and go.
-type variant struct {
-	*pool
-	run          *run                 // of the config
-	config       *prometheus.Registry // identifies the config
-	users        int                  // guarded by the pool's lock
-	grace        time.Duration        // the longest of the handlers'; guarded by the pool's lock
-	settings     settings
-	targets      *target.Set
-	deactivation time.Duration
-}
-
-// settings are all that the handlers of one config must agree on for a pool.
-type settings struct {
-	upstreams []target.Config
-	options   Options
-}
-
-// join makes a handler of the config that is being provisioned a user of its pool. The configs that
-// run are not touched by it.
-func join(ctx caddy.Context, options Options, upstreams []target.Config) (*variant, error) {
+// join adds a handler of the config that is being provisioned to its pool. Running configs are not affected. The handler
+// must call quit when it is cleaned up.
+func join(ctx caddy.Context, options Options, upstreams []target.Config) (*poolConfig, error) {
 	if len(upstreams) == 0 {
 		return nil, fmt.Errorf("no upstreams are given; at least one is needed")
 	}
-	if err := refuseDuplicates(options, upstreams); err != nil {
+	placement := target.PlacementNamed(options.Placement)
+	if err := checkDuplicates(placement, upstreams); err != nil {
 		return nil, err
 	}
-	if options.Placement != PlacementLegacy {
-		// Their order makes no difference, so two handlers need not have the same.
+	if !placement.Ordered { // two handlers need not have the same order
 		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
 			return strings.Compare(a.Address.String(), b.Address.String())
 		})
@@ -115,143 +95,61 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config) (*varia
 	if err != nil {
 		return nil, err
 	}
-	// Every config has a metrics registry of its own, all through its modules.
-	v, err := value.(*pool).join(ctx, settings{upstreams, options})
+	c, err := value.(*pool).join(ctx, settings{upstreams, options})
 	if err != nil {
 		_, _ = pools.Delete(options.Pool)
 	}
-	return v, err
+	return c, err
 }
 
-func (p *pool) join(ctx caddy.Context, s settings) (*variant, error) {
+func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 	config := ctx.GetMetricsRegistry()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, v := range p.variants {
-		if v.config == config {
-			if err := v.settings.agree(s); err != nil {
+	for _, c := range p.configs {
+		if c.config == config {
+			if err := c.settings.checkAgreement(s); err != nil {
 				return nil, fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", p.name, err)
 			}
-			v.users++
-			return v, nil
+			c.users++
+			return c, nil
 		}
 	}
 	registerMetrics(config)
-	v := &variant{
+	c := &poolConfig{
 		pool:         p,
 		run:          &run{ctx: ctx},
 		config:       config,
 		users:        1,
 		settings:     s,
-		targets:      target.NewSet(p.registry, placements[s.options.Placement], s.upstreams),
+		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), s.upstreams),
 		deactivation: time.Duration(s.options.DeactivationDuration),
 	}
-	p.variants = append(p.variants, v)
-	if len(p.variants) == 1 {
-		p.unsyncedApply(v)
+	p.configs = append(p.configs, c)
+	if len(p.configs) == 1 {
+		p.unsyncedApply(c)
 	}
-	return v, nil
+	return c, nil
 }
 
-// extendGrace lets the pool's connections have a grace period of at least that when Caddy exits.
-func (v *variant) extendGrace(grace time.Duration) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.grace = max(v.grace, grace)
-}
-
-// quit takes back one join. When the last handler of a config has quit, the newest config that remains
-// rules the sessions: the new one after a reload, the old one after a reload that failed.
-func (v *variant) quit() {
-	if caddy.Exiting() {
-		exitBegan()
-	}
-	last := v.pool.remove(v)
-	_, _ = pools.Delete(v.pool.name)
-	if last {
-		closeLeftovers(v.run.ctx)
-	}
-}
-
-// remove takes a user from a variant and reports whether it was the last one.
-func (p *pool) remove(v *variant) (last bool) {
+// remove takes one handler from a poolConfig and reports whether it was the last one.
+func (p *pool) remove(c *poolConfig) (last bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if v.users--; v.users > 0 {
+	if c.users--; c.users > 0 {
 		return false
 	}
-	p.variants = slices.DeleteFunc(p.variants, func(other *variant) bool { return other == v })
-	v.targets.Close()
-	if n := len(p.variants); n > 0 {
-		p.unsyncedApply(p.variants[n-1])
+	p.configs = slices.DeleteFunc(p.configs, func(other *poolConfig) bool { return other == c })
+	c.targets.Close()
+	if n := len(p.configs); n > 0 {
+		p.unsyncedApply(p.configs[n-1])
 	} else {
-		p.grace = v.grace
+		p.grace = c.grace
 	}
 	return true
 }
 
-func (p *pool) unsyncedApply(v *variant) {
-	p.sessions.SetLimits(time.Duration(v.settings.options.SessionExpiry), v.settings.options.MaxSessions)
-}
-
-// agree is an error that names what differs between two handlers of a config that share a pool.
-func (s settings) agree(other settings) error {
-	a, b := s.options, other.options
-	switch {
-	case !slices.Equal(s.upstreams, other.upstreams):
-		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
-	case a.SessionExpiry != b.SessionExpiry:
-		return differ("session_expiry", time.Duration(a.SessionExpiry), time.Duration(b.SessionExpiry))
-	case a.DeactivationDuration != b.DeactivationDuration:
-		return differ("deactivation_duration", time.Duration(a.DeactivationDuration), time.Duration(b.DeactivationDuration))
-	case a.Placement != b.Placement:
-		return differ("placement", a.Placement, b.Placement)
-	case *a.ClientPrefix != *b.ClientPrefix:
-		return differ("client_prefix", *a.ClientPrefix, *b.ClientPrefix)
-	case a.MaxSessions != b.MaxSessions:
-		return differ("max_sessions", a.MaxSessions, b.MaxSessions)
-	}
-	return nil
-}
-
-func differ(option string, a, b any) error {
-	return fmt.Errorf("two handlers have a different %s (%v and %v)", option, a, b)
-}
-
-// describe lists upstreams for an error.
-func describe(upstreams []target.Config) string {
-	text := ""
-	for i, u := range upstreams {
-		if i > 0 {
-			text += ", "
-		}
-		text += u.Address.String()
-		if u.Weight != 1 {
-			text += fmt.Sprintf(" weight %d", u.Weight)
-		}
-		if u.MaxConnections > 0 {
-			text += fmt.Sprintf(" max_connections %d", u.MaxConnections)
-		}
-		if u.Backup {
-			text += " backup"
-		}
-	}
-	return text
-}
-
-// refuseDuplicates is an error if an address comes twice, which is a mistake unless its place in the list
-// counts.
-func refuseDuplicates(options Options, upstreams []target.Config) error {
-	seen := make(map[target.Address]target.Config)
-	for _, u := range upstreams {
-		first, twice := seen[u.Address]
-		switch {
-		case twice && options.Placement != PlacementLegacy:
-			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
-		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
-			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)
-		}
-		seen[u.Address] = u
-	}
-	return nil
+// unsyncedApply sets the limits of the sessions. The lock must be held.
+func (p *pool) unsyncedApply(c *poolConfig) {
+	p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
 }

@@ -22,7 +22,7 @@ func newConfig(t *testing.T) caddy.Context {
 	return ctx
 }
 
-func joinAs(t *testing.T, ctx caddy.Context, pool string, expiry time.Duration, addresses ...string) *variant {
+func joinAs(t *testing.T, ctx caddy.Context, pool string, expiry time.Duration, addresses ...string) *poolConfig {
 	t.Helper()
 	options := Options{Pool: pool, SessionExpiry: caddy.Duration(expiry)}
 	if err := options.setDefaults(); err != nil {
@@ -49,7 +49,7 @@ var visitor = netip.MustParseAddr("192.0.2.1")
 func all(*target.Member) bool { return true }
 
 // visit is a connection that settles and ends; it returns where the client went.
-func visit(v *variant) string {
+func visit(v *poolConfig) string {
 	s, _ := v.acquire(visitor, 0)
 	defer v.sessions.Release(s)
 	return v.settle(s, visitor, all).Address.Dial
@@ -189,7 +189,7 @@ func TestProxyUpstreamIsKnownByItsAddress(t *testing.T) {
 }
 
 func TestClientPrefix(t *testing.T) {
-	v := &variant{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 24, IPv6: 64}}}}
+	v := &poolConfig{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 24, IPv6: 64}}}}
 	for remote, want := range map[string]string{
 		"192.0.2.77":           "192.0.2.0",
 		"::ffff:192.0.2.77":    "192.0.2.0",
@@ -200,7 +200,7 @@ func TestClientPrefix(t *testing.T) {
 			t.Errorf("%s is the client %v, want %s", remote, got, want)
 		}
 	}
-	whole := &variant{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 32, IPv6: 128}}}}
+	whole := &poolConfig{settings: settings{options: Options{ClientPrefix: &parse.ClientPrefix{IPv4: 32, IPv6: 128}}}}
 	if got := whole.client(&net.TCPAddr{IP: net.ParseIP("fe80::1"), Zone: "eth0"}); got.String() != "fe80::1%eth0" {
 		t.Errorf("a link-local client is %v, want it with its zone", got)
 	}

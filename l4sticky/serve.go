@@ -79,7 +79,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 
 // attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
 func (h *Handler) attempt(remote net.Addr) (a *attempt) {
-	v := h.dialer.variant
+	v := h.dialer.poolConfig
 	var session *clientSession
 	defer func() {
 		if a != nil {

@@ -99,7 +99,7 @@ func (s *SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("sticky_session: unexpected argument '%s'; it has no options", d.Val())
 	}
-	return parse.NoBlock(d, "sticky_session")
+	return parse.Options{}.ReadBlock(d, "sticky_session")
 }
 
 type holdKey struct{}
@@ -112,7 +112,7 @@ type hold struct {
 }
 
 type heldSession struct {
-	*variant
+	*poolConfig
 	session *clientSession
 }
 
@@ -124,7 +124,7 @@ func holdFrom(cx *layer4.Connection) *hold {
 
 // add takes over an acquired session, once for each pool, and reports whether it did. A nil hold takes
 // nothing, nor does one whose connection has ended.
-func (h *hold) add(v *variant, session *clientSession) bool {
+func (h *hold) add(c *poolConfig, session *clientSession) bool {
 	if h == nil {
 		return false
 	}
@@ -134,12 +134,12 @@ func (h *hold) add(v *variant, session *clientSession) bool {
 		return false
 	}
 	for _, held := range h.inUse {
-		if held.variant == v {
+		if held.poolConfig == c {
 			return false
 		}
 	}
-	v.enter()
-	h.inUse = append(h.inUse, heldSession{v, session})
+	c.enter()
+	h.inUse = append(h.inUse, heldSession{c, session})
 	return true
 }
 

@@ -23,7 +23,7 @@ func (datagrams) SetReadDeadline(time.Time) error  { return nil }
 func (datagrams) SetWriteDeadline(time.Time) error { return nil }
 
 // held runs a sticky_session before a handler that uses a session of the pool and blocks until the test ends.
-func held(t *testing.T, s *SessionHandler, v *variant, conn net.Conn) {
+func held(t *testing.T, s *SessionHandler, v *poolConfig, conn net.Conn) {
 	cx := layer4.WrapConnection(conn, nil, zap.NewNop())
 	using, end, done := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {

@@ -26,51 +26,51 @@ func (*Targets) CaddyModule() caddy.ModuleInfo {
 }
 
 // IsActive reports whether new connections may go to the pool's target with the address, which is `host:port` as in a
-// config. A target that the pool doesn't have is not active. It is an error if there is no such pool.
+// config. A target that the pool doesn't have is not active. It returns an error if there is no such pool.
 func (*Targets) IsActive(pool, address string) (bool, error) {
 	_, m, err := findTarget(pool, address)
 	return m != nil && m.Active(), err
 }
 
-// errDeactivated is the reason that the log has for it.
+// errDeactivated is the reason in the log.
 var errDeactivated = errors.New("deactivated on request")
 
 // Deactivate keeps new connections away from the pool's target with the address for the pool's
-// `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It is an error if there is no such
-// pool, or no such target in it.
+// `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It returns an error if
+// there is no such pool, or no such target in it.
 func (*Targets) Deactivate(pool, address string) error {
-	v, m, err := findTarget(pool, address)
+	c, m, err := findTarget(pool, address)
 	if err != nil {
 		return err
 	}
 	if m == nil {
 		return fmt.Errorf("the pool '%s' has no target %s", pool, address)
 	}
-	v.deactivate(m, caddy.Log().Named("sticky.targets"), errDeactivated)
+	c.deactivate(m, caddy.Log().Named("sticky.targets"), errDeactivated)
 	return nil
 }
 
 // findTarget returns the target with the address in the newest config that has the pool, or nil if that has no such
 // target.
-func findTarget(pool, address string) (*variant, *target.Member, error) {
-	v := newestVariant(pool)
-	if v == nil {
+func findTarget(pool, address string) (*poolConfig, *target.Member, error) {
+	c := newestConfig(pool)
+	if c == nil {
 		return nil, nil, fmt.Errorf("there is no pool '%s'", pool)
 	}
 	wanted, err := dialAddress(address)
 	if err != nil {
-		return v, nil, err
+		return c, nil, err
 	}
-	for _, m := range v.targets.Members() {
+	for _, m := range c.targets.Members() {
 		if m.Config.Address.Dial == wanted.Dial {
-			return v, m, nil
+			return c, m, nil
 		}
 	}
-	return v, nil, nil
+	return c, nil, nil
 }
 
-// newestVariant returns what the newest config makes of a pool, or nil if none has it.
-func newestVariant(name string) (newest *variant) {
+// newestConfig returns what the newest config makes of a pool, or nil if none has it.
+func newestConfig(name string) (newest *poolConfig) {
 	pools.Range(func(key, value any) bool {
 		if key != name {
 			return true
@@ -78,8 +78,8 @@ func newestVariant(name string) (newest *variant) {
 		p := value.(*pool)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if n := len(p.variants); n > 0 {
-			newest = p.variants[n-1]
+		if n := len(p.configs); n > 0 {
+			newest = p.configs[n-1]
 		}
 		return false
 	})

@@ -35,23 +35,30 @@ type Upstream struct {
 	Backup bool `json:"backup,omitempty"`
 }
 
+// table returns the upstream's options. The weight is kept apart from its field, which is nil where none is given: an
+// explicit zero is refused.
+func (u *Upstream) table(weight *int) parse.Options {
+	return parse.Options{
+		parse.Int("weight", weight, 0, parse.Between(1, target.MaxWeight)),
+		parse.Int("max_connections", &u.MaxConnections, 0),
+		parse.Flag("backup", &u.Backup),
+	}
+}
+
 // config checks the upstream and returns it as the target set knows it.
 func (u *Upstream) config() (target.Config, error) {
 	address, err := dialAddress(u.Dial)
 	if err != nil {
 		return target.Config{}, err
 	}
-	config := target.Config{Address: address, Weight: 1, MaxConnections: u.MaxConnections, Backup: u.Backup}
+	weight := 1
 	if u.Weight != nil {
-		config.Weight = *u.Weight
+		weight = *u.Weight
 	}
-	if config.Weight < 1 || config.Weight > target.MaxWeight {
-		return config, fmt.Errorf("upstream %s: weight: %d is not from 1 to %d", u.Dial, config.Weight, target.MaxWeight)
+	if err := u.table(&weight).SetDefaults(); err != nil {
+		return target.Config{}, fmt.Errorf("upstream %s: %w", u.Dial, err)
 	}
-	if u.MaxConnections < 0 {
-		return config, fmt.Errorf("upstream %s: max_connections: %d is negative", u.Dial, u.MaxConnections)
-	}
-	return config, nil
+	return target.Config{Address: address, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup}, nil
 }
 
 // dialAddress checks an upstream's address and returns it in one spelling, since a target is known by it.
@@ -111,14 +118,10 @@ func (u *Upstream) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("%s %s: '%s' is one address too many; give each upstream its own line", name, u.Dial, d.Val())
 	}
-	u.Weight = new(int)
-	err := parse.Block(d, name, parse.Options{
-		"weight":          parse.Int(u.Weight),
-		"max_connections": parse.Int(&u.MaxConnections),
-		"backup":          parse.Flag(&u.Backup),
-	})
-	if *u.Weight == 0 {
-		u.Weight = nil
+	weight := 0
+	err := u.table(&weight).ReadBlock(d, name)
+	if weight > 0 {
+		u.Weight = &weight
 	}
 	return err
 }

@@ -54,7 +54,7 @@ type Authorize struct {
 	// negative is an error. Default: `10s`.
 	CacheTTL caddy.Duration `json:"cache_ttl,omitempty"`
 
-	// The largest number of answers kept, at 300 to 600 bytes each. The one that was not needed for longest makes
+	// The largest number of answers kept, at 300 to 600 bytes each. The least recently used one makes
 	// room. Zero means the default; negative is an error. Default: 10000.
 	CacheSize int `json:"cache_size,omitempty"`
 
@@ -70,10 +70,21 @@ func (*Authorize) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// table returns the options beside the URL.
+func (a *Authorize) table() parse.Options {
+	return parse.Options{
+		parse.String("socket", &a.Socket, "", checkSocket),
+		parse.Duration("timeout", &a.Timeout, defaultQuestionTimeout),
+		parse.Enum("on_error", &a.OnError, onErrorDeny, onErrorAllow, onErrorDeny),
+		parse.Duration("cache_ttl", &a.CacheTTL, defaultCacheTTL),
+		parse.Int("cache_size", &a.CacheSize, defaultCacheSize),
+	}
+}
+
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (a *Authorize) UnmarshalJSON(data []byte) error {
 	type plain Authorize
-	return parse.JSON(data, (*plain)(a), "timeout", "cache_ttl")
+	return a.table().ReadJSON(data, (*plain)(a))
 }
 
 // Provision checks the options. The service need not be there yet.
@@ -89,6 +100,8 @@ func (a *Authorize) Provision(ctx caddy.Context) (err error) {
 	return registerMetrics(ctx.GetMetricsRegistry(), answers)
 }
 
+// setDefaults puts the defaults where nothing is set, and returns an error if a value is missing, malformed or out of its
+// bounds.
 func (a *Authorize) setDefaults() error {
 	if a.URL == "" {
 		return errors.New("url: must be given, such as http://localhost:9000/authorize")
@@ -96,26 +109,12 @@ func (a *Authorize) setDefaults() error {
 	if u, err := url.Parse(a.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		return fmt.Errorf("url: '%s' is not an http or https URL such as http://localhost:9000/authorize", a.URL)
 	}
-	if strings.HasPrefix(a.Socket, "unix/") {
-		return fmt.Errorf("socket: '%s' is not a path; leave 'unix/' out", a.Socket)
-	}
-	if a.OnError == "" {
-		a.OnError = onErrorDeny
-	}
-	if err := parse.OneOf(a.OnError, onErrorAllow, onErrorDeny); err != nil {
-		return fmt.Errorf("on_error: %w", err)
-	}
-	if err := parse.DefaultDuration(&a.Timeout, "timeout", defaultQuestionTimeout); err != nil {
-		return err
-	}
-	if err := parse.DefaultDuration(&a.CacheTTL, "cache_ttl", defaultCacheTTL); err != nil {
-		return err
-	}
-	if a.CacheSize < 0 {
-		return fmt.Errorf("cache_size: %d is negative", a.CacheSize)
-	}
-	if a.CacheSize == 0 {
-		a.CacheSize = defaultCacheSize
+	return a.table().SetDefaults()
+}
+
+func checkSocket(path string) error {
+	if strings.HasPrefix(path, "unix/") {
+		return fmt.Errorf("'%s' is not a path; leave 'unix/' out", path)
 	}
 	return nil
 }
@@ -165,13 +164,7 @@ func (a *Authorize) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("authorize: takes one URL, got %d: '%s'", len(args), strings.Join(args, " "))
 	}
 	a.URL = args[0]
-	return parse.Block(d, "authorize", parse.Options{
-		"socket":     parse.String(&a.Socket),
-		"timeout":    parse.Duration(&a.Timeout),
-		"on_error":   parse.Enum(&a.OnError, onErrorAllow, onErrorDeny),
-		"cache_ttl":  parse.Duration(&a.CacheTTL),
-		"cache_size": parse.Int(&a.CacheSize),
-	})
+	return a.table().ReadBlock(d, "authorize")
 }
 
 // Interface guards

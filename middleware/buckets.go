@@ -18,7 +18,7 @@ import (
 // bucketPools holds the buckets of all rate limits by name, which outlive the configs that use them.
 var bucketPools = caddy.NewUsagePool()
 
-// limits are all that rate limits of the same name must agree on.
+// limits are what all rate limits of the same name must have in common within one config.
 type limits struct {
 	window      time.Duration
 	connections int
@@ -31,7 +31,7 @@ func (l limits) rate() rate.Limit {
 	return rate.Limit(float64(l.connections) / l.window.Seconds())
 }
 
-// toFill returns how long it takes until so many tokens have dripped in.
+// toFill returns the time in which that many tokens are added.
 func (l limits) toFill(tokens float64) time.Duration {
 	seconds := tokens / float64(l.rate())
 	return time.Duration(min(seconds, parse.MaxDuration.Seconds()) * float64(time.Second))
@@ -56,7 +56,7 @@ type bucket struct {
 	index  int       // in the order
 }
 
-// A bucketUser is a rate limit with its limits, which hold for the clients that come through it.
+// A bucketUser is a rate limit that shares the buckets. Its limits hold for the clients that come through it.
 type bucketUser struct {
 	*buckets
 	config *prometheus.Registry // identifies the config
@@ -67,10 +67,11 @@ func newBuckets(name string, now func() time.Time) *buckets {
 	return &buckets{name: name, now: now, byClient: make(map[netip.Addr]*bucket)}
 }
 
-// Destruct forgets the buckets, since nothing uses them any more.
+// Destruct does nothing: the buckets are garbage when no rate limit uses them any more.
 func (*buckets) Destruct() error { return nil }
 
-// joinBuckets makes a rate limit of the config that is being provisioned a user of the buckets.
+// joinBuckets adds a rate limit of the config that is being provisioned to the buckets of that name. The rate limit must
+// call quit when it is cleaned up.
 func joinBuckets(name string, config *prometheus.Registry, l limits) (*bucketUser, error) {
 	value, _, err := bucketPools.LoadOrNew(name, func() (caddy.Destructor, error) { return newBuckets(name, time.Now), nil })
 	if err != nil {
@@ -96,7 +97,7 @@ func (b *buckets) join(config *prometheus.Registry, l limits) (*bucketUser, erro
 	return user, nil
 }
 
-// quit takes back the join.
+// quit undoes the join.
 func (u *bucketUser) quit() error {
 	u.mu.Lock()
 	u.users = slices.DeleteFunc(u.users, func(other *bucketUser) bool { return other == u })
@@ -127,8 +128,8 @@ func (u *bucketUser) take(client netip.Addr) bool {
 	return taken
 }
 
-// unsyncedMakeRoom throws out the fullest buckets until there is room for one more, and two that are full by
-// now if there are: the table shrinks faster than it grows, and nobody waits for it.
+// unsyncedMakeRoom removes the fullest buckets until there is room for one more, and up to two that are full by now: so
+// the table shrinks faster than it grows, and no connection waits for a long clean-up. The lock must be held.
 func (u *bucketUser) unsyncedMakeRoom(now time.Time) {
 	for gone := 0; len(u.byFill) > 0; gone++ {
 		isFull := gone < 2 && !now.Before(u.byFill[0].full)

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,15 +72,23 @@ func (*Matcher) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// table returns the matcher's options.
+func (m *Matcher) table() parse.Options {
+	return parse.Options{
+		parse.Duration("timeout", &m.Timeout, defaultTimeout),
+		parse.Flag("reset", &m.Reset),
+	}
+}
+
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (m *Matcher) UnmarshalJSON(data []byte) error {
 	type plain Matcher
-	return parse.JSON(data, (*plain)(m), "timeout")
+	return m.table().ReadJSON(data, (*plain)(m))
 }
 
 // Provision checks the options and loads the chain.
 func (m *Matcher) Provision(ctx caddy.Context) error {
-	if err := parse.DefaultDuration(&m.Timeout, "timeout", defaultTimeout); err != nil {
+	if err := m.table().SetDefaults(); err != nil {
 		return err
 	}
 	if len(m.ChainRaw) == 0 {
@@ -187,20 +196,16 @@ func (m *Matcher) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return d.Errf("middleware: '%s': the middlewares go into a block", strings.Join(args, " "))
 	}
-	options := parse.Options{
-		"timeout": parse.Duration(&m.Timeout),
-		"reset":   parse.Flag(&m.Reset),
-	}
+	options := m.table()
+	taken := options.Names()
 	for _, module := range caddy.GetModules(namespace) {
 		name := module.ID.Name()
-		if _, taken := options[name]; taken {
+		if slices.Contains(taken, name) {
 			return d.Errf("middleware: the module %s has the name of an option", module.ID)
 		}
-		options[name] = parse.Option{Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
-			return m.add(d, name)
-		}}
+		options = append(options, parse.Blocks(name, func(d *caddyfile.Dispenser) error { return m.add(d, name) }))
 	}
-	return parse.Block(d, "middleware", options)
+	return options.ReadBlock(d, "middleware")
 }
 
 // add reads the middleware that the dispenser stands at.

@@ -1,20 +1,3 @@
-// Package middleware decides who may come in, before a session exists: the matcher `middleware` hosts a
-// chain of modules from the namespace `layer4.middleware` and matches the connections that all of them let in.
-//
-// A module of a third party is a type with one method beside those of every Caddy module:
-//
-//	func (Nightly) CaddyModule() caddy.ModuleInfo {
-//		return caddy.ModuleInfo{ID: "layer4.middleware.nightly", New: func() caddy.Module { return new(Nightly) }}
-//	}
-//
-//	func (Nightly) Decide(ctx context.Context, client *middleware.Client) error {
-//		if time.Now().Hour() < 6 {
-//			return errors.New("closed at night")
-//		}
-//		return nil
-//	}
-//
-// To be written in a Caddyfile it also implements caddyfile.Unmarshaler.
 package middleware
 
 import (
@@ -34,12 +17,12 @@ type Middleware interface {
 	// Decide returns nil to let a client in. Anything else keeps it out, and the error is the reason,
 	// which lands in the log as it is.
 	//
-	// It is called once for each connection, in a goroutine of its own, when no middleware before it in
-	// the chain has kept the client out. It has neither the connection nor its bytes: none is read before
+	// It is called once for each connection, beside the goroutine that awaits the answer, when no middleware before
+	// it in the chain has kept the client out. It has neither the connection nor its bytes: none is read before
 	// the decision. Decisions about different clients go on side by side.
 	//
-	// The context ends when the client leaves, or when the matcher's `timeout` is over. Nobody waits for
-	// the answer then, and Decide should return. A client is known to have left when it resets the connection
+	// The context ends when the client leaves, or when the matcher's `timeout` is over. The answer
+	// makes no difference then, and Decide should return. A client is known to have left when it resets the connection
 	// or ends it without ever having sent a byte; one that has sent something and ended its direction
 	// may still wait for an answer.
 	//
@@ -48,7 +31,7 @@ type Middleware interface {
 	Decide(ctx context.Context, client *Client) error
 }
 
-// Client is who asks to come in. It may be used by several goroutines.
+// Client is the peer of a connection that is to be decided about. It may be used by several goroutines.
 type Client struct {
 	remote, local net.Addr
 
@@ -112,7 +95,7 @@ func (c *Client) Watch() *hijack.Watcher {
 	return hijack.Watch(cx)
 }
 
-// decided takes the connection's variables away from middlewares that go on though nobody waits for them.
+// decided takes the connection's variables away from middlewares that go on after the decision.
 func (c *Client) decided() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

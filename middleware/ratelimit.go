@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -38,7 +37,7 @@ type RateLimit struct {
 	Burst int `json:"burst,omitempty"`
 
 	// Clients that share a prefix of this length share a bucket. IPv6 networks give a household a prefix of 64
-	// bits or less, so that whoever wants to has billions of addresses. Default: 32 for IPv4, 64 for IPv6.
+	// bits or less, so that one attacker has billions of addresses. Default: 32 for IPv4, 64 for IPv6.
 	ClientPrefix *parse.ClientPrefix `json:"client_prefix,omitempty"`
 
 	// The largest number of buckets kept, at about 350 bytes each. When it is reached, the fullest one makes
@@ -61,10 +60,22 @@ func (*RateLimit) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// table returns the rate limit's options.
+func (r *RateLimit) table() parse.Options {
+	return parse.Options{
+		parse.Int("connections", &r.Connections, 0, parse.Required[int](", and at least 1"), parse.Between(1, maxTokens)),
+		parse.Duration("window", &r.Window, defaultWindow),
+		parse.Int("burst", &r.Burst, r.Connections, parse.Between(1, maxTokens)),
+		parse.Prefix("client_prefix", &r.ClientPrefix, 32, 64),
+		parse.Int("max_clients", &r.MaxClients, defaultMaxClients),
+		parse.String("name", &r.Name, "default"),
+	}
+}
+
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (r *RateLimit) UnmarshalJSON(data []byte) error {
 	type plain RateLimit
-	return parse.JSON(data, (*plain)(r), "window")
+	return r.table().ReadJSON(data, (*plain)(r))
 }
 
 // Provision checks the options and joins the buckets of that name.
@@ -78,32 +89,8 @@ func (r *RateLimit) Provision(ctx caddy.Context) (err error) {
 	return err
 }
 
-func (r *RateLimit) setDefaults() (err error) {
-	switch {
-	case r.Connections == 0:
-		return errors.New("connections: must be given, and at least 1")
-	case r.Connections < 0 || r.Connections > maxTokens:
-		return fmt.Errorf("connections: %d is not from 1 to %d", r.Connections, maxTokens)
-	case r.Burst < 0 || r.Burst > maxTokens:
-		return fmt.Errorf("burst: %d is not from 1 to %d", r.Burst, maxTokens)
-	case r.MaxClients < 0:
-		return fmt.Errorf("max_clients: %d is negative", r.MaxClients)
-	}
-	if r.Burst == 0 {
-		r.Burst = r.Connections
-	}
-	if r.MaxClients == 0 {
-		r.MaxClients = defaultMaxClients
-	}
-	if r.Name == "" {
-		r.Name = "default"
-	}
-	if err := parse.DefaultDuration(&r.Window, "window", defaultWindow); err != nil {
-		return err
-	}
-	r.ClientPrefix, err = r.ClientPrefix.WithDefaults(32, 64)
-	return err
-}
+// setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds.
+func (r *RateLimit) setDefaults() error { return r.table().SetDefaults() }
 
 // Decide takes a token from the client's bucket. Clients without an IP address, on a Unix socket, have one bucket.
 func (r *RateLimit) Decide(_ context.Context, client *Client) error {
@@ -138,14 +125,7 @@ func (r *RateLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("rate_limit: '%s': the options go into a block", d.Val())
 	}
-	return parse.Block(d, "rate_limit", parse.Options{
-		"connections":   parse.Int(&r.Connections),
-		"window":        parse.Duration(&r.Window),
-		"burst":         parse.Int(&r.Burst),
-		"client_prefix": parse.Prefix(&r.ClientPrefix),
-		"max_clients":   parse.Int(&r.MaxClients),
-		"name":          parse.String(&r.Name),
-	})
+	return r.table().ReadBlock(d, "rate_limit")
 }
 
 // Interface guards

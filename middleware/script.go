@@ -32,7 +32,7 @@ func init() {
 //
 // It runs as it would in one process of Node that lives as long as the config: what it keeps in variables stays,
 // and is new with each reload, which also reads the script anew. Whatever goes wrong in a script keeps
-// out the client for whom it was at work; one that does not come back within a second is stopped and starts anew.
+// out the client about which it was deciding; one that does not come back within a second is stopped and starts anew.
 type Script struct {
 	// The path of the script. A relative one in a Caddyfile or a config.json is relative to the folder of that
 	// file; in JSON, and where there is no file, to the working folder of Caddy. Global placeholders such as
@@ -67,10 +67,15 @@ func (*Script) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// table returns the options beside the path.
+func (s *Script) table() parse.Options {
+	return parse.Options{parse.String("pool", &s.Pool, defaultPool)}
+}
+
 // UnmarshalJSON decodes the options; an error names the one that it is about.
 func (s *Script) UnmarshalJSON(data []byte) error {
 	type plain Script
-	return parse.JSON(data, (*plain)(s))
+	return s.table().ReadJSON(data, (*plain)(s))
 }
 
 // Provision loads the script. An error names the file and the line.
@@ -82,10 +87,10 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
-	if s.Pool == "" {
-		s.Pool = defaultPool
+	if err := s.table().SetDefaults(); err != nil {
+		return err
 	}
-	// Caddy provisions apps in any order, and the script must not run as a user whom that one refuses.
+	// Caddy provisions apps in any order, and the script must not run as a user that the app refuses.
 	if _, err := ctx.AppIfConfigured("privileges"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
 		return err
 	}
@@ -119,7 +124,7 @@ func addrPort(address net.Addr) netip.AddrPort {
 
 func (*Script) punctual() {}
 
-// Cleanup closes the script as soon as nobody waits for it any more.
+// Cleanup closes the script as soon as no decision of it is pending any more.
 func (s *Script) Cleanup() error {
 	if s.script != nil {
 		s.script.Retire()
@@ -141,7 +146,7 @@ func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("script: '%s': only one path may be given", d.Val())
 	}
-	return parse.Block(d, "script", parse.Options{"pool": parse.String(&s.Pool)})
+	return s.table().ReadBlock(d, "script")
 }
 
 // besideFile makes a path that is relative to a config file's folder one that holds everywhere, as the config

@@ -9,7 +9,7 @@ import (
 // defaultPool is the pool of handlers that name none.
 const defaultPool = "default"
 
-// pools is what the module sticky.targets does, which a build of Caddy need not have.
+// pools is implemented by the module sticky.targets, which a build of Caddy need not have.
 type pools interface {
 	IsActive(pool, address string) (bool, error)
 	Deactivate(pool, address string) error
@@ -21,7 +21,7 @@ type poolTargets struct {
 	name  string
 }
 
-// targetsOf returns the targets of a pool, or nil if there is nobody who knows them.
+// targetsOf returns the targets of a pool, or nil if this build of Caddy has no pools.
 func targetsOf(name string) script.Targets {
 	module, err := caddy.GetModule("sticky.targets")
 	if err != nil {

@@ -1,9 +1,6 @@
-// Package privileges keeps a server from running as root: it drops what root has before Caddy opens anything, and
-// refuses configs whose user is not the one that the server runs as.
 package privileges
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
@@ -37,14 +34,19 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// table returns the app's options.
+func (a *App) table() parse.Options {
+	return parse.Options{parse.String("user", &a.User, "", parse.Required[string](""))}
+}
+
 // Provision checks that Caddy runs as the user.
 func (a *App) Provision(caddy.Context) error {
-	if a.User == "" {
-		return errors.New("user: must be given")
+	if err := a.table().SetDefaults(); err != nil {
+		return err
 	}
 	user, err := Lookup(a.User)
 	if err == nil {
-		err = user.mustBeCurrent()
+		err = user.checkCurrent()
 	}
 	if err != nil {
 		return fmt.Errorf("user: %w", err)
@@ -77,7 +79,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if args := d.RemainingArgs(); len(args) > 0 {
 		return d.Errf("privileges: '%s': the options go into a block", strings.Join(args, " "))
 	}
-	return parse.Block(d, appName, parse.Options{"user": parse.String(&a.User)})
+	return a.table().ReadBlock(d, appName)
 }
 
 // Interface guards

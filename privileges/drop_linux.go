@@ -25,7 +25,7 @@ func (u *User) Drop() error {
 		return nil
 	}
 	if !u.mayDrop() {
-		return u.mustBeCurrent()
+		return u.checkCurrent()
 	}
 	uid, gid, err := u.ids()
 	if err != nil {
@@ -53,7 +53,7 @@ func (u *User) Drop() error {
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("making /proc/self readable: %w", err)
 	}
-	return u.mustBeCurrent()
+	return u.checkCurrent()
 }
 
 // mayDrop reports whether this process is root's, or the user's with the right to change what is root's about it.

@@ -31,9 +31,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("test:", err)
 		os.Exit(1)
 	}
-	fmt.Println("current:", nobody.mustBeCurrent())
+	fmt.Println("current:", nobody.checkCurrent())
 	fmt.Println("dropped:", nobody.Drop())
-	fmt.Println("at last:", nobody.mustBeCurrent())
+	fmt.Println("at last:", nobody.checkCurrent())
 }
 
 // keeping becomes nobody with these capabilities permitted.

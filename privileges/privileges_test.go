@@ -10,7 +10,13 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
 )
+
+func TestSyntaxNamesAllOptions(t *testing.T) {
+	parsetest.CheckSyntax(t, "app.go", "parseGlobalOption", new(App).table())
+}
 
 func TestLookup(t *testing.T) {
 	nobody, err := osuser.Lookup("nobody")

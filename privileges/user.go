@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// howTo tells what to do instead, for a user.
+// howTo is the advice at the end of an error; it takes a user's name.
 const howTo = "start it with 'caddy loadbalancer run --config config.json' as root, " +
 	"or as that user with systemd's User=%s and AmbientCapabilities=CAP_NET_BIND_SERVICE"
 
@@ -38,17 +38,18 @@ func Lookup(nameOrUID string) (*User, error) {
 }
 
 // IsCurrent reports whether this process runs as the user, with nothing of root's left but the right to bind low ports.
-func (u *User) IsCurrent() bool { return u.mustBeCurrent() == nil }
+func (u *User) IsCurrent() bool { return u.checkCurrent() == nil }
 
-// MayBecome is an error unless Become is going to work, as far as that can be told.
-func (u *User) MayBecome() error {
+// CheckBecome returns an error unless Become is going to work, as far as that can be told.
+func (u *User) CheckBecome() error {
 	if u.mayDrop() {
 		return nil
 	}
-	return u.mustBeCurrent()
+	return u.checkCurrent()
 }
 
-func (u *User) mustBeCurrent() error {
+// checkCurrent returns an error unless IsCurrent.
+func (u *User) checkCurrent() error {
 	uid, err := currentUID()
 	switch {
 	case err != nil:
@@ -68,7 +69,8 @@ func (u *User) mustBeCurrent() error {
 	return nil
 }
 
-// currentUID doesn't ask package user where the system tells, since that remembers who the process was at first.
+// currentUID returns the effective UID. It asks package user only where the system tells no UID, since that package
+// remembers the user with which the process started.
 func currentUID() (string, error) {
 	if uid := os.Geteuid(); uid >= 0 {
 		return strconv.Itoa(uid), nil

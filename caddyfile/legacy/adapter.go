@@ -87,11 +87,11 @@ func readConfig(body []byte, file string) (*config, error) {
 		return nil, err
 	}
 	c := &config{file: file}
-	c.handler.Placement = l4sticky.PlacementLegacy
+	c.handler.Placement = placementLegacy
 	if err := readObject(c, "", document, configOptions); err != nil {
 		return nil, err
 	}
-	if c.handler.Placement == l4sticky.PlacementRandom {
+	if c.handler.Placement == placementRandom {
 		c.handler.Upstreams = weighted(c.handler.Upstreams)
 	}
 	return c, nil

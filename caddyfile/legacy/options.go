@@ -27,6 +27,12 @@ const (
 	aHost       = "a host name, an IPv4 or an IPv6 address (alone: no port, brackets, blanks or placeholders)"
 )
 
+// The placements of sticky_proxy that a config is adapted to.
+const (
+	placementLegacy = "legacy"
+	placementRandom = "random"
+)
+
 // controllerName is the option that names a script.
 const controllerName = "balancerControllerPath"
 
@@ -161,7 +167,7 @@ func readStickiness(c *config, path string, value any) error {
 		return refuse(path, value, "true or false")
 	}
 	if !sticky {
-		c.handler.Placement = l4sticky.PlacementRandom
+		c.handler.Placement = placementRandom
 	}
 	return nil
 }

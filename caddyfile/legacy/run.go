@@ -115,7 +115,7 @@ func checkConfig(path string) (*config, *privileges.User, error) {
 	}
 	user, err := privileges.Lookup(c.user)
 	if err == nil {
-		err = user.MayBecome()
+		err = user.CheckBecome()
 	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: downgradeToUser: %w", path, err)

@@ -40,19 +40,19 @@ func FuzzBlock(f *testing.F) {
 			prefix          *ClientPrefix
 			flag            bool
 		}
-		err = Block(d, "module", Options{
-			"duration": Duration(&b.duration),
-			"limit":    Off(Duration(&b.limit), func() { b.limit = -1 }),
-			"number":   Int(&b.number),
-			"word":     Enum(&b.word, "one", "two"),
-			"text":     String(&b.text),
-			"flag":     Flag(&b.flag),
-			"prefix":   Prefix(&b.prefix),
-			"nested": {Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
+		err = Options{
+			Duration("duration", &b.duration, 0),
+			DurationOrOff("limit", &b.limit, 0, -1),
+			Int("number", &b.number, 0),
+			Enum("word", &b.word, "", "one", "two"),
+			String("text", &b.text, ""),
+			Flag("flag", &b.flag),
+			Prefix("prefix", &b.prefix, 32, 128),
+			Blocks("nested", func(d *caddyfile.Dispenser) error {
 				d.RemainingArgs()
-				return Block(d, "module nested", Options{"text": String(&b.text)})
-			}},
-		})
+				return Options{String("text", &b.text, "")}.ReadBlock(d, "module nested")
+			}),
+		}.ReadBlock(d, "module")
 		if err != nil {
 			if !strings.HasPrefix(err.Error(), "module") {
 				t.Errorf("%q: the error does not name the module: %v", input, err)
@@ -80,7 +80,10 @@ func FuzzJSON(f *testing.F) {
 			Number int            `json:"number"`
 			Text   string         `json:"text"`
 		}
-		if err := JSON([]byte(input), &into, "first", "second"); err != nil {
+		table := Options{
+			Duration("first", &into.First, time.Second), Duration("second", &into.Second, time.Second), Int("number", &into.Number, 0), String("text", &into.Text, ""),
+		}
+		if err := table.ReadJSON([]byte(input), &into); err != nil {
 			var given map[string]json.RawMessage
 			if json.Unmarshal([]byte(input), &given) != nil {
 				return
@@ -95,7 +98,7 @@ func FuzzJSON(f *testing.F) {
 			return
 		}
 		for name, d := range map[string]*caddy.Duration{"first": &into.First, "second": &into.Second} {
-			if err := DefaultDuration(d, name, time.Second); err != nil && !strings.HasPrefix(err.Error(), name) {
+			if err := (Options{Duration(name, d, time.Second)}).SetDefaults(); err != nil && !strings.HasPrefix(err.Error(), name) {
 				t.Errorf("%s: %v", input, err)
 			} else if err == nil && (*d <= 0 || time.Duration(*d) > MaxDuration) {
 				t.Errorf("%s: %s became %v", input, name, time.Duration(*d))
@@ -132,8 +135,8 @@ func FuzzClientPrefix(f *testing.F) {
 	f.Add(0, 0, slices.Repeat([]byte{255}, 16), "eth0")
 	f.Add(33, -1, []byte(nil), "")
 	f.Fuzz(func(t *testing.T, ipv4, ipv6 int, address []byte, zone string) {
-		p, err := (&ClientPrefix{ipv4, ipv6}).WithDefaults(32, 128)
-		if err != nil {
+		p := &ClientPrefix{ipv4, ipv6}
+		if err := (Options{Prefix("client_prefix", &p, 32, 128)}).SetDefaults(); err != nil {
 			if !strings.HasPrefix(err.Error(), "client_prefix: ") {
 				t.Error(err)
 			}

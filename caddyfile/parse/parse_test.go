@@ -3,6 +3,7 @@ package parse
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -23,19 +24,19 @@ func read(input string) (b block, err error) {
 	d := caddyfile.NewTestDispenser(input)
 	d.Next()
 	b.off = true
-	err = Block(d, "module", Options{
-		"duration": Duration(&b.duration),
-		"number":   Int(&b.number),
-		"word":     Enum(&b.word, "one", "two"),
-		"text":     String(&b.text),
-		"flag":     Flag(&b.flag),
-		"on":       OnOff(&b.on),
-		"off":      OnOff(&b.off),
-		"nested": {Repeat: true, Nested: func(d *caddyfile.Dispenser) error {
+	err = Options{
+		Duration("duration", &b.duration, 0),
+		Int("number", &b.number, 0),
+		Enum("word", &b.word, "", "one", "two"),
+		String("text", &b.text, ""),
+		Flag("flag", &b.flag),
+		OnOff("on", &b.on),
+		OnOff("off", &b.off),
+		Blocks("nested", func(d *caddyfile.Dispenser) error {
 			b.nested = append(b.nested, d.RemainingArgs()...)
-			return Block(d, "module nested", Options{"text": String(&b.text)})
-		}},
-	})
+			return Options{String("text", &b.text, "")}.ReadBlock(d, "module nested")
+		}),
+	}.ReadBlock(d, "module")
 	return b, err
 }
 
@@ -120,6 +121,107 @@ func TestIsHost(t *testing.T) {
 	} {
 		if IsHost(bad) {
 			t.Errorf("%q is taken", bad)
+		}
+	}
+}
+
+// settings are what the tests of defaults and bounds set.
+type settings struct {
+	plain, bounded, off caddy.Duration
+	number, share       int
+	text, word, choice  string
+	flag                bool
+	prefix              *ClientPrefix
+}
+
+func (s *settings) table() Options {
+	return Options{
+		Duration("plain", &s.plain, time.Minute),
+		Duration("bounded", &s.bounded, 2*time.Second, Between[caddy.Duration](1e9, 3600e9)),
+		DurationOrOff("off", &s.off, time.Second, -1, Between[caddy.Duration](1e9, 3600e9)),
+		Int("number", &s.number, 7),
+		Int("share", &s.share, s.number, Between(1, 100)),
+		String("text", &s.text, "x"),
+		Enum("word", &s.word, "one", "one", "two"),
+		Enum("choice", &s.choice, "", "a", "b"),
+		Flag("flag", &s.flag),
+		Prefix("prefix", &s.prefix, 24, 64),
+		Blocks("nested", nil),
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	s := settings{number: 9}
+	for range 2 { // what is set stays
+		if err := s.table().SetDefaults(); err != nil {
+			t.Fatal(err)
+		}
+		prefix := s.prefix
+		s.prefix = nil
+		want := settings{caddy.Duration(time.Minute), caddy.Duration(2 * time.Second), caddy.Duration(time.Second), 9, 9, "x", "one", "", false, nil}
+		if s != want || *prefix != (ClientPrefix{24, 64}) {
+			t.Errorf("%+v and %v, want %+v", s, prefix, want)
+		}
+		s.prefix = prefix
+	}
+}
+
+func TestBounds(t *testing.T) {
+	for want, set := range map[string]func(*settings){
+		"plain: -1s is negative": func(s *settings) { s.plain = -1e9 },
+		"plain: 876000h0m0.000000001s is above 876000h0m0s (100 years)":     func(s *settings) { s.plain = caddy.Duration(MaxDuration + 1) },
+		"bounded: -1s is negative":                                          func(s *settings) { s.bounded = -1e9 },
+		"bounded: 999.999999ms is not from 1s to 1h0m0s":                    func(s *settings) { s.bounded = 1e9 - 1 },
+		"bounded: 1h0m0.000000001s is not from 1s to 1h0m0s":                func(s *settings) { s.bounded = 3600e9 + 1 },
+		"off: 1ns is not from 1s to 1h0m0s":                                 func(s *settings) { s.off = 1 },
+		"number: -1 is negative":                                            func(s *settings) { s.number = -1 },
+		"share: -1 is not from 1 to 100":                                    func(s *settings) { s.share = -1 },
+		"share: 101 is not from 1 to 100":                                   func(s *settings) { s.share = 101 },
+		"word: 'three' is not one of one, two":                              func(s *settings) { s.word = "three" },
+		"choice: 'c' is not one of a, b":                                    func(s *settings) { s.choice = "c" },
+		"prefix: 33 is not a prefix length of IPv4, which is from 1 to 32":  func(s *settings) { s.prefix = &ClientPrefix{33, 0} },
+		"prefix: -1 is not a prefix length of IPv6, which is from 1 to 128": func(s *settings) { s.prefix = &ClientPrefix{1, -1} },
+	} {
+		s := &settings{number: 7}
+		set(s)
+		if err := s.table().SetDefaults(); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	for _, off := range []caddy.Duration{-1, -7} {
+		if s := (settings{off: off, number: 7}); s.table().SetDefaults() != nil || s.off != off {
+			t.Errorf("%d has become %d", off, s.off)
+		}
+	}
+}
+
+func TestCheckSame(t *testing.T) {
+	for want, set := range map[string]func(*settings){
+		"a different plain (1s and 1m0s)":          func(s *settings) { s.plain = 1e9 },
+		"a different number (5 and 7)":             func(s *settings) { s.number, s.share = 5, 7 },
+		"a different text (y and x)":               func(s *settings) { s.text = "y" },
+		"a different word (two and one)":           func(s *settings) { s.word = "two" },
+		"a different flag (true and false)":        func(s *settings) { s.flag = true },
+		"a different prefix ({24 56} and {24 64})": func(s *settings) { s.prefix = &ClientPrefix{24, 56} },
+		"a different prefix ({32 64} and {24 64})": func(s *settings) { s.prefix = &ClientPrefix{IPv4: 32} },
+		"":                                    func(s *settings) { s.prefix = new(ClientPrefix) },
+		"a different off (-1ns and 1s)":       func(s *settings) { s.off = -1 },
+		"a different share (3 and 7)":         func(s *settings) { s.share = 3 },
+		"a different bounded (1h0m0s and 2s)": func(s *settings) { s.bounded = 3600e9 },
+	} {
+		a, b := &settings{number: 7}, &settings{number: 7}
+		set(a)
+		for _, s := range []*settings{a, b} {
+			if err := s.table().SetDefaults(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		text := ""
+		if err := a.table().CheckSame(b.table()); err != nil {
+			text = err.Error()
+		}
+		if text != want {
+			t.Errorf("%q, want %q", text, want)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 )
@@ -16,42 +17,48 @@ type ClientPrefix struct {
 	IPv6 int `json:"ipv6,omitempty"`
 }
 
-// WithDefaults returns the prefix with these lengths where none is given, and refuses what makes no sense.
-func (p *ClientPrefix) WithDefaults(ipv4, ipv6 int) (*ClientPrefix, error) {
-	complete := ClientPrefix{ipv4, ipv6}
-	if p != nil && p.IPv4 != 0 {
-		complete.IPv4 = p.IPv4
+// Prefix is an option with two prefix lengths, for IPv4 and IPv6, each with its default.
+func Prefix(name string, field **ClientPrefix, ipv4, ipv6 int) Option {
+	return Option{
+		name: name,
+		args: 2,
+		set: func(args []string) error {
+			v4, err := parseInt(args[0])
+			if err != nil {
+				return err
+			}
+			v6, err := parseInt(args[1])
+			*field = &ClientPrefix{v4, v6}
+			return err
+		},
+		complete: func() error {
+			p := ClientPrefix{ipv4, ipv6}
+			if given := *field; given != nil {
+				p = ClientPrefix{cmp.Or(given.IPv4, ipv4), cmp.Or(given.IPv6, ipv6)}
+			}
+			*field = &p
+			switch {
+			case p.IPv4 < 1 || p.IPv4 > 32:
+				return fmt.Errorf("%d is not a prefix length of IPv4, which is from 1 to 32", p.IPv4)
+			case p.IPv6 < 1 || p.IPv6 > 128:
+				return fmt.Errorf("%d is not a prefix length of IPv6, which is from 1 to 128", p.IPv6)
+			}
+			return nil
+		},
+		value: func() any { return **field },
 	}
-	if p != nil && p.IPv6 != 0 {
-		complete.IPv6 = p.IPv6
-	}
-	if bits := complete.IPv4; bits < 1 || bits > 32 {
-		return nil, fmt.Errorf("client_prefix: %d is not a prefix length of IPv4, which is from 1 to 32", bits)
-	}
-	if bits := complete.IPv6; bits < 1 || bits > 128 {
-		return nil, fmt.Errorf("client_prefix: %d is not a prefix length of IPv6, which is from 1 to 128", bits)
-	}
-	return &complete, nil
 }
 
-// Client returns the address that stands for all of the client, which has no zone. It is not valid for one that
-// isn't.
-func (p *ClientPrefix) Client(ip netip.Addr) netip.Addr {
-	bits := p.IPv6
+// Bits returns the length of the prefix for the address.
+func (p *ClientPrefix) Bits(ip netip.Addr) int {
 	if ip.Is4() {
-		bits = p.IPv4
+		return p.IPv4
 	}
-	prefix, err := ip.WithZone("").Prefix(bits)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return prefix.Addr()
+	return p.IPv6
 }
 
-// Prefix is an option with two prefix lengths, for IPv4 and IPv6.
-func Prefix(dst **ClientPrefix) Option {
-	return Option{Args: 2, Set: func(args []string) error {
-		*dst = new(ClientPrefix)
-		return Ints(&(*dst).IPv4, &(*dst).IPv6).Set(args)
-	}}
+// Client returns the address that stands for all of the client, which has no zone. It returns an invalid address for an
+// invalid one.
+func (p *ClientPrefix) Client(ip netip.Addr) netip.Addr {
+	return netip.PrefixFrom(ip, p.Bits(ip)).Masked().Addr()
 }

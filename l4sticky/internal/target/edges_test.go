@@ -56,16 +56,16 @@ func TestGreatNumbers(t *testing.T) {
 		list[i].Weight, list[i].MaxConnections = MaxWeight, math.MaxInt
 	}
 	list[1].Weight = 1
-	for _, placement := range []Placement{Rendezvous, Legacy, Random} {
+	for _, placement := range placements {
 		set := NewSet(NewRegistry(stopped), placement, list)
 		for _, client := range []string{"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"} {
 			m := set.Place(netip.MustParseAddr(client), func(m *Member) bool { return !m.Full() })
 			if m == nil {
-				t.Fatalf("placement %v has no place for %s", placement, client)
+				t.Fatalf("placement %s has no place for %s", placement.Name, client)
 			}
 			m.conns.Store(math.MaxInt - 1)
 			if m.Full() || !m.Claim(m.Config.MaxConnections) || !m.Full() || m.Claim(m.Config.MaxConnections) {
-				t.Errorf("placement %v: a limit of %d is not kept", placement, m.Config.MaxConnections)
+				t.Errorf("placement %s: a limit of %d is not kept", placement.Name, m.Config.MaxConnections)
 			}
 			m.conns.Store(0)
 		}

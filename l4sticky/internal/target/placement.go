@@ -10,24 +10,59 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Placement is a way to choose a target for a client.
-type Placement int
+// A Placement is a way to choose a target for a client. Everything that is particular to one is said here, so a new one
+// is a variable, a function and its place in placements.
+type Placement struct {
+	// Name is what a config calls it.
+	Name string
+	// Ordered means that the order of the targets counts.
+	Ordered bool
+	// Duplicates means that a target may be listed several times, each with its own share of the clients.
+	Duplicates bool
+	// Sticky means that a client stays with its target, so that it has a session.
+	Sticky bool
 
-const (
+	// place chooses among the usable targets that are backups, or among those that are not, for a valid client.
+	place func(s *Set, client netip.Addr, backup bool, usable func(*Member) bool) *Member
+}
+
+var (
 	// Rendezvous is weighted rendezvous hashing: Thaler and Ravishankar, "Using Name-Based Mappings to
 	// Increase Hit Rates" (1998), with the weights of Schindelhauer and Schomaker, "Weighted
 	// Distributed Hash Tables" (2005).
-	Rendezvous Placement = iota
+	Rendezvous = &Placement{Name: "rendezvous", Sticky: true, place: (*Set).rendezvous}
 	// Legacy is the placement of LoadBalancer.js: Java's String.hashCode of the address, modulo the
 	// number of targets; if that target is not usable, modulo the number of usable ones.
-	Legacy
+	Legacy = &Placement{Name: "legacy", Ordered: true, Duplicates: true, Sticky: true, place: (*Set).legacy}
 	// Random takes any target, by weight.
-	Random
+	Random = &Placement{Name: "random", place: (*Set).random}
 )
+
+// placements are all that there are, the default first.
+var placements = []*Placement{Rendezvous, Legacy, Random}
+
+// PlacementNames returns the names of all placements, the default first.
+func PlacementNames() []string {
+	names := make([]string, len(placements))
+	for i, p := range placements {
+		names[i] = p.Name
+	}
+	return names
+}
+
+// PlacementNamed returns the placement with the name, or nil if there is none.
+func PlacementNamed(name string) *Placement {
+	for _, p := range placements {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
 
 // Place returns the usable target for a client, or nil if none is usable. Backups are chosen from only
 // if no other target is usable. For the same client, targets and usability it always returns the
-// same, on every machine, unless the placement is Random. A client without a valid address is placed at
+// same, on every machine, unless the placement is not Sticky. A client without a valid address is placed at
 // random.
 func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 	if m := s.placeAmong(client, false, usable); m != nil {
@@ -37,13 +72,10 @@ func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 }
 
 func (s *Set) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
-	switch {
-	case s.placement == Random || !client.IsValid():
-		return s.at(rand.Int64(), backup, usable)
-	case s.placement == Legacy:
-		return s.legacy(client, backup, usable)
+	if !client.IsValid() {
+		return s.random(client, backup, usable)
 	}
-	return s.rendezvous(client, backup, usable)
+	return s.placement.place(s, client, backup, usable)
 }
 
 func (s *Set) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
@@ -99,6 +131,10 @@ func (s *Set) legacy(client netip.Addr, backup bool, usable func(*Member) bool) 
 		return m
 	}
 	return s.at(hash, backup, usable)
+}
+
+func (s *Set) random(_ netip.Addr, backup bool, usable func(*Member) bool) *Member {
+	return s.at(rand.Int64(), backup, usable)
 }
 
 func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {

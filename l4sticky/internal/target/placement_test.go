@@ -28,7 +28,7 @@ func ones(n int) []Config {
 	return configs(weights...)
 }
 
-func newSet(placement Placement, list []Config) *Set {
+func newSet(placement *Placement, list []Config) *Set {
 	return NewSet(NewRegistry(stopped), placement, list)
 }
 
@@ -110,7 +110,7 @@ func TestRemovedTargetMovesItsOwnClientsOnly(t *testing.T) {
 
 func TestWeightsAreHonoured(t *testing.T) {
 	weights := []int{1, 2, 3, 10}
-	for placement, tolerance := range map[Placement]float64{Rendezvous: 0.03, Random: 0.06} {
+	for placement, tolerance := range map[*Placement]float64{Rendezvous: 0.03, Random: 0.06} {
 		set := newSet(placement, configs(weights...))
 		const n = 100_000
 		counts := count(set, clients("10.0.0.0", n))
@@ -118,7 +118,7 @@ func TestWeightsAreHonoured(t *testing.T) {
 			want := float64(n) * float64(w) / 16
 			got := float64(counts[set.Members()[i].Address.Dial])
 			if math.Abs(got-want)/want > tolerance {
-				t.Errorf("placement %d, weight %d: %v clients, want %v", placement, w, got, want)
+				t.Errorf("placement %s, weight %d: %v clients, want %v", placement.Name, w, got, want)
 			}
 		}
 	}
@@ -160,30 +160,41 @@ func TestPlacementNeverChanges(t *testing.T) {
 	}
 }
 
+func TestPlacementNamed(t *testing.T) {
+	for i, name := range PlacementNames() {
+		if p := PlacementNamed(name); p == nil || p != placements[i] {
+			t.Errorf("%s is %v", name, p)
+		}
+	}
+	if p := PlacementNamed("nearest"); p != nil {
+		t.Errorf("an unknown placement is %v", p)
+	}
+}
+
 func TestBackupsComeLast(t *testing.T) {
 	list := ones(4)
 	list[0].Backup, list[3].Backup = true, true
-	for _, placement := range []Placement{Rendezvous, Legacy, Random} {
+	for _, placement := range placements {
 		set := newSet(placement, list)
 		for _, c := range clients("10.0.0.0", 200) {
 			if m := set.Place(c, always); m.Config.Backup {
-				t.Fatalf("placement %d: a backup is chosen while others are usable", placement)
+				t.Fatalf("placement %s: a backup is chosen while others are usable", placement.Name)
 			}
 			onlyBackups := func(m *Member) bool { return m.Config.Backup }
 			if m := set.Place(c, onlyBackups); m == nil || !m.Config.Backup {
-				t.Fatalf("placement %d: %v is chosen, want a backup", placement, m)
+				t.Fatalf("placement %s: %v is chosen, want a backup", placement.Name, m)
 			}
 			if m := set.Place(c, func(*Member) bool { return false }); m != nil {
-				t.Fatalf("placement %d: %v is chosen, want none", placement, m)
+				t.Fatalf("placement %s: %v is chosen, want none", placement.Name, m)
 			}
 		}
 	}
 }
 
 func TestClientWithoutAddressIsPlacedAtRandom(t *testing.T) {
-	for _, placement := range []Placement{Rendezvous, Legacy} {
+	for _, placement := range placements {
 		if got := len(count(newSet(placement, ones(3)), make([]netip.Addr, 1000))); got != 3 {
-			t.Errorf("placement %d: %d targets got clients, want 3", placement, got)
+			t.Errorf("placement %s: %d targets got clients, want 3", placement.Name, got)
 		}
 	}
 }
@@ -270,10 +281,10 @@ func TestLegacyFailover(t *testing.T) {
 
 func TestPlaceDoesNotAllocate(t *testing.T) {
 	client := netip.MustParseAddr("192.0.2.1")
-	for _, placement := range []Placement{Rendezvous, Legacy, Random} {
+	for _, placement := range placements {
 		set := newSet(placement, configs(1, 2, 3))
 		if n := testing.AllocsPerRun(1000, func() { set.Place(client, always) }); n != 0 {
-			t.Errorf("placement %d: %v allocations, want 0", placement, n)
+			t.Errorf("placement %s: %v allocations, want 0", placement.Name, n)
 		}
 	}
 }

@@ -9,14 +9,14 @@ import (
 // MaxWeight is the largest weight of a target.
 const MaxWeight = 65535
 
-// Config is what a set is told about a target.
+// Config is a target's address with its settings in one config.
 type Config struct {
 	Address Address
 	// Weight is the target's share of the clients, from 1 to MaxWeight.
 	Weight int
-	// MaxConnections is the limit of open connections; 0 is none.
+	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
-	// Backup keeps the target for the time when no other is usable.
+	// Backup means that the target gets clients only while no other target is usable.
 	Backup bool
 }
 
@@ -46,8 +46,8 @@ func (r *Registry) acquire(address Address) *Target {
 	return t
 }
 
-// release gives back targets. Those that no set holds are forgotten as soon as they have no
-// connections: at the latest when the next set is closed.
+// release takes the members of a closed set out of use. It also forgets every target that no set holds and that has no
+// connections; one that still has some is forgotten when another set is closed.
 func (r *Registry) release(members []*Member) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -75,14 +75,14 @@ func (m *Member) Full() bool {
 // A Set is the targets of one config with their settings. It never changes.
 type Set struct {
 	registry  *Registry
-	placement Placement
+	placement *Placement
 	members   []*Member // each target once, in the order of the config
 	entries   []entry   // what placement chooses from, in the order of the config
 	byTarget  map[*Target]*Member
 	even      bool // all weights are the same
 }
 
-// An entry is one line of the config; the legacy placement knows a target by several.
+// An entry is one line of the config. With a placement that takes duplicates, a target may have several.
 type entry struct {
 	member *Member
 	weight int
@@ -91,7 +91,7 @@ type entry struct {
 // NewSet returns a set of the registry's targets. An address that comes more than once has the settings
 // of its first, and the weights of all, each at its place. Close must be called when the set is not
 // used any more.
-func NewSet(r *Registry, placement Placement, configs []Config) *Set {
+func NewSet(r *Registry, placement *Placement, configs []Config) *Set {
 	s := &Set{registry: r, placement: placement, byTarget: make(map[*Target]*Member), even: true}
 	for _, c := range configs {
 		i := slices.IndexFunc(s.members, func(m *Member) bool { return m.Config.Address == c.Address })
@@ -109,6 +109,9 @@ func NewSet(r *Registry, placement Placement, configs []Config) *Set {
 
 // Close gives the targets back to the registry. The set must not be closed twice.
 func (s *Set) Close() { s.registry.release(s.members) }
+
+// Placement returns the way in which the set places clients.
+func (s *Set) Placement() *Placement { return s.placement }
 
 // Members returns the set's targets in the order of the config. The slice must not be changed.
 func (s *Set) Members() []*Member { return s.members }

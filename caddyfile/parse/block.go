@@ -1,0 +1,68 @@
+package parse
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// ReadBlock reads the block that the dispenser stands before, if there is one. An error begins with the module's name.
+// It returns an error if an option is unknown, given twice, or has the wrong number of arguments or an argument of the
+// wrong type.
+func (o Options) ReadBlock(d *caddyfile.Dispenser, module string) error {
+	given := make(map[string]bool)
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		name := d.Val()
+		i := slices.IndexFunc(o, func(option Option) bool { return option.name == name })
+		if i < 0 {
+			return d.Errf("%s: unknown option '%s'%s", module, name, Suggest(name, o.Names()))
+		}
+		if given[name] && o[i].block == nil {
+			return d.Errf("%s: option '%s' is given twice", module, name)
+		}
+		given[name] = true
+		if err := o[i].read(d, module); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read reads the option at whose name the dispenser stands.
+func (o *Option) read(d *caddyfile.Dispenser, module string) error {
+	if o.block != nil {
+		return o.block(d)
+	}
+	args := d.RemainingArgs()
+	if len(args) != o.args {
+		return d.Errf("%s: option '%s' takes %s, got %d: '%s'", module, o.name, counts[o.args], len(args), strings.Join(args, " "))
+	}
+	if inner := d.Nesting(); d.NextBlock(inner) {
+		return d.Errf("%s: option '%s' takes no block", module, o.name)
+	}
+	if err := o.set(args); err != nil {
+		return d.Errf("%s: %s: %w", module, o.name, err)
+	}
+	return nil
+}
+
+// counts are the numbers of arguments that options take.
+var counts = [...]string{"no argument", "one argument", "2 arguments"}
+
+// Suggest returns `: did you mean "x"?` for the known name that is closest to a mistyped one, or
+// nothing when none is close.
+func Suggest(name string, known []string) string {
+	best, distance := "", 1+(len(name)+2)/3
+	for _, candidate := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
+			best, distance = candidate, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf(": did you mean %q?", best)
+}

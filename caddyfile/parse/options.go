@@ -1,0 +1,88 @@
+package parse
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Options is the table of a module's options.
+type Options []Option
+
+// An Option is one row of the table. A function such as Duration makes it.
+type Option struct {
+	name string
+	// args is the number of arguments in a Caddyfile, which set stores.
+	args int
+	set  func(args []string) error
+	// block, if not nil, reads the option from a Caddyfile instead of set, from its name on.
+	block func(d *caddyfile.Dispenser) error
+	// duration means that the field is a caddy.Duration.
+	duration bool
+	// complete puts the default where nothing is set and checks the bounds.
+	complete func() error
+	// value returns what the field holds.
+	value func() any
+}
+
+// Names returns the names of the options in alphabetical order.
+func (o Options) Names() []string {
+	names := make([]string, len(o))
+	for i, option := range o {
+		names[i] = option.name
+	}
+	slices.Sort(names)
+	return names
+}
+
+// ReadJSON decodes a module's JSON. The module must not be one whose UnmarshalJSON calls ReadJSON.
+func (o Options) ReadJSON(data []byte, module any) error {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return err
+	}
+	// An error of a caddy.Duration does not tell which option it is about, so durations are checked first.
+	for _, key := range slices.Sorted(maps.Keys(raw)) {
+		isDuration := func(option Option) bool {
+			return option.duration && strings.EqualFold(option.name, key) // as encoding/json finds its field
+		}
+		if slices.ContainsFunc(o, isDuration) && json.Unmarshal(raw[key], new(caddy.Duration)) != nil {
+			return fmt.Errorf("%s: %s is not a duration such as \"30s\"", key, raw[key])
+		}
+	}
+	return caddy.StrictUnmarshalJSON(data, module)
+}
+
+// SetDefaults puts the default where an option is not set, and returns an error if a value is out of its bounds.
+func (o Options) SetDefaults() error {
+	for _, option := range o {
+		if err := option.complete(); err != nil {
+			return fmt.Errorf("%s: %w", option.name, err)
+		}
+	}
+	return nil
+}
+
+// CheckSame returns an error that names the first option whose value differs in the same table of another module.
+func (o Options) CheckSame(other Options) error {
+	for i, option := range o {
+		if a, b := option.value(), other[i].value(); a != b {
+			return fmt.Errorf("a different %s (%v and %v)", option.name, show(a), show(b))
+		}
+	}
+	return nil
+}
+
+// show returns a value as it is to be printed.
+func show(value any) any {
+	if d, ok := value.(caddy.Duration); ok {
+		return time.Duration(d)
+	}
+	return value
+}

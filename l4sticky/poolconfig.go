@@ -1,0 +1,156 @@
+package l4sticky
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// A poolConfig is a pool with the settings of one config. The handlers of that config share it. Its settings never
+// change, so a connection keeps the settings under which it came while configs come and go.
+type poolConfig struct {
+	*pool
+	run          *run
+	config       *prometheus.Registry // identifies the config, since each has its own
+	users        int                  // handlers that have joined; guarded by the pool's lock
+	grace        time.Duration        // the longest of the handlers'; guarded by the pool's lock
+	settings     settings
+	targets      *target.Set
+	deactivation time.Duration
+}
+
+// settings are what all handlers of a pool must have in common within one config.
+type settings struct {
+	upstreams []target.Config
+	options   Options
+}
+
+// extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
+func (c *poolConfig) extendGrace(grace time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.grace = max(c.grace, grace)
+}
+
+// quit undoes one join. When the last handler of a config has quit, the limits of the sessions become those of the
+// newest config that remains: the new one after a reload, the old one after a reload that failed.
+func (c *poolConfig) quit() {
+	if caddy.Exiting() {
+		exitBegan()
+	}
+	last := c.pool.remove(c)
+	_, _ = pools.Delete(c.pool.name)
+	if last {
+		closeLeftovers(c.run.ctx)
+	}
+}
+
+// client returns the address by which a connection's client is known. It returns an invalid one for a peer without an
+// IP address, on a Unix socket.
+func (c *poolConfig) client(remote net.Addr) netip.Addr {
+	client := clientip.Of(remote)
+	if prefix := c.settings.options.ClientPrefix; prefix.Bits(client) < client.BitLen() {
+		return prefix.Client(client)
+	}
+	return client // with its zone, which tells link-local addresses apart
+}
+
+// acquire returns the client's session for one more connection, or false if the client has as many as the limit allows;
+// zero means no limit. The caller must give the session back to c.sessions.Release.
+func (c *poolConfig) acquire(client netip.Addr, limit int) (*clientSession, bool) {
+	if !c.targets.Placement().Sticky || !client.IsValid() {
+		return c.sessions.Detached(), true
+	}
+	return c.sessions.AcquireWithin(client, limit)
+}
+
+// settle returns the session's target. If that is not usable for this connection, it moves the session to one that is,
+// and returns nil if there is none. Connections of a client that settle at the same time get the same target.
+func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*target.Member) bool) *target.Member {
+	agreed := c.sessions.Settle(s,
+		func(t *target.Target) bool {
+			m := c.targets.Member(t)
+			return m != nil && usable(m)
+		},
+		func() *target.Target {
+			if m := c.targets.Place(client, usable); m != nil {
+				return m.Target
+			}
+			return nil
+		})
+	return c.targets.Member(agreed)
+}
+
+// move makes m the session's target.
+func (c *poolConfig) move(s *clientSession, m *target.Member) {
+	c.sessions.Settle(s,
+		func(t *target.Target) bool { return t == m.Target },
+		func() *target.Target { return m.Target })
+}
+
+// deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
+func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
+	if m.Deactivate(c.deactivation) {
+		logger.Warn("upstream deactivated",
+			zap.Stringer("upstream", m.Config.Address),
+			zap.Duration("duration", c.deactivation),
+			zap.Error(reason))
+	}
+}
+
+// checkAgreement returns an error that names what differs between two handlers of a config that share a pool.
+func (s settings) checkAgreement(other settings) error {
+	if !slices.Equal(s.upstreams, other.upstreams) {
+		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
+	}
+	if err := s.options.table().CheckSame(other.options.table()); err != nil {
+		return fmt.Errorf("two handlers have %w", err)
+	}
+	return nil
+}
+
+// describe lists upstreams for an error.
+func describe(upstreams []target.Config) string {
+	text := ""
+	for i, u := range upstreams {
+		if i > 0 {
+			text += ", "
+		}
+		text += u.Address.String()
+		if u.Weight != 1 {
+			text += fmt.Sprintf(" weight %d", u.Weight)
+		}
+		if u.MaxConnections > 0 {
+			text += fmt.Sprintf(" max_connections %d", u.MaxConnections)
+		}
+		if u.Backup {
+			text += " backup"
+		}
+	}
+	return text
+}
+
+// checkDuplicates returns an error if an address comes twice, which is a mistake unless the placement makes use of it.
+func checkDuplicates(placement *target.Placement, upstreams []target.Config) error {
+	seen := make(map[target.Address]target.Config)
+	for _, u := range upstreams {
+		first, twice := seen[u.Address]
+		switch {
+		case twice && !placement.Duplicates:
+			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
+		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
+			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)
+		}
+		seen[u.Address] = u
+	}
+	return nil
+}
