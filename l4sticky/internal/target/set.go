@@ -9,14 +9,14 @@ import (
 // MaxWeight is the largest weight of a target.
 const MaxWeight = 65535
 
-// Config is what a set is told about a target.
+// Config is a target's address with its settings in one config.
 type Config struct {
 	Address Address
 	// Weight is the target's share of the clients, from 1 to MaxWeight.
 	Weight int
-	// MaxConnections is the limit of open connections; 0 is none.
+	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
-	// Backup keeps the target for the time when no other is usable.
+	// Backup means that the target gets clients only while no other target is usable.
 	Backup bool
 }
 
@@ -107,7 +107,7 @@ func NewSet(r *Registry, placement Placement, configs []Config) *Set {
 	return s
 }
 
-// Close gives the targets back to the registry. The set must not be closed twice.
+// Close gives the targets back to the registry. A set must be closed once.
 func (s *Set) Close() { s.registry.release(s.members) }
 
 // Members returns the set's targets in the order of the config. The slice must not be changed.
