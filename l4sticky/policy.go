@@ -131,7 +131,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}()
 	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	held = c.last != nil && holdFrom(cx).add(p.dialer.variant, session)
+	held = c.last != nil && sessionRefsOf(cx).add(p.dialer.variant, session)
 	if c.last == nil {
 		return nil
 	}
