@@ -128,7 +128,6 @@ func (t *Table[T]) unlockAndDeliver(sh *shard[T]) {
 
 func (t *Table[T]) deliver(m *message[T]) {
 	defer safely.Recover("session hook")
-	safely.Reach("session hook")
 	if m.waiter != nil {
 		m.waiter.Wake()
 		return

@@ -58,7 +58,6 @@ func (t *Table[T]) beginLookup(s *Session[T]) *lookup {
 func (t *Table[T]) ask(s *Session[T], l *lookup) {
 	var none T
 	safely.Do("session lookup", func() {
-		safely.Reach("session lookup")
 		t.hooks.Lookup(s.client, func(target T, found bool) { t.answer(s, l, target, found) })
 	}, func() { t.answer(s, l, none, false) })
 }
