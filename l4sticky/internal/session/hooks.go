@@ -82,12 +82,17 @@ type message[T comparable] struct {
 	waiter Waiter
 }
 
-// unsyncedNote puts an event into the outbox. The shard must be locked.
+// unsyncedNote puts an event into the outbox, if the table is observed. The shard must be locked.
 func (t *Table[T]) unsyncedNote(sh *shard[T], kind Kind, s *Session[T], previous T) {
-	if t.hooks.Observe == nil || s.hash&detached != 0 {
-		return
+	if t.hooks.Observe != nil {
+		sh.unsyncedPut(kind, s, previous)
 	}
-	sh.outbox.queue = append(sh.outbox.queue, message[T]{event: Event[T]{kind, s.client, s.target, previous}})
+}
+
+func (sh *shard[T]) unsyncedPut(kind Kind, s *Session[T], previous T) {
+	if s.hash&detached == 0 {
+		sh.outbox.queue = append(sh.outbox.queue, message[T]{event: Event[T]{kind, s.client, s.target, previous}})
+	}
 }
 
 // unlock unlocks a shard, and then empties its outbox if the table has hooks.

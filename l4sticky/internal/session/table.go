@@ -128,8 +128,9 @@ func (t *Table[T]) AcquireWithin(client netip.Addr, limit int) (*Session[T], boo
 // reuse returns the client's session if there is one, and whether the limit allows another connection.
 func (t *Table[T]) reuse(sh *shard[T], client netip.Addr, hash uint32, limit int) (s *Session[T], allowed bool) {
 	sh.mu.Lock()
-	defer t.unlock(sh)
-	return t.unsyncedReuse(sh, sh.sessions.find(client, hash), limit)
+	s, allowed = t.unsyncedReuse(sh, sh.sessions.find(client, hash), limit)
+	t.unlock(sh)
+	return s, allowed
 }
 
 // Detached returns a session for one connection that the table does not remember.
@@ -195,7 +196,13 @@ func (t *Table[T]) Release(s *Session[T]) {
 func (t *Table[T]) release(s *Session[T]) (idle bool) {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
-	defer t.unlock(sh)
+	idle = t.unsyncedRelease(sh, s)
+	t.unlock(sh)
+	return idle
+}
+
+// unsyncedRelease does what release does. The shard must be locked.
+func (t *Table[T]) unsyncedRelease(sh *shard[T], s *Session[T]) (idle bool) {
 	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
 		return false
 	}
