@@ -87,7 +87,7 @@ func (r *rig) mustAgree(got, want any) {
 	}
 }
 
-// check looks for all differences that there are.
+// check looks for all differences that there are since it was called before.
 func (r *rig) check() error {
 	want := make(map[netip.Addr]stay)
 	for client, s := range r.model.sessions {
@@ -117,6 +117,7 @@ func (r *rig) check() error {
 	case r.table.Len() != len(r.model.sessions):
 		return fmt.Errorf("%d sessions, want %d", r.table.Len(), len(r.model.sessions))
 	}
+	r.events, r.woken, r.model.events, r.model.woken = nil, nil, nil, nil
 	return nil
 }
 
@@ -273,7 +274,7 @@ func FuzzTable(f *testing.F) {
 	f.Add([]byte{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
 	f.Fuzz(func(t *testing.T, sequence []byte) {
 		r := newRig(2)
-		for i, b := range sequence {
+		for i, b := range sequence[:min(len(sequence), 1000)] {
 			o := all[int(b)%len(all)]
 			r.step(o)
 			if err := r.check(); err != nil {
