@@ -356,14 +356,14 @@ func TestPanicBehindSession(t *testing.T) {
 			err := s.Handle(layer4.WrapConnection(conn, nil, zap.NewNop()), layer4.HandlerFunc(func(cx *layer4.Connection) error {
 				session, _ := v.acquire(visitor, 0)
 				v.settle(session, visitor, all)
-				if !holdFrom(cx).add(v, session) {
+				if !sessionRefsOf(cx).add(v, session) {
 					t.Error("the session is not held")
 				}
 				safely.Reach("handler")
 				return nil
 			}))
-			if err != nil || len(s.packets) > 0 {
-				t.Errorf("%v, and %d datagram connections are left", err, len(s.packets))
+			if err != nil || len(s.datagrams) > 0 {
+				t.Errorf("%v, and %d datagram connections are left", err, len(s.datagrams))
 			}
 			f.mustBeTold(t)
 			mustBeEmpty(t, v)

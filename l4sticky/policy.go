@@ -130,7 +130,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}()
 	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	held = c.last != nil && holdFrom(cx).add(p.dialer.poolConfig, session)
+	held = c.last != nil && sessionRefsOf(cx).add(p.dialer.poolConfig, session)
 	if c.last == nil {
 		return nil
 	}

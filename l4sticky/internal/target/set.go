@@ -107,7 +107,7 @@ func NewSet(r *Registry, placement *Placement, configs []Config) *Set {
 	return s
 }
 
-// Close gives the targets back to the registry. The set must not be closed twice.
+// Close gives the targets back to the registry. A set must be closed once.
 func (s *Set) Close() { s.registry.release(s.members) }
 
 // Placement returns the way in which the set places clients.
