@@ -20,21 +20,22 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 // arrows tells for each package which others of the project it may import; all that is not said here is
 // forbidden. A package that ends with a slash stands for all below it.
 var arrows = map[string][]string{
-	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
-	"build":                {},
-	"build/":               {},
-	"caddyfile/parse":      {},
-	"caddyfile/parse/":     {"caddyfile/parse"},
-	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
-	"internal/":            {"internal/"},
-	"hijack":               {"internal/"},
-	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
-	"l4sticky/internal/":   {"internal/"},
-	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
-	"middleware/internal/": {"internal/"},
-	"privileges":           {"caddyfile/parse"},
-	"integration":          {"", "internal/freeport"},
-	"integration/":         {""},
+	"":                         {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
+	"build":                    {},
+	"build/":                   {},
+	"caddyfile/parse":          {},
+	"caddyfile/parse/":         {"caddyfile/parse"},
+	"caddyfile/legacy":         {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
+	"internal/":                {"internal/"},
+	"hijack":                   {"internal/"},
+	"l4sticky":                 {"l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
+	"l4sticky/internal/":       {"internal/"},
+	"l4sticky/internal/search": {"l4sticky/internal/flow"},
+	"middleware":               {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
+	"middleware/internal/":     {"internal/"},
+	"privileges":               {"caddyfile/parse"},
+	"integration":              {"", "internal/freeport"},
+	"integration/":             {""},
 }
 
 // testArrows tells what the tests of a package may import besides.
