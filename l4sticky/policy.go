@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -82,7 +82,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.dialer = newDialer(c, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
+	p.dialer = newDialer(c, defaultDialTimeout, keepalive.Default, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range c.targets.Members() {

@@ -1,7 +1,7 @@
 // Package portowner finds out which other process listens on a TCP port.
 //
 // All of Caddy's sockets have the option SO_REUSEPORT, by which two processes of one user share a port without an error
-// from the system: the clients are then spread over both at random. So whoever is about to listen asks Other first, and
+// from the system: the clients are then spread over both at random. So a caller that is about to listen asks Other first, and
 // holds Lock meanwhile, since two processes that ask at the same moment would both find the port free.
 //
 // Other reads the tables in /proc. It knows the processes that the user may look at; a socket of another one is

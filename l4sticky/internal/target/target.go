@@ -8,6 +8,8 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
@@ -30,6 +32,8 @@ func (a Address) String() string {
 // address. All methods may be called concurrently.
 type Target struct {
 	Address Address
+	// Bytes counts what was delivered by the target's connections, also while they are open.
+	Bytes flow.Counters
 
 	now   func() time.Duration
 	hash  uint64
