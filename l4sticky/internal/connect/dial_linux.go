@@ -107,7 +107,7 @@ func (f *Finder) connect(d *dialAttempt) (underWay bool) {
 	}
 	if f.options.Own != nil && f.options.Own(d.addr) {
 		local := eventloop.LocalAddr(fd)
-		f.search.Picker().Own(d.dial, local, func() bool { return eventloop.LocalAddr(fd) == local })
+		f.picker.Own(d.dial, local, func() bool { return eventloop.LocalAddr(fd) == local })
 	}
 	if done, errno := f.tryFirst(d); errno != 0 {
 		d.err = os.NewSyscallError("connect", errno)

@@ -38,6 +38,7 @@ const (
 
 // A Finder finds the target of one task of a loop.
 type Finder struct {
+	picker  search.Picker
 	task    *eventloop.Task
 	loop    *eventloop.Loop
 	index   int // of the target's socket in the task
@@ -48,16 +49,21 @@ type Finder struct {
 	only    [1]dialAttempt // the memory of dials, of which there usually is one
 }
 
+// NewFinder returns a finder that goes by a picker. It may be called from any goroutine.
+func NewFinder(picker search.Picker, options *Options) *Finder {
+	return &Finder{picker: picker, options: options}
+}
+
 // Begin starts to find a target. The loop calls it.
-func (f *Finder) Begin(task *eventloop.Task, index int, client Client, picker search.Picker, options *Options) {
-	*f = Finder{task: task, loop: task.Loop(), index: index, client: client, options: options}
+func (f *Finder) Begin(task *eventloop.Task, index int, client Client) {
+	f.task, f.loop, f.index, f.client = task, task.Loop(), index, client
 	f.dials = f.only[:0]
-	f.search.Begin(picker, f, options.Times)
+	f.search.Begin(f.picker, f, f.options.Times)
 	f.Advance()
 }
 
-// Picker returns who chooses the targets.
-func (f *Finder) Picker() search.Picker { return f.search.Picker() }
+// Picker returns what chooses the targets.
+func (f *Finder) Picker() search.Picker { return f.picker }
 
 // Wake makes the search ask its picker again. It may be called from any goroutine.
 func (f *Finder) Wake() {

@@ -16,8 +16,8 @@ type Counters struct {
 func (c *Counters) Bytes(from Side) int64 { return c.delivered[from].Load() }
 
 // add counts bytes here and in all sums.
-func (c *Counters) add(from Side, n int) {
+func (c *Counters) add(from Side, n int64) {
 	for ; c != nil; c = c.Sum {
-		c.delivered[from].Add(int64(n))
+		c.delivered[from].Add(n)
 	}
 }

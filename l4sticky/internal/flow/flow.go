@@ -113,7 +113,7 @@ var table = [Over + 1][events]transition{
 	},
 }
 
-// A Flow is what is known of one connection. New makes one.
+// A Flow is what is known of one connection. New makes one, and Begin makes it ready for events.
 type Flow struct {
 	limits   *Limits
 	counters *Counters     // or nil
@@ -121,16 +121,22 @@ type Flow struct {
 	active   time.Duration // when a byte moved last
 	due      time.Duration // when Tick is to be called, or Never
 	since    time.Duration // when it began to linger, or was severed
-	unread   int           // bytes that the peers had not acknowledged at the last look
+	unread   int32         // bytes that the peers had not acknowledged at the last look
 	state    State
 	talking  bool // the client has sent something since the last look, though it is severed
 }
 
-// New returns the flow of a connection that is established now. The limits must not change. The counters may be nil.
-func New(limits *Limits, counters *Counters, now time.Duration) Flow {
-	f := Flow{limits: limits, counters: counters, active: now, due: Never, state: Open}
+// New returns the flow of a connection that is not established yet. Only Moved and Bytes may be used before Begin. The
+// limits must not change.
+func New(limits *Limits) Flow { return Flow{limits: limits, due: Never} }
+
+// Begin tells that the connection is established. The counters may be nil; bytes that have moved before count.
+func (f *Flow) Begin(counters *Counters, now time.Duration) {
+	f.counters, f.active, f.state = counters, now, Open
+	for from, n := range f.moved {
+		f.counters.add(Side(from), n)
+	}
 	f.watch()
-	return f
 }
 
 // State returns what has become of the directions.
@@ -140,7 +146,7 @@ func (f *Flow) State() State { return f.state }
 func (f *Flow) Moved(from Side, n int, now time.Duration) {
 	f.moved[from] += int64(n)
 	f.active = now
-	f.counters.add(from, n)
+	f.counters.add(from, int64(n))
 }
 
 // Bytes returns how many bytes from a side were delivered.

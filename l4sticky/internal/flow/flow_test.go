@@ -152,8 +152,10 @@ func TestCounters(t *testing.T) {
 	var pool Counters
 	a, b := Counters{Sum: &pool}, Counters{Sum: &pool}
 	for i, counters := range []*Counters{&a, &b, &b} {
-		f := New(new(Limits), counters, 0)
-		f.Moved(Client, 1+i, 0)
+		f := New(new(Limits))
+		f.Moved(Client, i, 0) // the first bytes
+		f.Begin(counters, 0)
+		f.Moved(Client, 1, 0)
 		f.Moved(Target, 10, 0)
 	}
 	for name, want := range map[*Counters][2]int64{&a: {1, 10}, &b: {5, 20}, &pool: {6, 30}} {

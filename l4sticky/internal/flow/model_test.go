@@ -31,7 +31,9 @@ type model struct {
 func (m *model) Unacknowledged(Side) int { return m.unread }
 
 func newModel(t testing.TB, limits Limits) *model {
-	return &model{t: t, flow: New(&limits, nil, 0)}
+	m := &model{t: t, flow: New(&limits)}
+	m.flow.Begin(nil, 0)
+	return m
 }
 
 func (m *model) fail(format string, args ...any) {

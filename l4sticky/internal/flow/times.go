@@ -90,7 +90,7 @@ func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 		return 0
 	}
 	before := f.unread
-	f.unread = peers.Unacknowledged(Client) + peers.Unacknowledged(Target)
+	f.unread = int32(min(peers.Unacknowledged(Client)+peers.Unacknowledged(Target), math.MaxInt32))
 	switch {
 	case f.unread < before:
 		f.active, f.due = now, now+part

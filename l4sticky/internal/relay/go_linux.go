@@ -3,7 +3,9 @@ package relay
 import (
 	"net"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
@@ -25,7 +27,7 @@ func Go(conn net.Conn, early []byte, picker search.Picker, options *Options, abo
 		eventloop.Close(fd)
 		return true, err
 	}
-	p := &pair{options: options, aborter: aborter, promised: promised, picker: picker}
+	p := &pair{finder: connect.NewFinder(picker, &options.Options), flow: flow.New(&options.Limits), aborter: aborter, promised: promised}
 	p.Init(p)
 	p.ends = [2]eventloop.Socket{client: {FD: fd}, target: {FD: -1}}
 	if len(early) > 0 {

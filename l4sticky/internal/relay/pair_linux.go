@@ -29,9 +29,7 @@ type pair struct {
 	flow        flow.Flow
 	finder      *connect.Finder  // while there is no target yet
 	established flow.Established // from then on
-	picker      search.Picker    // until the search begins
-	options     *Options
-	aborter     *Aborter // or nil
+	aborter     *Aborter         // or nil
 }
 
 // Start begins the search, or goes on with a pair that comes from another loop. Its sockets tell anew what is to be done
@@ -42,8 +40,7 @@ func (p *pair) Start() {
 		return
 	}
 	p.ends[client] = p.NewSocket(p.ends[client].FD, eventloop.Readable)
-	p.finder = new(connect.Finder)
-	p.finder.Begin(&p.Task, target, p, p.picker, &p.options.Options)
+	p.finder.Begin(&p.Task, target, p)
 	if p.Removed() {
 		return
 	}
@@ -131,9 +128,7 @@ func (p *pair) Connected(s eventloop.Socket, how connect.Accepted, e flow.Establ
 	p.finder, p.established = nil, e
 	p.ends[target] = s
 	p.promised.Connected()
-	first := p.flow.Bytes(flow.Client)
-	p.flow = flow.New(&p.options.Limits, e.Counters(), p.Loop().Now())
-	p.flow.Moved(flow.Client, int(first), p.Loop().Now())
+	p.flow.Begin(e.Counters(), p.Loop().Now())
 	p.SetDeadline(p.flow.Due())
 	switch how {
 	case connect.AsSpare:

@@ -35,7 +35,8 @@ type closeWriter interface{ CloseWrite() error }
 // written yet (back-pressure).
 func Run(client, target net.Conn, early []byte, announced int, established flow.Established, options *Options) {
 	r := &relay{client: client, target: target, announced: announced, established: established}
-	r.flow = flow.New(&options.Limits, established.Counters(), time.Since(began))
+	r.flow = flow.New(&options.Limits)
+	r.flow.Begin(established.Counters(), time.Since(began))
 	listen.HasTarget(client)
 	running.Store(r, nil)
 	defer running.Delete(r)

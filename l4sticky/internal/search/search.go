@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 // A Search is one connection's search for a target. Begin makes one ready for use.
@@ -42,9 +43,6 @@ func (s *Search) Begin(picker Picker, waker Waker, times Times) {
 	*s = Search{picker: picker, waker: waker, times: times}
 	s.dials = s.only[:0]
 }
-
-// Picker returns the picker of the search.
-func (s *Search) Picker() Picker { return s.picker }
 
 // Accepted tells that a target has accepted.
 func (s *Search) Accepted(id ID) {
@@ -192,12 +190,14 @@ func (s *Search) conclude() Action {
 		s.picker.Lost(s.err)
 		return Action{Kind: GiveUp, Err: s.err}
 	}
-	d, take := s.chosen, s.picker.Connected
-	if s.asSpare {
-		take = s.picker.TakeSpare
-	}
+	d := s.chosen
 	s.chosen = dial{} // the picker has it now, even if it panics
-	established := take(d.Dial)
+	var established flow.Established
+	if s.asSpare {
+		established = s.picker.TakeSpare(d.Dial)
+	} else {
+		established = s.picker.Connected(d.Dial)
+	}
 	s.over = true
 	return Action{Kind: Take, ID: d.id, Dial: d.Dial, Established: established}
 }
