@@ -1,5 +1,3 @@
-// Package sticky is what `xcaddy build --with github.com/caddy-sticky/caddy-sticky` imports: it registers
-// every module of this project, and caddy-l4's own beside them.
 package sticky
 
 import (

@@ -3,8 +3,13 @@ package sticky
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"go/parser"
+	"go/token"
 	"io"
+	"maps"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,28 +20,34 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 // arrows tells for each package which others of the project it may import; all that is not said here is
 // forbidden. A package that ends with a slash stands for all below it.
 var arrows = map[string][]string{
-	"":                     {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
-	"build":                {},
-	"build/":               {},
-	"caddyfile/parse":      {},
-	"caddyfile/parse/":     {"caddyfile/parse"},
-	"caddyfile/legacy":     {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
-	"internal/":            {"internal/"},
-	"hijack":               {"internal/"},
-	"l4sticky":             {"l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
-	"l4sticky/internal/":   {"internal/"},
-	"middleware":           {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
-	"middleware/internal/": {"internal/"},
-	"privileges":           {"caddyfile/parse"},
-	"integration":          {"", "internal/freeport"},
-	"integration/":         {""},
+	"":                          {"l4sticky", "middleware", "privileges", "caddyfile/legacy"},
+	"build":                     {},
+	"build/":                    {},
+	"caddyfile/parse":           {},
+	"caddyfile/parse/":          {"caddyfile/parse"},
+	"caddyfile/legacy":          {"caddyfile/parse", "internal/", "l4sticky", "middleware", "privileges"},
+	"internal/":                 {"internal/"},
+	"hijack":                    {"internal/"},
+	"l4sticky":                  {"l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
+	"l4sticky/internal/":        {"internal/"},
+	"l4sticky/internal/target":  {"l4sticky/internal/flow"},
+	"l4sticky/internal/search":  {"l4sticky/internal/flow"},
+	"l4sticky/internal/listen":  {"l4sticky/internal/eventloop", "l4sticky/internal/keepalive"},
+	"l4sticky/internal/connect": {"l4sticky/internal/search", "l4sticky/internal/flow", "l4sticky/internal/eventloop", "l4sticky/internal/keepalive"},
+	"l4sticky/internal/relay":   {"l4sticky/internal/connect", "l4sticky/internal/listen", "l4sticky/internal/search", "l4sticky/internal/flow", "l4sticky/internal/eventloop", "l4sticky/internal/keepalive"},
+	"middleware":                {"middleware/internal/", "internal/", "caddyfile/parse", "hijack"},
+	"middleware/internal/":      {"internal/"},
+	"privileges":                {"caddyfile/parse"},
+	"integration":               {"", "internal/freeport"},
+	"integration/":              {""},
 }
 
 // testArrows tells what the tests of a package may import besides.
 var testArrows = map[string][]string{
-	"l4sticky":   {"caddyfile/parse/parsetest"},
-	"middleware": {"caddyfile/parse/parsetest"},
-	"privileges": {"caddyfile/parse/parsetest"},
+	"l4sticky/internal/": {"l4sticky/internal/conntest"},
+	"l4sticky":           {"caddyfile/parse/parsetest"},
+	"middleware":         {"caddyfile/parse/parsetest"},
+	"privileges":         {"caddyfile/parse/parsetest"},
 }
 
 // frameworks are what the internal packages, which are plain Go, do without.
@@ -102,4 +113,64 @@ func covers(pattern, path string) bool {
 		return strings.HasPrefix(path, pattern)
 	}
 	return pattern == path
+}
+
+// leastDoc is how many lines a package comment has at least: what the package promises does not fit into fewer.
+const leastDoc = 3
+
+// TestPackageComments looks for the comment of each package in its doc.go, and nowhere else.
+func TestPackageComments(t *testing.T) {
+	output, err := exec.Command("go", "list", "-f", "{{.ImportPath}} {{.Name}} {{len .GoFiles}}", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := 0
+	for line := range strings.Lines(string(output)) {
+		fields := strings.Fields(line)
+		path := strings.TrimPrefix(strings.TrimPrefix(fields[0], module), "/")
+		if fields[2] == "0" {
+			continue // what has only tests promises nothing
+		}
+		packages++
+		if err := checkPackageComment(filepath.FromSlash(path), fields[1]); err != nil {
+			t.Errorf("package %q: %v", path, err)
+		}
+	}
+	if packages < 8 {
+		t.Errorf("only %d packages were looked at", packages)
+	}
+}
+
+// checkPackageComment returns an error unless the folder has a doc.go with the package's comment, and no other file has one.
+func checkPackageComment(folder, name string) error {
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		return err
+	}
+	comments := make(map[string]string)
+	for _, file := range files {
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.PackageClauseOnly|parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		if parsed.Doc != nil {
+			comments[filepath.Base(file)] = parsed.Doc.Text()
+		}
+	}
+	comment, found := comments["doc.go"]
+	opening := "Package " + name + " "
+	if name == "main" {
+		opening = "Command " + filepath.Base(folder) + " "
+	}
+	switch {
+	case !found:
+		return errors.New("there is no doc.go with a package comment")
+	case len(comments) > 1:
+		return fmt.Errorf("several files have a package comment: %v", slices.Sorted(maps.Keys(comments)))
+	case !strings.HasPrefix(comment, opening):
+		return fmt.Errorf("the comment does not begin with %q", opening)
+	case strings.Count(comment, "\n") < leastDoc:
+		return fmt.Errorf("the comment has less than %d lines", leastDoc)
+	}
+	return nil
 }

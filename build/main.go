@@ -1,9 +1,3 @@
-// Command build makes ./caddy from xcaddy.json with this checkout as the module:
-// the same binary that `xcaddy build --with github.com/caddy-sticky/caddy-sticky` gives.
-//
-// Run it in the root of the checkout:
-//
-//	go run ./build [-race] [-o caddy]
 package main
 
 import (

@@ -77,7 +77,7 @@ func (w *Watcher) done() {
 	w.state, w.abort = over, nil
 }
 
-// End ends the connection, whoever has it. It does not wait, and may be called again.
+// End ends the connection, be it layer4's or hijacked. It does not wait, and may be called again.
 //
 // layer4 and its handlers get a second to notice the end of the stream, since they would log an error of a connection that
 // is closed under their hands.

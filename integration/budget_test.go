@@ -65,6 +65,42 @@ func TestAcceptsWhomItCanServe(t *testing.T) {
 	})
 }
 
+// TestFillsLargeLimit does the same with as many descriptors as a service may have. The targets are in another process,
+// which needs one for each connection, too.
+func TestFillsLargeLimit(t *testing.T) {
+	const limit, clients = 20_000, 10_100
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err != nil || own.Cur < limit {
+		t.Skipf("this process may not have %d descriptors itself: %v, %v", limit, own.Cur, err)
+	}
+	echo, listen := freeAddr(t), freeAddr(t)
+	startCaddy(t, caddyfile(server{echo, "echo"}))
+	caddy := startCaddy(t, caddyfile(server{"seamless/" + listen, "sticky_proxy " + echo}))
+	caddy.limitTo(t, limit)
+	var conns []*net.TCPConn
+	for i := range clients {
+		conn := dialFrom(t, fmt.Sprintf("127.0.%d.%d", 1+i/250, 1+i%250), listen)
+		_ = conn.SetDeadline(time.Now().Add(2 * time.Minute))
+		if _, err := io.WriteString(conn, "x\n"); err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, conn)
+	}
+	await(t, "the balancer to be full", func() bool { return len(caddy.complaints(t)) > 0 })
+	caddy.mustAnswer(t)
+	caddy.reload(t, caddyfile(server{"seamless/" + listen, "sticky_proxy " + echo + " {\ndial_timeout 4s\n}"}))
+	for i, conn := range conns {
+		if line := mustReadLine(t, conn); line != "x" {
+			t.Fatalf("client %d of %d got %q", i, clients, line)
+		}
+		conn.Close()
+	}
+	caddy.mustAnswer(t)
+}
+
 // Clients that have ended their direction and wait for a target that never answers make room when descriptors are needed,
 // the oldest ones first.
 func TestHalfOpenMakesRoom(t *testing.T) {

@@ -64,8 +64,8 @@ func talk(t testing.TB, conn *net.TCPConn, ip string, stopped *atomic.Bool) {
 // time, as fast as they are served, nor those who stay.
 func TestReloadUnderFullLoad(t *testing.T) {
 	t.Parallel()
-	const interval = 300 * time.Millisecond
-	duration := 30 * time.Second
+	const interval = 100 * time.Millisecond
+	duration := 10 * time.Second
 	if testing.Short() {
 		duration = 3 * time.Second
 	}

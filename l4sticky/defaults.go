@@ -10,7 +10,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -30,7 +32,7 @@ var ppVersions = []string{"v1", "v2"}
 
 // table returns the handler's options.
 func (h *Handler) table() parse.Options {
-	keepAlive := relay.DefaultKeepAlive
+	keepAlive := keepalive.Default
 	return append(h.Options.table(),
 		parse.Int("max_connections", &h.MaxConnections, 0),
 		parse.Int("max_connections_per_client", &h.MaxConnectionsPerClient, 0),
@@ -64,17 +66,13 @@ func (h *Handler) setDefaults() error {
 	}
 	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol)) // 0 without a header
 	h.failover = h.FailoverDelay >= 0
-	h.times = relay.Options{
-		DialTimeout: time.Duration(h.DialTimeout),
-		Late:        time.Duration(h.FailoverDelay),
-		Idle:        time.Duration(h.IdleTimeout),
-		HalfClose:   time.Duration(h.HalfCloseTimeout),
-		Own:         mayBeOwn,
-		KeepAlive: relay.KeepAlive{
-			Idle:        max(0, time.Duration(h.KeepAlive)),
-			Interval:    time.Duration(h.KeepAliveInterval),
-			UserTimeout: max(0, time.Duration(h.UserTimeout)),
-		},
+	h.times.Times = search.Times{Timeout: time.Duration(h.DialTimeout), Late: time.Duration(h.FailoverDelay)}
+	h.times.Limits = flow.Limits{Idle: time.Duration(h.IdleTimeout), HalfClose: time.Duration(h.HalfCloseTimeout)}
+	h.times.Own = mayBeOwn
+	h.times.KeepAlive = keepalive.Options{
+		Idle:        max(0, time.Duration(h.KeepAlive)),
+		Interval:    time.Duration(h.KeepAliveInterval),
+		UserTimeout: max(0, time.Duration(h.UserTimeout)),
 	}
 	if !h.failover {
 		h.times.Late = defaultFailoverDelay // to look whether the target was deactivated meanwhile

@@ -13,7 +13,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -22,13 +22,13 @@ type dialer struct {
 	*poolConfig
 	net       net.Dialer
 	timeout   time.Duration
-	keepAlive relay.KeepAlive
+	keepAlive keepalive.Options
 	logger    *zap.Logger
 	lines     loglimit.Limiter // of the log lines that strangers can cause
 }
 
 // newDialer returns the dialer of a handler.
-func newDialer(c *poolConfig, timeout time.Duration, keepAlive relay.KeepAlive, logger *zap.Logger) *dialer {
+func newDialer(c *poolConfig, timeout time.Duration, keepAlive keepalive.Options, logger *zap.Logger) *dialer {
 	d := &dialer{poolConfig: c, timeout: timeout, keepAlive: keepAlive, logger: logger}
 	d.lines.LeftOut = func(lines int) {
 		logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
@@ -50,7 +50,7 @@ func (d *dialer) fails(m *target.Member, err error) {
 	d.deactivate(m, d.logger, err)
 }
 
-// notBlamed tells of a dial that failed by nothing that speaks against the target, which nobody else tells.
+// notBlamed logs a dial that failed by nothing that speaks against the target. No other log line tells of it.
 func (d *dialer) notBlamed(m *target.Member, err error) {
 	if d.lines.Admit() {
 		d.logger.Warn("a dial failed, which is not held against the upstream", zap.Stringer("upstream", m.Config.Address), zap.Error(err))
@@ -96,7 +96,7 @@ func (d *dialer) probe(m *target.Member) {
 		d.fails(m, err)
 	default:
 		d.notBlamed(m, err)
-		m.Accepted() // nothing is known, and nobody else would probe a suspect: dials that are late raise the doubt anew
+		m.Accepted() // nothing is known, and no other goroutine would probe a suspect: dials that are late raise the suspicion anew
 	}
 }
 
@@ -114,7 +114,7 @@ func isExhausted(err error) bool {
 }
 
 // wasAccepted reports whether a dial failed although the target accepted: it resets a connection that it does
-// not want, and only refuses one that nobody listens for.
+// not want, and only refuses one for which no socket listens.
 func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 
 // isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
@@ -54,7 +55,7 @@ func awaitSettled(grace time.Duration) {
 	if !caddy.Exiting() {
 		return
 	}
-	for deadline := exitBegan().Add(grace); relay.Unsettled() > 0 && time.Now().Before(deadline); {
+	for deadline := exitBegan().Add(grace); listen.Unsettled() > 0 && time.Now().Before(deadline); {
 		select {
 		case <-hurry:
 			return
@@ -87,9 +88,9 @@ func (p *pool) end(began time.Time) {
 	logger.Warn("cutting open connections", zap.Int64("connections", open))
 	relay.Abort(func(owner any) bool {
 		switch o := owner.(type) {
-		case *line:
-			return o.handler.dialer.pool == p
-		case *attempt:
+		case *established:
+			return o.dialer.pool == p
+		case *picker:
 			return o.dialer.pool == p
 		}
 		return false

@@ -1,6 +1,3 @@
-// Package l4sticky keeps clients with their targets: the handler `sticky_proxy`, which balances TCP
-// connections, and the selection policy `sticky_ip` with its handler `sticky_session`, which bring the
-// same stickiness to caddy-l4's own `proxy` handler.
 package l4sticky
 
 import (

@@ -83,7 +83,7 @@ func handOver(t *testing.T, h *Handler, from netip.Addr) net.Conn {
 		t.Fatal(err)
 	}
 	defer down.Close()
-	a := h.attempt(&net.TCPAddr{IP: from.AsSlice(), Port: 1})
+	a := h.newPicker(&net.TCPAddr{IP: from.AsSlice(), Port: 1})
 	if taken, err := relay.Go(down, nil, a, &h.times, nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}

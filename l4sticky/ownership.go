@@ -9,7 +9,7 @@ import (
 	"sync/atomic"
 	"syscall"
 
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -116,7 +116,7 @@ func (h *Handler) wayOf(bottom net.Conn) (way []stop, ok bool) {
 }
 
 // Own remembers a dial that comes to this process.
-func (a *attempt) Own(d relay.Dial, local netip.AddrPort, open func() bool) {
-	way := append(slices.Clone(a.way), stop{a.dialer.name, a.local.String()})
-	noteOwnDial(local, ownDial{way, a.Handler, d.Target.(*target.Member), open})
+func (p *picker) Own(d search.Dial, local netip.AddrPort, open func() bool) {
+	way := append(slices.Clone(p.way), stop{p.dialer.name, p.local.String()})
+	noteOwnDial(local, ownDial{way, p.Handler, d.Target.(*target.Member), open})
 }

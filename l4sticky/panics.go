@@ -15,7 +15,7 @@ func init() {
 }
 
 // newPanicLog returns what logs the panics of all parts of the project, with the logger of the config that runs. The
-// lines are bounded, since whoever knows how to make us panic will do it again.
+// lines are bounded, since a client that knows how to make us panic will do it again.
 func newPanicLog(logger func() *zap.Logger) func(place string, fault any, stack []byte) {
 	limit := &loglimit.Limiter{LeftOut: func(lines int) {
 		logger().Error("more panics, left out of the log", zap.Int("left_out", lines))

@@ -206,7 +206,7 @@ func TestPanicInConnection(t *testing.T) {
 		alone   bool // no loop carries it
 	}{
 		"sticky_proxy":           {},
-		"sticky_proxy attempt":   {},
+		"sticky_proxy acquire":   {},
 		"sticky_proxy limit":     {limited: true},
 		"sticky_proxy next":      {},
 		"sticky_proxy agreed":    {},
@@ -299,10 +299,10 @@ func TestPanicInDial(t *testing.T) {
 func TestPanicInSettle(t *testing.T) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
 	defer v.quit()
-	a := newHandler(t, v).attempt(&net.TCPAddr{IP: visitor.AsSlice()})
+	a := newHandler(t, v).newPicker(&net.TCPAddr{IP: visitor.AsSlice()})
 	d, _ := a.Next(nil)
 	f := inject(t, "sticky_proxy settle")
-	safely.Do("test", func() { a.Settle(d) })
+	safely.Do("test", func() { a.TakeSpare(d) })
 	f.mustBeTold(t)
 	a.Lost(nil)
 	mustBeEmpty(t, v)
@@ -356,14 +356,14 @@ func TestPanicBehindSession(t *testing.T) {
 			err := s.Handle(layer4.WrapConnection(conn, nil, zap.NewNop()), layer4.HandlerFunc(func(cx *layer4.Connection) error {
 				session, _ := v.acquire(visitor, 0)
 				v.settle(session, visitor, all)
-				if !holdFrom(cx).add(v, session) {
+				if !sessionRefsOf(cx).add(v, session) {
 					t.Error("the session is not held")
 				}
 				safely.Reach("handler")
 				return nil
 			}))
-			if err != nil || len(s.packets) > 0 {
-				t.Errorf("%v, and %d datagram connections are left", err, len(s.packets))
+			if err != nil || len(s.datagrams) > 0 {
+				t.Errorf("%v, and %d datagram connections are left", err, len(s.datagrams))
 			}
 			f.mustBeTold(t)
 			mustBeEmpty(t, v)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -82,7 +82,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	p.dialer = newDialer(c, defaultDialTimeout, relay.DefaultKeepAlive, ctx.Logger())
+	p.dialer = newDialer(c, defaultDialTimeout, keepalive.Default, ctx.Logger())
 	p.places = make(map[*target.Member]int)
 	for i, u := range upstreams {
 		for _, m := range c.targets.Members() {
@@ -130,7 +130,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	}()
 	safely.Reach("sticky_ip")
 	c.last = p.choose(upstreams, cx, c, session)
-	held = c.last != nil && holdFrom(cx).add(p.dialer.poolConfig, session)
+	held = c.last != nil && sessionRefsOf(cx).add(p.dialer.poolConfig, session)
 	if c.last == nil {
 		return nil
 	}

@@ -65,7 +65,7 @@ func (r *run) await() bool {
 func (r *run) ended() bool { return r.ctx.Err() != nil }
 
 // wasRefused reports whether the config has ended because of an error. The one that it replaces ends in another way,
-// though nobody may have asked whether it runs while it did.
+// though it may not have been asked for while it ran.
 func (r *run) wasRefused() bool {
 	cause := context.Cause(r.ctx)
 	return cause != nil && strings.HasPrefix(cause.Error(), "configuration ")

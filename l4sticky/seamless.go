@@ -9,14 +9,15 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/portowner"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
 )
 
 func init() {
 	for network, tcp := range map[string]string{"seamless": "tcp", "seamless4": "tcp4", "seamless6": "tcp6"} {
 		caddy.RegisterNetwork(network, seamless(tcp))
 	}
-	relay.Report = func(doing string, err error) {
+	eventloop.Reporter = func(doing string, err error) {
 		caddy.Log().Named("layer4.sticky").Error(doing, zap.Error(err))
 	}
 }
@@ -44,13 +45,13 @@ func seamless(tcp string) caddy.ListenerFunc {
 			address = address.At(portOffset)
 			key, open = address.String(), openAddress(address)
 		}
-		return relay.Listen(ctx, key, config, open, func() bool { return isRunning(ctx) })
+		return listen.Listen(ctx, key, config, open, func() bool { return isRunning(ctx) })
 	}
 }
 
 // openAddress opens a socket in Caddy's own way, which knows how to bind a low port without being root, and shares it
 // with its plain sockets; not with other processes unless that is wanted.
-func openAddress(address caddy.NetworkAddress) relay.Open {
+func openAddress(address caddy.NetworkAddress) listen.Open {
 	return func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
 		if !reusesPorts(ctx) {
 			defer portowner.Lock(uint16(address.StartPort))()
@@ -69,7 +70,7 @@ func openAddress(address caddy.NetworkAddress) relay.Open {
 }
 
 // openInherited takes a socket that this process was started with.
-func openInherited(fd int) relay.Open {
+func openInherited(fd int) listen.Open {
 	return func(_ context.Context, config net.ListenConfig) (net.Listener, error) {
 		ln, err := listenInherited(fd, config)
 		if err != nil {

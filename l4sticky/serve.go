@@ -12,17 +12,18 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/hijack"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // Handle finds the client's target and has the relay carry the connection there and back. It returns when
 // the relay has taken the connection over; only where that is not possible, it waits until both ends are done.
 func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
-	var search *attempt // until the relay has it
+	var p *picker // until the relay has it
 	defer safely.Recover("sticky_proxy", func() {
-		if search != nil {
-			search.Lost(safely.ErrPanic)
+		if p != nil {
+			p.Lost(safely.ErrPanic)
 		}
 	})
 	if !h.dialer.run.await() {
@@ -41,7 +42,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	noteServed(bottom.LocalAddr())
 	way, ok := h.wayOf(bottom)
 	if !ok {
-		relay.Dismiss(cx.Conn)
+		connchain.Dismiss(cx.Conn)
 		return nil
 	}
 	header, err := h.proxyHeader(cx)
@@ -51,65 +52,46 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	down, early := downstream(cx)
 	first := append(header, early...)
-	if search = h.attempt(remote); search == nil {
-		relay.Dismiss(down)
+	if p = h.newPicker(remote); p == nil {
+		connchain.Dismiss(down)
 		return nil
 	}
-	search.header, search.way, search.local = len(header), way, bottom.LocalAddr()
+	p.header, p.way, p.local = len(header), way, bottom.LocalAddr()
 	safely.Reach("sticky_proxy")
-	var leash *relay.Leash
+	var aborter *relay.Aborter
 	if hijack.Watched(cx) {
-		leash = new(relay.Leash)
-		search.over = hijack.Hijack(cx, leash.Pull)
+		aborter = new(relay.Aborter)
+		p.done = hijack.Hijack(cx, aborter.Abort)
 	}
 	taken, err := false, error(nil)
 	if h.plain {
-		taken, err = relay.Go(down, first, search, &h.times, leash)
+		taken, err = relay.Go(down, first, p, &h.times, aborter)
 	}
-	a := search
-	search = nil
+	relayed := p
+	p = nil
 	switch {
 	case err != nil:
-		a.Lost(err)
+		relayed.Lost(err)
 	case !taken:
-		h.carry(down, first, len(header), a)
+		h.carry(down, first, len(header), relayed)
 	}
 	return nil
 }
 
-// attempt begins the search for the client's target. It returns nil if a limit keeps the client out.
-func (h *Handler) attempt(remote net.Addr) (a *attempt) {
-	v := h.dialer.poolConfig
-	var session *clientSession
-	defer func() {
-		if a != nil {
-			return
-		}
-		if session != nil {
-			v.sessions.Release(session)
-		}
-		v.leave()
-	}()
-	if open := v.enter(); h.MaxConnections > 0 && open > int64(h.MaxConnections) {
-		h.over(remote, "max_connections", h.MaxConnections)
-		return nil
-	}
-	client := v.client(remote)
-	session, allowed := v.acquire(client, h.MaxConnectionsPerClient)
+// newPicker returns what chooses the target for a connection. It returns nil if a limit keeps the client out.
+func (h *Handler) newPicker(remote net.Addr) *picker {
+	held, allowed := h.acquire(remote)
 	if !allowed {
-		h.over(remote, "max_connections_per_client", h.MaxConnectionsPerClient)
 		return nil
 	}
-	safely.Reach("sticky_proxy attempt")
-	_, known := v.sessions.Look(session)
-	a = attempts.Get().(*attempt)
-	a.Handler, a.session, a.client, a.remote, a.known = h, session, client, remote, known
-	a.tried = a.room[:0]
-	return a
+	p := pickers.Get().(*picker)
+	p.holding, p.client, p.remote = held, held.session.Client(), remote
+	p.tried = p.room[:0]
+	return p
 }
 
-// over tells that a connection is kept out which is over a limit.
-func (h *Handler) over(remote net.Addr, option string, limit int) {
+// refuse tells that a connection is kept out which is over a limit.
+func (h *Handler) refuse(remote net.Addr, option string, limit int) {
 	safely.Reach("sticky_proxy limit")
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
 	if h.dialer.lines.Admit() {
@@ -118,44 +100,38 @@ func (h *Handler) over(remote net.Addr, option string, limit int) {
 }
 
 // carry relays a connection while it waits.
-func (h *Handler) carry(down net.Conn, first []byte, header int, a *attempt) {
-	up, line := relay.Connect(a, &h.times, a.dialling())
-	if line == nil {
-		relay.Dismiss(down)
+func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
+	up, established := connect.Find(p, &h.times.Options, p.dialFunc())
+	if established == nil {
+		connchain.Dismiss(down)
 		return
 	}
 	defer up.Close()
 	h.times.KeepAlive.Apply(down)
-	relay.Run(down, up, first, header, line, &h.times)
+	relay.Run(down, up, first, header, established, &h.times)
 }
 
-// A line is a connection that has its target.
-type line struct {
-	handler  *Handler
-	session  *clientSession
-	upstream *target.Member
-	header   int
-	over     func() // to be called at the end, if not nil
+// An established is a connection that has its target.
+type established struct {
+	holding
+	header int // bytes of the PROXY header
 }
+
+// Counters returns what counts the bytes of the target, PROXY headers included.
+func (e *established) Counters() *flow.Counters { return &e.upstream.Bytes }
 
 // TargetFailed makes sure of a target whose connection broke.
-func (l *line) TargetFailed() { l.handler.dialer.verify(l.upstream) }
+func (e *established) TargetFailed() { e.dialer.verify(e.upstream) }
 
 // Done gives back what the connection held.
-func (l *line) Done(r relay.Result) {
-	d := l.handler.dialer
-	if l.over != nil {
-		defer l.over()
-	}
-	defer d.leave()
-	defer d.sessions.Release(l.session)
-	defer l.upstream.Release()
+func (e *established) Done(r flow.Result) {
+	defer e.close()
 	safely.Reach("sticky_proxy end")
-	if entry := d.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(
-			zap.Stringer("client", l.session.Client()),
-			zap.Stringer("upstream", l.upstream.Config.Address),
-			zap.Int64("bytes_up", max(0, r.ToTarget-int64(l.header))),
+			zap.Stringer("client", e.session.Client()),
+			zap.Stringer("upstream", e.upstream.Config.Address),
+			zap.Int64("bytes_up", max(0, r.ToTarget-int64(e.header))),
 			zap.Int64("bytes_down", r.ToClient),
 			zap.NamedError("client_error", r.ClientErr),
 			zap.NamedError("upstream_error", r.TargetErr))

@@ -26,9 +26,9 @@ type SessionHandler struct {
 	refusals *loglimit.Logger
 
 	mu sync.Mutex
-	// packets are the holds of datagram connections. When its server stops, layer4 may leave the handler of such a
-	// connection waiting for ever.
-	packets map[*hold]struct{}
+	// datagrams has the references of datagram connections. When a server stops, layer4 may leave the handler of
+	// such a connection waiting for ever, so Cleanup releases them.
+	datagrams map[*sessionRefs]struct{}
 	// stopped means that there will be no more datagrams.
 	stopped bool
 }
@@ -47,46 +47,47 @@ func (s *SessionHandler) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// Handle holds the sessions that the handlers after it use, for as long as they handle the connection.
+// Handle keeps the sessions that the handlers after it use, for as long as they handle the connection.
 func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
 	defer safely.Recover("sticky_session")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
 		s.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
 		return nil
 	}
-	h := new(hold)
-	cx.Context = context.WithValue(cx.Context, holdKey{}, h)
-	defer h.release()
+	refs := new(sessionRefs)
+	cx.Context = context.WithValue(cx.Context, sessionRefsKey{}, refs)
+	defer refs.release()
 	if isPacket(cx.Conn) {
-		s.remember(h)
-		defer s.forget(h)
+		s.remember(refs)
+		defer s.forget(refs)
 	}
 	return next.Handle(cx)
 }
 
-func (s *SessionHandler) remember(h *hold) {
+// remember has Cleanup release the references of a datagram connection. After Cleanup they are released from the start.
+func (s *SessionHandler) remember(refs *sessionRefs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.packets == nil {
-		s.packets = make(map[*hold]struct{})
+	if s.datagrams == nil {
+		s.datagrams = make(map[*sessionRefs]struct{})
 	}
-	s.packets[h] = struct{}{}
-	h.over = s.stopped
+	s.datagrams[refs] = struct{}{}
+	refs.released = s.stopped
 }
 
-func (s *SessionHandler) forget(h *hold) {
+func (s *SessionHandler) forget(refs *sessionRefs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.packets, h)
+	delete(s.datagrams, refs)
 }
 
-// Cleanup ends the sessions of datagram connections, which can receive nothing any more.
+// Cleanup releases the sessions of datagram connections, which can receive nothing any more.
 func (s *SessionHandler) Cleanup() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stopped = true
-	for h := range s.packets {
-		h.release()
+	for refs := range s.datagrams {
+		refs.release()
 	}
 	return nil
 }
@@ -102,57 +103,58 @@ func (s *SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return parse.Options{}.ReadBlock(d, "sticky_session")
 }
 
-type holdKey struct{}
+type sessionRefsKey struct{}
 
-// A hold keeps sessions in use until a connection ends.
-type hold struct {
-	mu    sync.Mutex
-	over  bool
-	inUse []heldSession
+// sessionRefs are the references to sessions that one connection owns, until sticky_session releases them at its end.
+type sessionRefs struct {
+	mu       sync.Mutex
+	released bool // no reference can be added any more
+	refs     []sessionRef
 }
 
-type heldSession struct {
+// A sessionRef is one reference to a session, and to the pool that it belongs to.
+type sessionRef struct {
 	*poolConfig
 	session *clientSession
 }
 
-// holdFrom returns the connection's hold, or nil if no sticky_session is in front.
-func holdFrom(cx *layer4.Connection) *hold {
-	h, _ := cx.Context.Value(holdKey{}).(*hold)
-	return h
+// sessionRefsOf returns the connection's references, or nil if no sticky_session is in front.
+func sessionRefsOf(cx *layer4.Connection) *sessionRefs {
+	refs, _ := cx.Context.Value(sessionRefsKey{}).(*sessionRefs)
+	return refs
 }
 
-// add takes over an acquired session, once for each pool, and reports whether it did. A nil hold takes
-// nothing, nor does one whose connection has ended.
-func (h *hold) add(c *poolConfig, session *clientSession) bool {
-	if h == nil {
+// add takes an acquired session over, one for each pool, and reports whether it did; if not, the caller releases the
+// session. It takes nothing if the references are nil or have been released.
+func (r *sessionRefs) add(c *poolConfig, session *clientSession) bool {
+	if r == nil {
 		return false
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.over {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.released {
 		return false
 	}
-	for _, held := range h.inUse {
-		if held.poolConfig == c {
+	for _, ref := range r.refs {
+		if ref.poolConfig == c {
 			return false
 		}
 	}
 	c.enter()
-	h.inUse = append(h.inUse, heldSession{c, session})
+	r.refs = append(r.refs, sessionRef{c, session})
 	return true
 }
 
-// release gives the sessions back; it may be called again.
-func (h *hold) release() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.over = true
-	for _, held := range h.inUse {
-		held.sessions.Release(held.session)
-		held.leave()
+// release gives all sessions back. Further calls do nothing.
+func (r *sessionRefs) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.released = true
+	for _, ref := range r.refs {
+		ref.sessions.Release(ref.session)
+		ref.leave()
 	}
-	h.inUse = nil
+	r.refs = nil
 }
 
 // Interface guards

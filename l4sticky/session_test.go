@@ -32,7 +32,7 @@ func held(t *testing.T, s *SessionHandler, v *poolConfig, conn net.Conn) {
 			for range 3 { // as when a policy is asked again; only the first is kept
 				session, _ := v.acquire(visitor, 0)
 				v.settle(session, visitor, all)
-				if !holdFrom(cx).add(v, session) {
+				if !sessionRefsOf(cx).add(v, session) {
 					v.sessions.Release(session)
 				}
 			}

@@ -16,10 +16,10 @@ import (
 
 // Drop makes this process, with all its threads, the user's: it gets the user's UID and group, no supplementary
 // groups, and of root's capabilities only CAP_NET_BIND_SERVICE, permitted but not in effect. Caddy puts that into
-// effect for the moment in which it binds a low port. No program that it runs gets more.
+// effect for the moment in which it binds a low port. No program that the process runs gets more.
 //
-// A process that is the user's already is left alone; one of another user than root is refused. After another
-// error the process may have lost some of its privileges, and must end.
+// Drop changes nothing about a process that is the user's already, and returns an error for a process of another user
+// than root. After any other error the process may have lost some of its privileges, and must end.
 func (u *User) Drop() error {
 	if u.IsCurrent() {
 		return nil
@@ -35,7 +35,7 @@ func (u *User) Drop() error {
 	if err != nil {
 		return err
 	}
-	if err := bound(); err != nil {
+	if err := limitCapabilities(); err != nil {
 		return err
 	}
 	// The group goes first, while the process may still change it. Capabilities outlast the change of the
@@ -65,7 +65,7 @@ func (u *User) mayDrop() bool {
 // maxNamed is how many capabilities an error names.
 const maxNamed = 3
 
-// leftOver names what a process with the user's effective UID has beyond what the user has.
+// leftOver returns the names of all rights that a process with the user's effective UID has beyond those of the user.
 func (u *User) leftOver() (left []string, err error) {
 	real, effective, saved := unix.Getresuid()
 	for _, uid := range slices.Compact([]int{real, saved}) {
@@ -91,7 +91,7 @@ func (u *User) leftOver() (left []string, err error) {
 		capabilities = append(capabilities[:maxNamed], "other capabilities")
 	}
 	left = append(left, capabilities...)
-	// Without a mapping every user has the UID of nobody.
+	// The kernel shows all UIDs without a mapping as that of the user nobody.
 	switch mapped, err := isMapped(effective); {
 	case err != nil:
 		return nil, err
@@ -105,7 +105,7 @@ func (u *User) leftOver() (left []string, err error) {
 func isMapped(uid int) (bool, error) {
 	text, err := os.ReadFile("/proc/self/uid_map")
 	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil // there is no /proc to tell
+		return true, nil // /proc is not mounted
 	}
 	for line := range strings.Lines(string(text)) {
 		var first, outside, count int64
@@ -119,7 +119,7 @@ func isMapped(uid int) (bool, error) {
 	return false, err
 }
 
-// owns reports whether a folder is the user's.
+// owns reports whether the path is a folder that belongs to the user.
 func (u *User) owns(folder string) bool {
 	info, err := os.Stat(folder)
 	if err != nil || !info.IsDir() {
@@ -129,8 +129,8 @@ func (u *User) owns(folder string) bool {
 	return ok && strconv.Itoa(int(stat.Uid)) == u.uid
 }
 
-// own gives a file to the user.
-func (u *User) own(path string) error {
+// chown makes the user the owner of a file.
+func (u *User) chown(path string) error {
 	uid, gid, err := u.ids()
 	if err != nil {
 		return err
@@ -163,8 +163,8 @@ func bindOnly() (*cap.Set, error) {
 	return kept, nil
 }
 
-// bound keeps this process from getting capabilities by running a program that has them.
-func bound() error {
+// limitCapabilities keeps this process from getting capabilities by running a program that has them.
+func limitCapabilities() error {
 	if _, err := cap.Prctlw(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("giving up new privileges: %w", err)
 	}

@@ -10,12 +10,12 @@ import (
 	"go.uber.org/zap"
 )
 
-// stateFolder is where users without a home of their own get folders for what Caddy keeps.
+// stateFolder is where users without a home of their own get a folder for Caddy's files.
 var stateFolder = "/var/lib/caddy-loadbalancer"
 
 // Become drops root's privileges as Drop does, and then gives Caddy folders for its data and its last config into
-// which the user may write: those that the environment names, or others in the user's home, or in a folder made for
-// a user who doesn't own one. A process that has the user's effective UID already has the folders, too.
+// which the user may write: those that the environment names, or others in the user's home, or in a folder that it makes
+// for a user who does not own a home. A process that already has the user's effective UID keeps its folders.
 func (u *User) Become() error {
 	if uid, err := currentUID(); err == nil && uid == u.uid {
 		return u.Drop()
@@ -42,7 +42,7 @@ func (u *User) Become() error {
 	if err := tryFolders(); err != nil {
 		return fmt.Errorf("'%s' can't write into %s: %w", u.Name, home, err)
 	}
-	// Caddy has taken them from the environment when the process started.
+	// Caddy set these paths from the environment when the process started.
 	caddy.ConfigAutosavePath = filepath.Join(caddy.AppConfigDir(), filepath.Base(caddy.ConfigAutosavePath))
 	caddy.DefaultStorage.Path = caddy.AppDataDir()
 	caddy.Log().Info("caddy keeps its files in another folder, since the user can't write into root's",
@@ -50,7 +50,8 @@ func (u *User) Become() error {
 	return nil
 }
 
-// makeHome returns the user's home, or a folder made to be it. Those of system users often aren't theirs.
+// makeHome returns the user's home if it belongs to the user, which that of a system user often does not. Otherwise it
+// makes a folder for the user and returns that.
 func (u *User) makeHome() (string, error) {
 	if u.owns(u.Home) {
 		return u.Home, nil
@@ -59,7 +60,7 @@ func (u *User) makeHome() (string, error) {
 	err := makeSearchable(stateFolder)
 	if err == nil && !u.owns(home) {
 		if err = os.Mkdir(home, 0o700); err == nil || errors.Is(err, os.ErrExist) {
-			err = u.own(home)
+			err = u.chown(home)
 		}
 	}
 	if err != nil {
@@ -68,7 +69,7 @@ func (u *User) makeHome() (string, error) {
 	return home, nil
 }
 
-// makeSearchable makes a folder that every user may enter, whatever the umask is.
+// makeSearchable makes a folder that every user may enter, independent of the umask.
 func makeSearchable(folder string) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -80,7 +81,7 @@ func makeSearchable(folder string) error {
 	return os.Chmod(folder, 0o755)
 }
 
-// tryFolders makes Caddy's folders and writes into them.
+// tryFolders makes Caddy's folders, and returns an error if this process cannot write into them.
 func tryFolders() error {
 	for _, folder := range []string{caddy.AppDataDir(), caddy.AppConfigDir()} {
 		if err := os.MkdirAll(folder, 0o700); err != nil {

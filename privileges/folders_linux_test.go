@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A narrow umask leaves nobody's folder of use, also one that another umask has made before.
+// The folder of the user nobody is usable after a narrow umask, also if it was made with another umask before.
 func TestFolderInSpiteOfUmask(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root makes folders for others")

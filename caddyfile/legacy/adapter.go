@@ -1,8 +1,3 @@
-// Package legacy runs what was made for LoadBalancer.js: the config adapter `loadbalancer` turns its
-// config.json into Caddy JSON, and the command `caddy loadbalancer` stands in for its command line.
-//
-// The adapter knows every option of LoadBalancer.js. What has no meaning any more is accepted with a
-// warning; what cannot be served as it was meant is refused, never ignored.
 package legacy
 
 import (
@@ -28,7 +23,8 @@ func init() {
 
 type adapter struct{}
 
-// beforeServing is what `caddy loadbalancer run` has to do when Caddy has read its config, before it opens anything.
+// beforeServing is set by `caddy loadbalancer run` before it starts Caddy. The adapter calls it once, for the first
+// config: that is after Caddy has read the file as the user who started it, and before Caddy opens anything.
 var beforeServing func() error
 
 // Adapt turns a config.json of LoadBalancer.js into Caddy JSON.
@@ -39,7 +35,7 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 	if err != nil {
 		return nil, nil, err
 	}
-	// The script is left to the user whom root has become.
+	// Whether the script can be read depends on the user that root has become.
 	prepare := beforeServing
 	if beforeServing = nil; prepare != nil {
 		if err := prepare(); err != nil {
@@ -59,7 +55,7 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 	return result, c.warnings, nil
 }
 
-// adapt returns the JSON of the Caddy config that serves this one.
+// adapt returns the JSON of the Caddy config that does what this config says, and adds the file to the warnings.
 func (c *config) adapt() ([]byte, error) {
 	result, err := json.Marshal(c.caddy())
 	if err != nil {
@@ -71,13 +67,13 @@ func (c *config) adapt() ([]byte, error) {
 	return result, nil
 }
 
-// config is a config.json that has been read.
+// config is the content of a config.json.
 type config struct {
-	file       string // where it comes from, if it is a file
+	file       string // the path that it was read from, if there is one
 	sourcePort int
 	handler    l4sticky.Handler
 	controller string // the path of the script, if there is one
-	user       string // to run as, if that is to be another one
+	user       string // to become, if there is one
 	warnings   []caddyconfig.Warning
 }
 
@@ -102,7 +98,7 @@ func (c *config) warn(path, message string) {
 	c.warnings = append(c.warnings, caddyconfig.Warning{Directive: path, Message: message})
 }
 
-// caddy returns the Caddy config that serves this one.
+// caddy returns the Caddy config that does what this config says.
 func (c *config) caddy() *caddy.Config {
 	route := &layer4.Route{HandlersRaw: []json.RawMessage{
 		caddyconfig.JSONModuleObject(&c.handler, "handler", c.handler.CaddyModule().ID.Name(), &c.warnings),
@@ -129,8 +125,8 @@ func (c *config) listen() string {
 	return net.JoinHostPort("", strconv.Itoa(c.sourcePort))
 }
 
-// weighted lists every target once, with the number of times that it was listed as its weight. Only
-// the legacy placement, where the index counts, takes a list with duplicates.
+// weighted returns every target once, with the number of times that it was listed as its weight. Only the legacy
+// placement, which chooses by index, takes a list with duplicates.
 func weighted(upstreams []*l4sticky.Upstream) []*l4sticky.Upstream {
 	var distinct []*l4sticky.Upstream
 	byAddress := make(map[string]*l4sticky.Upstream)

@@ -35,7 +35,7 @@ once; 'list' shows them, 'reload' has the one with this config read it anew, and
 
 // setUp adds the subcommands. Their errors are one line each, without the usage.
 func setUp(cmd *cobra.Command) {
-	cmd.FParseErrWhitelist.UnknownFlags = true // the unknown command is what is wrong then
+	cmd.FParseErrWhitelist.UnknownFlags = true // so that the error is about the unknown command before the flag
 	cmd.RunE = unknown
 	runCmd := &cobra.Command{
 		Use:   runName + " [--config <path>]",
@@ -72,7 +72,7 @@ func setUp(cmd *cobra.Command) {
 	}
 	runCmd.Flags().String("pingback", "", "Echo confirmation bytes to this address when the load balancer serves")
 	if err := runCmd.Flags().MarkHidden("pingback"); err != nil {
-		panic(err) // there is no such flag
+		panic(err) // the flag has just been defined
 	}
 	cmd.AddCommand(runCmd, startCmd, reloadCmd, stopCmd, listCmd)
 }
@@ -127,7 +127,7 @@ func stop(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// withIndex returns the one of the instances, of which there are some, that has the index in the list.
+// withIndex returns the instance with the index that `list` shows. There must be at least one instance.
 func withIndex(instances []*instance, text string) (*instance, error) {
 	index, err := strconv.Atoi(text)
 	switch {
@@ -139,7 +139,7 @@ func withIndex(instances []*instance, text string) (*instance, error) {
 	return instances[index], nil
 }
 
-// stopAll stops them side by side and waits until they are gone.
+// stopAll stops the instances side by side and waits until they are gone.
 func stopAll(instances []*instance) error {
 	results := make(chan error, len(instances))
 	for _, one := range instances {

@@ -201,7 +201,7 @@ func TestAdminEndpoints(t *testing.T) {
 	b.nothingLeft()
 }
 
-// An admin endpoint that was chosen is nobody else's either: who comes late gets its own.
+// An admin endpoint that was chosen is not shared either: the instance that is started later gets its own.
 func TestChosenAdminEndpoint(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		b := newBox(t)
@@ -224,7 +224,7 @@ func TestChosenAdminEndpoint(t *testing.T) {
 	}
 }
 
-// folderOfNobody returns the folder of nobody, who has no home and whom root becomes.
+// folderOfNobody returns the folder that is made for the user nobody, who has no home, when root becomes that user.
 func folderOfNobody(t *testing.T) string {
 	t.Helper()
 	if os.Geteuid() != 0 || runtime.GOOS != "linux" {

@@ -13,7 +13,7 @@ func detached() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{CreationFlags: windows.CREATE_NEW_PROCESS_GROUP | windows.DETACHED_PROCESS}
 }
 
-// It is left to the system who may write where.
+// Windows decides by itself which user may write where, so the checks of files always succeed.
 
 func isOwned(fs.FileInfo) bool { return true }
 
@@ -21,7 +21,7 @@ func hasOneName(fs.FileInfo) bool { return true }
 
 const openItself = 0
 
-// exists tells whether there is a process with the PID.
+// exists reports whether there is a process with the PID.
 func exists(pid int) bool {
 	process, err := os.FindProcess(pid)
 	if err != nil {

@@ -14,12 +14,12 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 )
 
-// option tells how one member of a JSON object is read into an R.
+// An option is one member of a JSON object, and how it is read into an R.
 type option[R any] struct {
 	name string
-	// required says what the value must be if it may not be left out.
+	// required describes the value of an option that must be given. It is empty for all others.
 	required string
-	// read takes the value over, which is never null. Its errors begin with the path.
+	// read stores the value, which is never null. Its errors begin with the path.
 	read func(into R, path string, value any) error
 }
 
@@ -50,8 +50,8 @@ func readObject[R any](into R, prefix string, object map[string]any, options []o
 	return nil
 }
 
-// suggest names the option that was probably meant, or else all there are. It doesn't look for what was
-// meant by a name that is far too long to be a slip.
+// suggest returns the end of an error about an unknown name: the option that was probably meant, or else all options. A
+// name that is far too long to be a typing error is not compared.
 func suggest(name string, known []string) string {
 	if len(name) <= maxShown {
 		if meant := parse.Suggest(name, known); meant != "" {
@@ -61,8 +61,8 @@ func suggest(name string, known []string) string {
 	return "; the options are " + strings.Join(known, ", ")
 }
 
-// decode reads strict JSON, as JSON.parse does: of a key that is given twice the last one counts.
-// Numbers stay as they are written.
+// decode reads strict JSON, as JSON.parse does: of a key that is given twice the last one counts. Numbers stay in the
+// form in which they are written.
 func decode(body []byte) (map[string]any, error) {
 	if bytes.HasPrefix(body, []byte("\xef\xbb\xbf")) {
 		return nil, errors.New("the config begins with a byte order mark (BOM), which JSON does not allow: save it as UTF-8 without one")
@@ -87,7 +87,7 @@ func decode(body []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// located adds the line and the column of a syntax error.
+// located adds the line and the column to a syntax error.
 func located(err error, body []byte) error {
 	var syntax *json.SyntaxError
 	if !errors.As(err, &syntax) || syntax.Offset < 1 || syntax.Offset > int64(len(body)) {
@@ -107,7 +107,7 @@ func located(err error, body []byte) error {
 // maxShown is the number of characters that an error shows of a value.
 const maxShown = 60
 
-// show returns a value as an error names it: as JSON, on one line, and not too long.
+// show returns a value in the form in which an error names it: as JSON, on one line, and not too long.
 func show(value any) string {
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -122,7 +122,7 @@ func show(value any) string {
 	return string(shown)
 }
 
-// printable returns a path as it is, or quoted if it has anything that would not show up as itself on one line.
+// printable returns a path unchanged, or quoted if it contains characters that a terminal does not show as themselves.
 func printable(path string) string {
 	if strings.ContainsFunc(path, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return strconv.Quote(path)
@@ -130,7 +130,7 @@ func printable(path string) string {
 	return path
 }
 
-// refuse is the error for a value that is not what is allowed.
+// refuse returns the error for a value that is not allowed.
 func refuse(path string, value any, allowed string) error {
 	return fmt.Errorf("%s: %s is not %s", path, show(value), allowed)
 }

@@ -12,14 +12,15 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// rootFolder is where root's instances are kept, without symbolic links on the way.
+// rootFolder is the folder of root's instances. There are no symbolic links on the way to it.
 var rootFolder = cmp.Or(map[string]string{
 	"linux":  "/run/caddy-loadbalancer",
 	"darwin": "/private/var/run/caddy-loadbalancer",
 }[runtime.GOOS], "/var/run/caddy-loadbalancer")
 
-// folder makes the folder in which the instances of this user are kept. What root does with its own must not depend
-// on anybody else: they are in a fixed place, or below XDG_DATA_HOME if only root can have made what is there.
+// folder makes and returns the folder with the files of this user's instances. What root does with its instances must
+// not depend on other users: their files are in a fixed place, or below XDG_DATA_HOME if only root can have made what
+// is there.
 func folder() (string, error) {
 	dir, err := filepath.Abs(filepath.Join(caddy.AppDataDir(), adapterName))
 	if err != nil {
@@ -29,7 +30,7 @@ func folder() (string, error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return "", err
 		}
-		return dir, mustBeOwn(dir, false)
+		return dir, checkOwn(dir, false)
 	}
 	if os.Getenv("XDG_DATA_HOME") != "" && makeOwn(dir, 0o700) == nil {
 		return dir, nil
@@ -37,7 +38,7 @@ func folder() (string, error) {
 	return rootFolder, makeOwn(rootFolder, 0o700)
 }
 
-// makeOwn makes a folder that nobody else may change or replace.
+// makeOwn makes a folder that no other user may change or replace.
 func makeOwn(dir string, mode fs.FileMode) error {
 	if parent := filepath.Dir(dir); parent != dir {
 		if err := makeOwn(parent, 0o755|fs.ModeSticky); err != nil {
@@ -47,12 +48,12 @@ func makeOwn(dir string, mode fs.FileMode) error {
 	if err := os.Mkdir(dir, mode.Perm()); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return mustBeOwn(dir, mode&fs.ModeSticky != 0)
+	return checkOwn(dir, mode&fs.ModeSticky != 0)
 }
 
-// mustBeOwn is an error unless the path is that of a folder of this user's into which nobody else may write, or may
-// write without touching what is not theirs if it may be a sticky one such as /tmp.
-func mustBeOwn(dir string, maybeSticky bool) error {
+// checkOwn returns an error unless the path is a folder of this user into which no other user may write. If maybeSticky is
+// true, a folder such as /tmp is allowed as well, where other users may write but not touch what is not theirs.
+func checkOwn(dir string, maybeSticky bool) error {
 	info, err := os.Lstat(dir)
 	if err != nil {
 		return err

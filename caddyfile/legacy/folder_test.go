@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// Root's instances are where nobody else has a hand in, whatever the environment says.
+// Root's instances are in a folder that no other user can change, whatever the environment says.
 func TestFolderOfRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root has a folder of its own")
@@ -70,7 +70,7 @@ func TestFolderOfRoot(t *testing.T) {
 	}
 }
 
-// An instance's file does not go through a link that somebody has put there.
+// Writing an instance's file does not follow a link that another process has put there.
 func TestInstanceBesideLink(t *testing.T) {
 	one, elsewhere := &instance{PID: os.Getpid(), folder: t.TempDir()}, filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.Symlink(elsewhere, one.path(".tmp")); err != nil {

@@ -16,33 +16,33 @@ import (
 	"go.uber.org/zap"
 )
 
-// instance is a running load balancer. Each has a file of its own in the folder of instances, which stays behind
-// when the process crashes, or may not write there any more. The file is a JSON object with these members, and after
-// it others for what has changed since.
+// An instance is a running load balancer. Each has a file of its own in the folder of instances. The file stays behind
+// when the process crashes, or may not write there any more. It contains a JSON object with these members, followed by
+// an object for each change since.
 type instance struct {
 	PID     int       `json:"pid"`
-	Start   string    `json:"start"` // of the process, which may not be the only one that ever has the PID
+	Start   string    `json:"start"` // when the process was started, to tell it from later ones with the same PID
 	Config  string    `json:"config"`
 	Port    int       `json:"port"`
 	Network string    `json:"network"`
-	User    string    `json:"user,omitempty"` // whom it has become, if anybody
+	User    string    `json:"user,omitempty"` // that the process has become, if there is one
 	Started time.Time `json:"started"`
-	Admin   string    `json:"admin,omitempty"` // where its admin endpoint is, as soon as that is known
+	Admin   string    `json:"admin,omitempty"` // the address of its admin endpoint, as soon as that is known
 
 	folder string
-	// socketFolder is another folder for the socket, of a process that may not write into the other one.
+	// socketFolder is the folder for the socket of a process that may not write into the other folder.
 	socketFolder string
 }
 
 const (
 	stopTimeout  = 30 * time.Second
 	stopInterval = 20 * time.Millisecond
-	// startTimeout is how long an instance may take until it listens.
+	// startTimeout is how long an instance may take from its start until it listens.
 	startTimeout = time.Minute
 )
 
-// register adds this process to the instances, and returns those that were there before. Whom the process is going
-// to become must be told now, since others can write no more than what changes.
+// register adds this process to the instances, and returns the earlier ones. The user that the process is going to become
+// must be given now, because that user can only append changes to the file.
 func register(config string, port int, user string) (self *instance, earlier []*instance, err error) {
 	dir, err := folder()
 	if err != nil {
@@ -72,14 +72,14 @@ func register(config string, port int, user string) (self *instance, earlier []*
 	return self, earlier, nil
 }
 
-// write makes the instance's file. It is renamed into place, so that nobody reads half of it.
+// write makes the instance's file. It is renamed into place, so that no process reads half of it.
 func (i *instance) write() error {
 	data, err := json.Marshal(i)
 	if err != nil {
 		return err
 	}
 	unfinished := i.path(".tmp")
-	_ = os.Remove(unfinished) // of another process that had the PID
+	_ = os.Remove(unfinished) // left by an earlier process with the same PID
 	file, err := os.OpenFile(unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
@@ -91,21 +91,22 @@ func (i *instance) write() error {
 	return os.Rename(unfinished, i.path(".json"))
 }
 
-// changes opens the instance's file for what is going to change. That has to be done before this process becomes a
-// user who may not.
-func (i *instance) changes() (*os.File, error) {
+// openForChanges opens the instance's file for appendChange, which must happen before this process becomes a user who
+// may not open it.
+func (i *instance) openForChanges() (*os.File, error) {
 	return os.OpenFile(i.path(".json"), os.O_WRONLY|os.O_APPEND, 0)
 }
 
-// A change is what may change while an instance runs. What is left out stays as it was.
+// A change has new values for what may change while an instance runs. What is left out stays unchanged.
 type change struct {
 	Config string `json:"config,omitempty"`
 	Port   int    `json:"port,omitempty"`
 	Admin  string `json:"admin,omitempty"`
 }
 
-// note adds a change to the file of an instance. Who reads it meanwhile sees all of it or nothing.
-func note(file *os.File, c change) error {
+// appendChange adds a change to the file of an instance, in one write: a process that reads the file meanwhile sees all
+// of the change or nothing.
+func appendChange(file *os.File, c change) error {
 	data, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -114,7 +115,7 @@ func note(file *os.File, c change) error {
 	return err
 }
 
-// read takes over what the instance's file has.
+// read sets the instance to what its file says.
 func (i *instance) read() error {
 	file, err := os.Open(i.path(".json"))
 	if err != nil {
@@ -126,12 +127,12 @@ func (i *instance) read() error {
 		return err
 	}
 	for objects.Decode(i) == nil {
-		// the changes, up to one that is not there as a whole
+		// applies the changes, up to one that is incomplete
 	}
 	return nil
 }
 
-// running returns the instances in the order in which they were started, and forgets those that are gone.
+// running returns the instances in the order in which they were started, and removes the files of those that are gone.
 func running() ([]*instance, error) {
 	dir, err := folder()
 	if err != nil {
@@ -146,7 +147,7 @@ func running() ([]*instance, error) {
 		name, found := strings.CutSuffix(entry.Name(), ".json")
 		pid, err := strconv.Atoi(name)
 		if !found || err != nil {
-			continue // not one of ours
+			continue // not the file of an instance
 		}
 		one := &instance{PID: pid, folder: dir}
 		if one.read() != nil || one.PID != pid || !one.alive() {
@@ -162,9 +163,9 @@ func running() ([]*instance, error) {
 	return instances, nil
 }
 
-// mustHavePort is an error if one of the earlier instances may be about to listen on this one's port. Two that looked
-// for themselves at the same moment would both find it free, and share it.
-func (i *instance) mustHavePort(earlier []*instance) error {
+// checkPort returns an error if one of the earlier instances may be about to listen on this one's port. If each only
+// looked whether the port is free, two at the same moment would both find it free, and then share it.
+func (i *instance) checkPort(earlier []*instance) error {
 	for _, one := range earlier {
 		if one.Port == i.Port && one.Network == i.Network && i.Started.Sub(one.Started) < startTimeout {
 			return fmt.Errorf("%d is the port of the loadbalancer with PID %d, which has just been started", i.Port, one.PID)
@@ -177,15 +178,15 @@ func (i *instance) path(extension string) string {
 	return filepath.Join(i.folder, strconv.Itoa(i.PID)+extension)
 }
 
-// socket returns the path of the admin socket that the instance has if it needs one of its own.
+// socket returns the path of the instance's admin socket, which it has if the default admin endpoint is taken.
 func (i *instance) socket() string {
 	return filepath.Join(cmp.Or(i.socketFolder, i.folder), strconv.Itoa(i.PID)+".sock")
 }
 
-// isLate reports whether the default admin endpoint is taken, or about to be taken by an earlier instance. They would
-// share it otherwise, and every request would go to any of them by chance. An earlier one that was started with
-// another CADDY_ADMIN has another default.
-func isLate(earlier []*instance) bool {
+// isAdminTaken reports whether the default admin endpoint is taken, or about to be taken by an earlier instance. The two
+// would share it otherwise, and each request would reach one of them by chance. An earlier instance that was started
+// with another CADDY_ADMIN has another default.
+func isAdminTaken(earlier []*instance) bool {
 	_, chosen := os.LookupEnv("CADDY_ADMIN")
 	for _, one := range earlier {
 		if !chosen || one.Admin == "" || one.Admin == caddy.DefaultAdminListen {
@@ -201,7 +202,7 @@ func (i *instance) ownAdmin() (err error) {
 	if i.socketFolder, err = folder(); err != nil {
 		return fmt.Errorf("making a folder for the admin endpoint: %w", err)
 	}
-	const longest = 103 // what every system takes as the name of a socket
+	const longest = 103 // bytes that every system allows in the name of a socket
 	if len(i.socket()) > longest {
 		return fmt.Errorf("the admin endpoint %s is taken, and %s is too long a name for a socket: "+
 			"set CADDY_ADMIN to an address for this loadbalancer", caddy.DefaultAdminListen, i.socket())
@@ -213,14 +214,14 @@ func (i *instance) ownAdmin() (err error) {
 	return nil
 }
 
-// remove forgets the instance. What is not there needs no removing.
+// remove removes the instance's file and socket, as far as they exist.
 func (i *instance) remove() {
 	_ = os.Remove(i.socket())
 	_ = os.Remove(i.path(".json"))
 }
 
-// alive tells whether the instance still runs. Where the system tells processes apart, another one that got the same
-// PID since is not mistaken for it.
+// alive reports whether the instance still runs. On Linux it does not mistake a later process with the same PID for the
+// instance.
 func (i *instance) alive() bool {
 	if i.PID <= 0 || startOf(i.PID) != i.Start {
 		return false
@@ -231,7 +232,7 @@ func (i *instance) alive() bool {
 // stop ends the instance and returns when it is gone.
 func (i *instance) stop() error {
 	process, err := os.FindProcess(i.PID)
-	// Only what is found to be the instance after that is sure to be what gets the signal.
+	// The check comes after the process is found: only then the signal is sure to reach the instance and no later process.
 	if err == nil && i.alive() {
 		err = terminate(process)
 	}

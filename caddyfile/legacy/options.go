@@ -36,7 +36,7 @@ const (
 // controllerName is the option that names a script.
 const controllerName = "balancerControllerPath"
 
-// configOptions are all options of LoadBalancer.js.
+// configOptions has all options of LoadBalancer.js.
 var configOptions = []option[*config]{
 	{name: "sourcePort", required: aPort, read: readSourcePort},
 	{name: "targets", required: someTargets, read: readTargets},
@@ -52,15 +52,15 @@ var configOptions = []option[*config]{
 	{name: controllerName, read: readController},
 }
 
-// aimed is a target while it is read.
-type aimed struct {
+// A destination is the host and port of a target.
+type destination struct {
 	host string
 	port int
 }
 
-var targetOptions = []option[*aimed]{
+var targetOptions = []option[*destination]{
 	{name: "host", read: readHost},
-	{name: "port", required: aPort, read: func(t *aimed, path string, value any) (err error) {
+	{name: "port", required: aPort, read: func(t *destination, path string, value any) (err error) {
 		t.port, err = port(path, value)
 		return err
 	}},
@@ -71,7 +71,7 @@ func readSourcePort(c *config, path string, value any) (err error) {
 	return err
 }
 
-// readTargets keeps the targets' order and duplicates: both count for where a client goes.
+// readTargets keeps the order of the targets and duplicates, because the legacy placement depends on both.
 func readTargets(c *config, path string, value any) error {
 	list, ok := value.([]any)
 	if !ok || len(list) == 0 {
@@ -83,7 +83,7 @@ func readTargets(c *config, path string, value any) error {
 		if !ok {
 			return refuse(place, item, aTarget)
 		}
-		t := new(aimed)
+		t := new(destination)
 		if err := readObject(t, place+".", object, targetOptions); err != nil {
 			return err
 		}
@@ -98,8 +98,8 @@ func readTargets(c *config, path string, value any) error {
 	return nil
 }
 
-// readController takes the path of a script, which is relative to the folder of the config. It becomes absolute,
-// since Caddy may run in any folder.
+// readController reads the path of a script, which is relative to the folder of the config. The path is made absolute,
+// because Caddy may run in any folder.
 func readController(c *config, path string, value any) error {
 	script, ok := value.(string)
 	if !ok || script == "" || strings.ContainsAny(script, "{}") {
@@ -119,7 +119,8 @@ func readController(c *config, path string, value any) error {
 	return nil
 }
 
-// checkController sees whether the script is there. It need not be where the config is only adapted.
+// checkController returns an error if there is a script that cannot be read. Where the config is only adapted, the script
+// need not be there.
 func (c *config) checkController() error {
 	if c.controller == "" {
 		return nil
@@ -135,7 +136,7 @@ func (c *config) checkController() error {
 	return fmt.Errorf("%s can't be read: %w", printable(c.controller), err)
 }
 
-// openFile opens a file that can be read to its end, and again.
+// openFile opens a regular file. Others, such as FIFOs and terminals, need not have an end and cannot be read twice.
 func openFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: errors.New("not a regular file")}
@@ -143,7 +144,7 @@ func openFile(path string) (*os.File, error) {
 	return os.Open(path)
 }
 
-// readUser takes a user's name or UID, who need not exist where the config is only adapted.
+// readUser reads the name or UID of a user. The user need not exist where the config is only adapted.
 func readUser(c *config, path string, value any) error {
 	name, _ := value.(string)
 	if n, ok := number(value); ok && n == math.Trunc(n) && n >= 0 && n <= math.MaxUint32 {
@@ -159,8 +160,8 @@ func readUser(c *config, path string, value any) error {
 	return nil
 }
 
-// readStickiness follows the documentation, where sticky is the default; version 0.9.26 had it the
-// other way round by mistake.
+// readStickiness follows the documentation of LoadBalancer.js, where sticky is the default. Version 0.9.26 had it the other
+// way round by mistake.
 func readStickiness(c *config, path string, value any) error {
 	sticky, ok := value.(bool)
 	if !ok {
@@ -172,8 +173,8 @@ func readStickiness(c *config, path string, value any) error {
 	return nil
 }
 
-// readHost takes a host in one spelling, since the health of a target is kept by its address.
-func readHost(t *aimed, path string, value any) error {
+// readHost reads a host and normalizes its spelling, because the state of a target is kept by its address.
+func readHost(t *destination, path string, value any) error {
 	host, ok := value.(string)
 	if !ok {
 		return refuse(path, value, aHost)
@@ -210,7 +211,7 @@ func number(value any) (float64, bool) {
 	if !ok {
 		return 0, false
 	}
-	n, _ := strconv.ParseFloat(string(literal), 64) // its syntax is known to be right: only its range can be wrong
+	n, _ := strconv.ParseFloat(string(literal), 64) // the syntax has been checked: only the range can be wrong
 	return n, true
 }
 
@@ -227,7 +228,7 @@ func milliseconds(path string, value any) (time.Duration, error) {
 	return time.Duration(exact), nil
 }
 
-// duration is an option whose 0 has always meant the default, which is the same today.
+// duration returns a reader of an option whose 0 means the default, as it did in LoadBalancer.js.
 func duration(field func(*config) *caddy.Duration) func(*config, string, any) error {
 	return func(c *config, path string, value any) error {
 		d, err := milliseconds(path, value)
@@ -242,7 +243,7 @@ func duration(field func(*config) *caddy.Duration) func(*config, string, any) er
 	}
 }
 
-// obsolete is an option that is checked and then has no effect, for the reason given.
+// obsolete returns a reader that checks an option, and warns that it has no effect for the reason given.
 func obsolete(check func(path string, value any) error, reason string) func(*config, string, any) error {
 	return func(c *config, path string, value any) error {
 		if err := check(path, value); err != nil {

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// startOf returns when a process was started, in the system's own terms: no two processes with one PID have the same.
-// It is empty if there is none, or one that has ended and waits for its parent to notice.
+// startOf returns when a process was started, in clock ticks since the system was booted: no two processes with the same
+// PID have the same. It is empty if there is no such process, or only a zombie.
 func startOf(pid int) string {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return ""
 	}
-	// The fields count from the state on, since the name before it may have anything in it.
+	// The fields are counted from the state on, because the name before it may contain blanks and parentheses.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 || slices.Contains([]string{"Z", "X", "x"}, string(fields[0])) {
 		return ""
@@ -25,13 +25,14 @@ func startOf(pid int) string {
 	return string(fields[19])
 }
 
-// network names the network that this process listens on, as containers have their own.
+// network identifies the network namespace of this process. Containers have namespaces, and so ports, of their own.
 func network() string {
 	name, _ := os.Readlink("/proc/self/ns/net")
 	return name
 }
 
-// lock waits for a folder that other processes lock as well. Where that can't be done they do without.
+// lock waits until no other process holds the lock of the folder, and holds it until unlock is called. If that is not
+// possible, the process goes on without the lock.
 func lock(folder string) (unlock func()) {
 	file, err := os.Open(folder)
 	if err != nil {
@@ -41,7 +42,7 @@ func lock(folder string) (unlock func()) {
 	return func() { _ = file.Close() }
 }
 
-// closeOnExec keeps the descriptors that this process was given from its children, but for the standard ones.
+// closeOnExec keeps children of this process from inheriting descriptors other than the standard ones.
 func closeOnExec() {
-	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // older kernels don't have it
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC) // fails on kernels before 5.11, which is harmless
 }

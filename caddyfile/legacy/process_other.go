@@ -2,7 +2,7 @@
 
 package legacy
 
-// What only Linux tells, or does.
+// On systems other than Linux, processes are told apart by their PID alone, and the folder of instances is not locked.
 
 func startOf(int) string { return "" }
 

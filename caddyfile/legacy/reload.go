@@ -17,9 +17,9 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
-// reload has a running load balancer take over what its config says now, and returns when it serves that.
+// reload loads a config into a running load balancer, and returns when that serves it.
 func reload(cmd *cobra.Command, args []string) error {
-	one, path, err := meant(cmd, args)
+	one, path, err := chooseInstance(cmd, args)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func reload(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	file, err := one.changes()
+	file, err := one.openForChanges()
 	if err != nil {
 		return fmt.Errorf("opening the file of the loadbalancer with PID %d: %w", one.PID, err)
 	}
@@ -35,15 +35,16 @@ func reload(cmd *cobra.Command, args []string) error {
 	if err := one.load(c, user); err != nil {
 		return err
 	}
-	if err := note(file, change{Config: path, Port: c.sourcePort}); err != nil {
+	if err := appendChange(file, change{Config: path, Port: c.sourcePort}); err != nil {
 		return fmt.Errorf("writing the file of the loadbalancer with PID %d: %w", one.PID, err)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Success: Reloaded loadbalancer, PID: %d\n", one.PID)
 	return nil
 }
 
-// meant returns the instance that an index names, or the config, and the config that it is to load.
-func meant(cmd *cobra.Command, args []string) (one *instance, path string, err error) {
+// chooseInstance returns the instance with the index in args, or else the one with the config in the flags, and the path of
+// the config that it is to load.
+func chooseInstance(cmd *cobra.Command, args []string) (one *instance, path string, err error) {
 	config := cmd.Flag("config")
 	if path, err = filepath.Abs(config.Value.String()); err != nil {
 		return nil, "", err
@@ -65,7 +66,7 @@ func meant(cmd *cobra.Command, args []string) (one *instance, path string, err e
 	return one, path, err
 }
 
-// withConfig returns the instance that has the config.
+// withConfig returns the only instance that runs with the config.
 func withConfig(instances []*instance, path string) (one *instance, err error) {
 	for _, other := range instances {
 		if other.Config != path {
@@ -82,7 +83,8 @@ func withConfig(instances []*instance, path string) (one *instance, err error) {
 	return one, nil
 }
 
-// load has the instance serve the config. Who is root reads the script and talks to the instance as its user would.
+// load loads the config into the instance. A process of root becomes the instance's user first, so that it can read no
+// script and reach no admin endpoint that this user cannot.
 func (i *instance) load(c *config, user *privileges.User) error {
 	switch {
 	case i.Admin == "":
@@ -113,7 +115,7 @@ func (i *instance) load(c *config, user *privileges.User) error {
 	return response.Body.Close()
 }
 
-// rights tells whom the instance has become.
+// rights describes the user that the instance has become.
 func (i *instance) rights() string {
 	if i.User == "" {
 		return "has become nobody else"
@@ -121,7 +123,7 @@ func (i *instance) rights() string {
 	return fmt.Sprintf("has become '%s'", i.User)
 }
 
-// reason returns what an admin endpoint has answered, of Caddy's error that quotes it, or else the error.
+// reason returns the text of an admin endpoint's answer, which Caddy's error quotes, or else the text of the error.
 func reason(err error) string {
 	var answer struct {
 		Error string `json:"error"`

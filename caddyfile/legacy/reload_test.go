@@ -23,7 +23,7 @@ func (b *box) edit(name, old, new string) {
 	b.write(name, strings.Replace(string(text), old, new, 1))
 }
 
-// closed checks that nobody listens at the address.
+// closed checks that no process listens at the address.
 func (b *box) closed(address string) {
 	b.Helper()
 	if answers("tcp", address) {
@@ -120,7 +120,7 @@ func TestReloadOfSeveral(t *testing.T) {
 	b.closed(second)
 }
 
-// An instance that has become another user is reloaded as that user, who stays.
+// An instance that has become another user is reloaded as that user, and remains that user's.
 func TestReloadDowngraded(t *testing.T) {
 	folderOfNobody(t)
 	b := newBox(t)
@@ -157,13 +157,13 @@ func TestInstanceChanges(t *testing.T) {
 	if err := one.write(); err != nil {
 		t.Fatal(err)
 	}
-	file, err := one.changes()
+	file, err := one.openForChanges()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer file.Close()
 	for _, c := range []change{{Admin: "unix//a"}, {Port: 81, Config: "/other.json"}, {Port: 82}} {
-		if err := note(file, c); err != nil {
+		if err := appendChange(file, c); err != nil {
 			t.Fatal(err)
 		}
 	}

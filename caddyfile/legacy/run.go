@@ -31,10 +31,10 @@ func run(cmd *cobra.Command, _ []string) error {
 		caddy.OnExit(func(context.Context) { self.remove() })
 		defer self.remove()
 	}
-	if err := c.portIsFree(); err != nil {
+	if err := c.checkPortFree(); err != nil {
 		return err
 	}
-	beforeServing = func() error { return settle(user, self, ownSocket) }
+	beforeServing = func() error { return becomeInstance(user, self, ownSocket) }
 
 	args := []string{"--adapter", adapterName, "--config", path}
 	if pingback != "" {
@@ -51,27 +51,27 @@ func run(cmd *cobra.Command, _ []string) error {
 	return caddyRun.RunE(caddyRun, nil)
 }
 
-// enlist registers this process, which gets an admin endpoint of its own if ownSocket is true. The instance is nil
-// where that can't be done.
+// enlist registers this process as an instance. The result ownSocket says that it needs an admin endpoint of its own. The
+// instance is nil if it cannot be registered.
 func enlist(c *config, user *privileges.User) (self *instance, ownSocket bool, err error) {
 	self, earlier, err := register(c.file, c.sourcePort, nameOf(user))
 	if err != nil {
 		caddy.Log().Warn("'list', 'reload' and 'stop' will not know this loadbalancer", zap.Error(err))
 		return nil, false, nil
 	}
-	if err := self.mustHavePort(earlier); err != nil {
+	if err := self.checkPort(earlier); err != nil {
 		self.remove()
 		return nil, false, fmt.Errorf("%s: sourcePort: %w", c.file, err)
 	}
-	return self, isLate(earlier), nil
+	return self, isAdminTaken(earlier), nil
 }
 
-// settle makes this process the user's, and then tells where its admin endpoint is going to be.
-func settle(user *privileges.User, self *instance, ownSocket bool) error {
+// becomeInstance makes this process the user's, and then writes the address of its admin endpoint into its file.
+func becomeInstance(user *privileges.User, self *instance, ownSocket bool) error {
 	if self == nil {
 		return become(user)
 	}
-	file, err := self.changes()
+	file, err := self.openForChanges()
 	if err != nil {
 		return fmt.Errorf("opening the file of this loadbalancer: %w", err)
 	}
@@ -84,10 +84,10 @@ func settle(user *privileges.User, self *instance, ownSocket bool) error {
 			return err
 		}
 	}
-	return note(file, change{Admin: caddy.DefaultAdminListen})
+	return appendChange(file, change{Admin: caddy.DefaultAdminListen})
 }
 
-// nameOf returns the user's name, which is empty for none.
+// nameOf returns the user's name, or the empty string for nil.
 func nameOf(user *privileges.User) string {
 	if user == nil {
 		return ""
@@ -95,7 +95,7 @@ func nameOf(user *privileges.User) string {
 	return user.Name
 }
 
-// checkConfig reads the config, and sees that its user is one to run as.
+// checkConfig reads the config, and returns an error if this process cannot become its user.
 func checkConfig(path string) (*config, *privileges.User, error) {
 	file, err := openFile(path)
 	if err != nil {
@@ -123,9 +123,9 @@ func checkConfig(path string) (*config, *privileges.User, error) {
 	return c, user, nil
 }
 
-// portIsFree is an error if somebody listens on the port. Caddy itself would share it with another Caddy of the same
-// user, since it opens its sockets with SO_REUSEPORT.
-func (c *config) portIsFree() error {
+// checkPortFree returns an error if another process listens on the port. Caddy itself would share the port with another
+// Caddy of the same user, because it opens its sockets with SO_REUSEPORT.
+func (c *config) checkPortFree() error {
 	listener, err := net.Listen("tcp", c.listen())
 	if err != nil {
 		everywhere := netip.AddrPortFrom(netip.IPv6Unspecified(), uint16(c.sourcePort))
@@ -137,7 +137,7 @@ func (c *config) portIsFree() error {
 	return listener.Close()
 }
 
-// become makes this process the user's, if there is one.
+// become makes this process the user's, unless the user is nil.
 func become(user *privileges.User) error {
 	if user == nil {
 		return nil
@@ -148,7 +148,7 @@ func become(user *privileges.User) error {
 	return nil
 }
 
-// answers tells whether somebody listens at the address.
+// answers reports whether a connection to the address is accepted.
 func answers(network, address string) bool {
 	conn, err := net.DialTimeout(network, address, time.Second)
 	if err != nil {

@@ -47,15 +47,15 @@ func start(cmd *cobra.Command, _ []string) error {
 		if message == "" {
 			message = fmt.Sprintf("%v; see %s", err, logName)
 		}
-		_, _ = running() // forgets the one that has ended
+		_, _ = running() // removes the file of the instance that has ended
 		return fmt.Errorf("the loadbalancer did not start: %s", message)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Success: Started loadbalancer, PID: %d\n", pid)
 	return nil
 }
 
-// openLog opens the log in the working folder. Somebody else may write into that, too, who must not have root write
-// into another file instead.
+// openLog opens the log in the working folder. If another user may write into that folder, too, that user must not be able
+// to make root write into another file.
 func openLog(flags int) (*os.File, error) {
 	file, err := os.OpenFile(logName, flags|openItself, 0o644)
 	if err != nil {
@@ -97,7 +97,7 @@ func startChild(config string, output *os.File) (pid int, err error) {
 	serves, ended := make(chan struct{}), make(chan struct{})
 	go awaitPingback(listener, secret, serves)
 	go func() {
-		_ = child.Wait() // its state tells what matters
+		_ = child.Wait() // ProcessState says how it ended
 		close(ended)
 	}()
 	select {

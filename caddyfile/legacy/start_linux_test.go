@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Who may write into the folder does not choose the file that the log goes to.
+// Another user who may write into the folder cannot choose the file that the log goes to.
 func TestLogElsewhere(t *testing.T) {
 	const wrong = "loadbalancer.out is not a regular file with one name that belongs to the user who runs this; remove it"
 	for name, c := range map[string]struct {

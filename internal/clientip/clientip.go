@@ -1,4 +1,3 @@
-// Package clientip tells by which IP address a client is known.
 package clientip
 
 import (
@@ -6,8 +5,8 @@ import (
 	"net/netip"
 )
 
-// Of returns the IP address of a client. An IPv4-mapped IPv6 address is the IPv4 one. It is not valid for a client without
-// one, on a Unix socket.
+// Of returns the IP address of a client's network address. It turns an IPv4-mapped IPv6 address into the IPv4 address. The
+// result is not valid for a client without an IP address, such as one on a Unix socket.
 func Of(address net.Addr) netip.Addr {
 	switch a := address.(type) {
 	case nil:

@@ -1,8 +1,3 @@
-// Package connchain looks through connections that wrap others, as the handlers of layer4 make them, and ends the
-// connection at the bottom the way that it should end.
-//
-// Nothing here owns a connection: whoever has accepted it still closes it. The functions for descriptors are for callers
-// that keep a socket outside of package net; such a caller must keep it open, and nonblocking, during the call.
 package connchain
 
 import (
@@ -90,7 +85,7 @@ func Control(conn net.Conn, f func(fd uintptr)) error {
 }
 
 // HeaderError returns what is wrong with a PROXY header that has to be at the beginning of a connection: then the
-// connection has the address of who sent it, not of the client. It waits for a header that nobody has waited for yet,
+// connection has the address of who sent it, not of the client. It waits for a header that has not been waited for yet,
 // for no longer than the time limit that it was given, by default 10 seconds, and the connection's read deadline.
 func HeaderError(conn net.Conn) error {
 	for ; conn != nil; conn = Inner(conn) {

@@ -1,4 +1,3 @@
-// Package loglimit bounds what strangers can have a server write into its log.
 package loglimit
 
 import (
@@ -11,18 +10,19 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
-// Lines is how many lines are admitted in a Window, unless a limiter has numbers of its own.
+// Lines is how many lines a limiter admits in a Window, unless it has numbers of its own.
 const (
 	Lines  = 10
 	Window = time.Second
 )
 
-// A Limiter admits some lines in a window and counts the others. The first line after a window begins the next.
+// A Limiter admits some lines in a window of time and counts the others. The first line after a window begins the next
+// one.
 type Limiter struct {
-	// Lines are admitted in each Window. Zero means the constants of these names.
+	// Lines is how many lines are admitted in each Window. Zero means the constant of the same name, in both fields.
 	Lines  int
 	Window time.Duration
-	// LeftOut is called at the end of a window with how many lines were not admitted, if there were any.
+	// LeftOut is called at the end of a window in which lines were not admitted, with their number. It must be set.
 	LeftOut func(lines int)
 
 	mu      sync.Mutex
@@ -30,7 +30,7 @@ type Limiter struct {
 	leftOut int
 }
 
-// Admit reports whether another line may be written.
+// Admit reports whether the caller may write another line. If not, the line is counted as left out.
 func (l *Limiter) Admit() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +45,7 @@ func (l *Limiter) Admit() bool {
 	return true
 }
 
-// Flush ends a window before its time.
+// Flush ends the window before its time, and calls LeftOut if lines were left out.
 func (l *Limiter) Flush() {
 	l.mu.Lock()
 	leftOut := l.leftOut
@@ -57,26 +57,26 @@ func (l *Limiter) Flush() {
 	}
 }
 
-// A Logger writes lines that strangers can cause, as many as its limiter admits, and then one with how many were left
-// out. Lines of a level that is not logged do not count.
+// A Logger writes as many of the lines that strangers can cause as its limiter admits, and then a line that says how many
+// were left out. Lines of a level that is not logged do not count.
 type Logger struct {
 	logger *slog.Logger
 	limit  Limiter
 }
 
-// NewLogger returns a logger that admits so many lines in a window; zeros mean the constants of these names.
+// NewLogger returns a Logger that admits so many lines in a window. Zero means the constants Lines and Window.
 func NewLogger(logger *slog.Logger, lines int, window time.Duration) *Logger {
 	return &Logger{logger: logger, limit: Limiter{Lines: lines, Window: window, LeftOut: func(lines int) {
 		logger.Warn("lines like those before were left out", "left_out", lines)
 	}}}
 }
 
-// Log writes a line, or counts it.
+// Log writes a line, or counts it as left out.
 func (l *Logger) Log(level slog.Level, message string, args ...any) {
 	if l.logger.Enabled(context.Background(), level) && l.limit.Admit() {
 		l.logger.Log(context.Background(), level, message, args...)
 	}
 }
 
-// Flush tells now how many lines were left out, if there were any.
+// Flush writes at once how many lines were left out, if there were any.
 func (l *Logger) Flush() { l.limit.Flush() }

@@ -1,5 +1,3 @@
-// Package portowner tells which other process listens on a TCP port. A socket with SO_REUSEPORT, which Caddy's all
-// have, shares a port with another one of the same user without a word.
 package portowner
 
 import (
@@ -8,13 +6,13 @@ import (
 	"strings"
 )
 
-// A Process is one that listens on a port.
+// A Process is a process that listens on a port.
 type Process struct {
 	PID  int    // 0 if this process may not know it
-	Name string // as the system has it, without path and arguments
+	Name string // the system's name for it, without path and arguments
 }
 
-// String describes the process for an error.
+// String describes the process for an error message.
 func (p *Process) String() string {
 	if p.PID == 0 {
 		return "another process"

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Other returns another process that listens where a socket that is about to be bound to the address would, or nil if
-// there is none, or none that the system tells of. The socket for `::` is for IPv4 as well unless v6only is set.
+// Other returns another process whose socket gets connections that a socket bound to the address would get, too. It
+// returns nil if the system knows of none. A socket for `::` gets IPv4 connections as well unless v6only is set.
 func Other(address netip.AddrPort, v6only bool) *Process {
 	address = netip.AddrPortFrom(address.Addr().Unmap().WithZone(""), address.Port())
 	overlapping := slices.DeleteFunc(listening(), func(s socket) bool { return !s.overlaps(address, v6only) })
@@ -38,13 +38,13 @@ func Other(address netip.AddrPort, v6only bool) *Process {
 	return nil
 }
 
-// A socket is one that listens.
+// A socket is a listening TCP socket.
 type socket struct {
 	address netip.AddrPort
 	inode   string
 }
 
-// listening returns all sockets that listen for TCP.
+// listening returns all listening TCP sockets of this network namespace.
 func listening() (sockets []socket) {
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		file, err := os.Open(table)
@@ -52,11 +52,11 @@ func listening() (sockets []socket) {
 			continue // a system without IPv6 has no table of it
 		}
 		lines := bufio.NewScanner(file)
-		lines.Scan() // the titles
+		lines.Scan() // skips the titles
 		for lines.Scan() {
 			s, ok := parseLine(lines.Text())
 			if !ok {
-				break // those that listen come first, and of the others there may be a million
+				break // listening sockets come first; there may be a million others
 			}
 			sockets = append(sockets, s)
 		}
@@ -65,10 +65,10 @@ func listening() (sockets []socket) {
 	return sockets
 }
 
-// listens is the state of a socket that listens, as the tables have it.
+// listens is how the tables write the state of a listening socket.
 const listens = "0A"
 
-// parseLine reads a line of a table. It is not ok if the line is of no socket that listens.
+// parseLine reads a line of a table. It returns false if the line does not describe a listening socket.
 func parseLine(line string) (s socket, ok bool) {
 	const local, state, inode = 1, 3, 9
 	fields := strings.Fields(line)
@@ -80,7 +80,7 @@ func parseLine(line string) (s socket, ok bool) {
 	if err != nil || len(raw)%4 != 0 {
 		return s, false
 	}
-	for i := 0; i < len(raw); i += 4 { // each word is written as a number of this machine's
+	for i := 0; i < len(raw); i += 4 { // each word is written as a number in the machine's byte order
 		binary.NativeEndian.PutUint32(raw[i:], binary.BigEndian.Uint32(raw[i:]))
 	}
 	ip, ok := netip.AddrFromSlice(raw)
@@ -102,20 +102,20 @@ func (s socket) overlaps(address netip.AddrPort, v6only bool) bool {
 	return a.IsUnspecified()
 }
 
-// isTaken reports whether an address can't be bound to by a socket that shares it with none.
+// isTaken reports whether a socket that does not share its address cannot be bound to it.
 func isTaken(address netip.AddrPort) bool {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return false
 	}
 	defer unix.Close(fd)
-	// What waits for late segments of old connections is no obstacle.
+	// Old connections in the state TIME_WAIT must not count.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
 	err = unix.Bind(fd, &unix.SockaddrInet4{Addr: address.Addr().As4(), Port: int(address.Port())})
 	return errors.Is(err, unix.EADDRINUSE)
 }
 
-// owner returns the process that has the socket with the inode.
+// owner returns the process that holds the socket with the inode, or one without PID if this process may not know it.
 func owner(inode string) *Process {
 	entries, _ := os.ReadDir("/proc")
 	pids := make([]int, 0, len(entries))
@@ -124,7 +124,7 @@ func owner(inode string) *Process {
 			pids = append(pids, pid)
 		}
 	}
-	slices.Sort(pids) // of a process and its children the oldest
+	slices.Sort(pids) // a parent comes before the children that have inherited the socket
 	for _, pid := range pids {
 		if !socketsOf(strconv.Itoa(pid))[inode] {
 			continue
@@ -137,7 +137,7 @@ func owner(inode string) *Process {
 	return new(Process)
 }
 
-// socketsOf returns the inodes of the sockets of a process, as far as this one may know them.
+// socketsOf returns the inodes of a process's sockets, or none if this process may not know them.
 func socketsOf(pid string) map[string]bool {
 	folder := filepath.Join("/proc", pid, "fd")
 	entries, _ := os.ReadDir(folder)
@@ -152,14 +152,15 @@ func socketsOf(pid string) map[string]bool {
 }
 
 const (
-	// lockTimeout bounds how long a stranger can keep this process waiting by holding the lock.
+	// lockTimeout bounds how long another process that holds the lock can keep this one waiting.
 	lockTimeout  = 2 * time.Second
 	lockInterval = time.Millisecond
 )
 
-// Lock keeps other processes that call it for the port from returning, until unlock is called or this process ends.
-// Two that looked at the same moment who has the port would both find it free, and share it. The lock is known to
-// those on the same network alone, as ports are. It is given up on after two seconds.
+// Lock waits until no other process holds the lock of the port, and holds it until unlock is called or this process ends.
+// Without it, two processes that ask Other at the same moment would both find the port free and then share it. Like the
+// ports, the locks of two network namespaces are different ones. Lock waits for at most two seconds, after which the
+// process goes on without the lock.
 func Lock(port uint16) (unlock func()) {
 	name := &unix.SockaddrUnix{Name: fmt.Sprintf("@caddy-sticky/port/%d", port)}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)

@@ -4,8 +4,8 @@ package portowner
 
 import "net/netip"
 
-// Other returns nil, as if no other process listened, since only Linux tells.
+// Other returns nil, as if no other process listened: only Linux has the tables that it reads.
 func Other(netip.AddrPort, bool) *Process { return nil }
 
-// Lock does nothing on this system, where nobody looks who has the port.
+// Lock does nothing on this system, where Other has no answer that a lock would protect.
 func Lock(uint16) (unlock func()) { return func() {} }

@@ -1,9 +1,3 @@
-// Package safely keeps a panic to what it happens in. Whatever the project starts in a goroutine or by a timer runs
-// in here, and whatever others call for a connection begins here, so that a fault of ours ends that connection, is
-// reported with its stack and counted, and does nothing else.
-//
-// A panic gives back what was taken by the functions that are deferred on its way, and by those that Recover is given.
-// Nothing helps against what the runtime ends the process for: no memory left, or a map that is written twice at once.
 package safely
 
 import (
@@ -14,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// ErrPanic is what a connection ends with whose code has panicked.
+// ErrPanic is the error of a connection whose code has panicked.
 var ErrPanic = errors.New("internal error")
 
 var (
@@ -23,21 +17,20 @@ var (
 	hook     atomic.Pointer[func(place string)]
 )
 
-// Do runs a function that must not take more than itself down. It is meant to be started by a go statement, or for one
-// of several that don't depend on each other. Place names it in the report. What is to be undone after a panic is as in
-// Recover.
+// Do calls f and ends a panic in it as Recover does. It is meant for go statements, and for one of several calls that do
+// not depend on each other. Place names the code in the report.
 func Do(place string, f func(), undo ...func()) {
 	defer Recover(place, undo...)
 	f()
 }
 
-// Func returns a function that does what Do does, for timers and others that call back.
+// Func returns a function that does what Do does, for timers and other callbacks.
 func Func(place string, f func(), undo ...func()) func() {
 	return func() { Do(place, f, undo...) }
 }
 
-// Recover is to be deferred, and not within another deferred function. It ends a panic, reports it and then calls the
-// functions that it was given, each of which may panic in its turn.
+// Recover ends a panic, reports it and then calls the undo functions, each of which may panic itself. It must be
+// deferred directly: within another deferred function it does nothing.
 func Recover(place string, undo ...func()) {
 	fault := recover()
 	if fault == nil {
@@ -49,8 +42,8 @@ func Recover(place string, undo ...func()) {
 	}
 }
 
-// Report counts and reports a panic that somebody has recovered from. It must be called from the deferred function in
-// which that was done, for the sake of the stack.
+// Report counts and reports a panic from which the caller has recovered. The caller must be the deferred function that
+// called recover, so that the stack shows where the panic came from.
 func Report(place string, fault any) {
 	panics.Add(1)
 	defer func() { _ = recover() }()
@@ -61,24 +54,24 @@ func Report(place string, fault any) {
 	slog.Error("panic", "place", place, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
-// Count counts a panic that somebody has recovered from and reports in another way.
+// Count counts a panic from which the caller has recovered, and which it reports in another way.
 func Count() { panics.Add(1) }
 
-// SetReporter sets what becomes of the reports. They may come at any rate. Until it is called they go to the default
-// logger of package slog.
+// SetReporter sets the function that gets the reports, on the goroutine that panicked and at any rate. Until it is called,
+// the reports go to the default logger of package slog.
 func SetReporter(report func(place string, fault any, stack []byte)) { reporter.Store(&report) }
 
 // Panics returns how many panics there have been.
 func Panics() int64 { return panics.Load() }
 
-// Reach says that a place in the code is reached, where a test may want a panic. It costs next to nothing otherwise.
+// Reach marks a place in the code where a test may want a panic. It costs next to nothing without a test.
 func Reach(place string) {
 	if f := hook.Load(); f != nil {
 		(*f)(place)
 	}
 }
 
-// Inject has a test's function called wherever Reach is, until the function is called that it returns.
+// Inject sets the function of a test that every Reach calls from now on, until the test calls end.
 func Inject(f func(place string)) (end func()) {
 	hook.Store(&f)
 	return func() { hook.Store(nil) }

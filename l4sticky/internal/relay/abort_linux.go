@@ -1,31 +1,38 @@
 package relay
 
-import "sync"
+import (
+	"sync"
 
-// Abort resets the connections whose Line, or Route while there is none, is one of those. It returns when that is done.
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+)
+
+// Abort resets the connections whose Established, or Picker while there is none, is one of those. It returns when that is
+// done.
 func Abort(which func(owner any) bool) {
 	abortRelays(which)
 	var wait sync.WaitGroup
-	for _, l := range allLoops() {
+	for _, l := range eventloop.All() {
 		wait.Add(1)
-		l.post(func() {
+		l.Post(func() {
 			defer wait.Done()
-			l.abort(which)
+			l.Tasks(func(t *eventloop.Task) {
+				if p, ok := t.Handler().(*pair); ok {
+					p.abort(which)
+				}
+			})
 		})
 	}
 	wait.Wait()
 }
 
-// abort is Abort for the pairs of the loop.
-func (l *Loop) abort(which func(owner any) bool) {
-	for _, p := range l.slots {
-		switch l.current = p; {
-		case p == nil:
-		case p.seek != nil && which(p.seek.route):
-			noLinger(p.ends[client].fd)
-			l.lose(p, ErrClientLeft)
-		case p.line != nil && which(p.line):
-			l.cut(p)
-		}
+// abort is Abort for one pair.
+func (p *pair) abort(which func(owner any) bool) {
+	switch {
+	case p.finder != nil && which(p.finder.Picker()):
+		connchain.ResetDescriptorOnClose(int(p.ends[client].FD))
+		p.finder.ClientGone()
+	case p.established != nil && which(p.established):
+		p.do(p.flow.Cut())
 	}
 }

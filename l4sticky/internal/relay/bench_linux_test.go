@@ -1,18 +1,24 @@
 package relay
 
 import (
+	"context"
 	"io"
 	"net"
 	"testing"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
 // BenchmarkMessage is 64 bytes through a loop to the target, and 64 bytes back.
 func BenchmarkMessage(b *testing.B) {
-	ln := listen(b)
-	client, down := connected(b, "tcp", "127.0.0.1:0")
+	ln := conntest.Listen(b)
+	client, down := conntest.Connected(b, "tcp", "127.0.0.1:0")
 	defer client.Close()
-	route := &fakeRoute{line: ignored{}, targets: []Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, nil, route, patient(), nil); !taken || err != nil {
+	picker := &fakePicker{line: ignored{}, targets: []search.Target{at(ln)}, lost: make(chan error, 1)}
+	if taken, err := Go(down, nil, picker, patient(), nil); !taken || err != nil {
 		b.Fatal(taken, err)
 	}
 	_ = down.Close()
@@ -36,15 +42,16 @@ func BenchmarkMessage(b *testing.B) {
 }
 
 // doneLine is a line that tells of its end.
-type doneLine chan Result
+type doneLine chan flow.Result
 
-func (doneLine) TargetFailed()   {}
-func (e doneLine) Done(r Result) { e <- r }
+func (doneLine) Counters() *flow.Counters { return nil }
+func (doneLine) TargetFailed()            {}
+func (e doneLine) Done(r flow.Result)     { e <- r }
 
 // BenchmarkHandOff is a client's connection from the hand-over to its end: a dial to a target that closes at once. What
 // it takes to make the client's connection is not counted.
 func BenchmarkHandOff(b *testing.B) {
-	ln := listen(b)
+	ln := conntest.Listen(b)
 	go func() {
 		for {
 			conn, err := ln.Accept()
@@ -55,12 +62,13 @@ func BenchmarkHandOff(b *testing.B) {
 		}
 	}()
 	options, done, lost := patient(), make(doneLine, 1), make(chan error, 1)
-	door, err := Listen(b.Context(), "127.0.0.1:0", net.ListenConfig{}, opens("127.0.0.1:0"), nil)
+	door, err := listen.Listen(b.Context(), "127.0.0.1:0", net.ListenConfig{}, func(ctx context.Context, config net.ListenConfig) (net.Listener, error) {
+		return config.Listen(ctx, "tcp", "127.0.0.1:0")
+	}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer door.Close()
-	conns := serve(door)
 	b.ReportAllocs()
 	b.StopTimer()
 	for range b.N {
@@ -68,11 +76,14 @@ func BenchmarkHandOff(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		down := <-conns
+		down, err := door.Accept()
+		if err != nil {
+			b.Fatal(err)
+		}
 		_ = client.(*net.TCPConn).CloseWrite()
-		route := &fakeRoute{line: done, targets: []Target{at(ln)}, lost: lost}
+		picker := &fakePicker{line: done, targets: []search.Target{at(ln)}, lost: lost}
 		b.StartTimer()
-		if taken, err := Go(down, nil, route, options, nil); !taken || err != nil {
+		if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
 			b.Fatal(taken, err)
 		}
 		<-done

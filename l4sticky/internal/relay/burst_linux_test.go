@@ -8,17 +8,19 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
 )
 
 // holdLoop keeps the loop from looking at events, until the returned function is called.
 func holdLoop(t *testing.T) (release func()) {
 	t.Helper()
-	l, err := mainLoop()
+	l, err := eventloop.Main()
 	if err != nil {
 		t.Fatal(err)
 	}
 	held, gate := make(chan struct{}), make(chan struct{})
-	l.post(func() {
+	l.Post(func() {
 		close(held)
 		<-gate
 	})
@@ -80,14 +82,14 @@ func TestNoPipeForTheDead(t *testing.T) {
 	expectEnd(t, b.target)
 	fill := func() (release func()) {
 		release = holdLoop(t)
-		if _, err := b.target.Write(make([]byte, bufferSize)); err != nil {
+		if _, err := b.target.Write(make([]byte, eventloop.BufferSize)); err != nil {
 			t.Fatal(err)
 		}
 		awaitArrival(t, b.target)
 		return release
 	}
 	fill()()
-	if _, err := io.CopyN(io.Discard, b.client, bufferSize); err != nil {
+	if _, err := io.CopyN(io.Discard, b.client, eventloop.BufferSize); err != nil {
 		t.Fatal(err)
 	}
 	release := fill()

@@ -4,18 +4,22 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
 // TestDrainsAfterTargetReset is a client that has sent much, and its end, to a target that is gone. There is no further
 // event that would tell of what is left of that, and it must not keep the pair until the client has lingered.
 func TestDrainsAfterTargetReset(t *testing.T) {
-	const size = 4 * rounds * bufferSize
-	client, down, route, b := seekers(t)
+	const size = 4 * rounds * eventloop.BufferSize
+	client, down, picker, b := seekers(t)
 	_ = down.(*net.TCPConn).SetReadBuffer(2 * size)
-	_ = client.(*net.TCPConn).SetWriteBuffer(bufferSize)
-	ln := listen(t)
-	route.targets = []Target{at(ln)}
-	mustGo(t, down, route)
+	_ = client.(*net.TCPConn).SetWriteBuffer(eventloop.BufferSize)
+	ln := conntest.Listen(t)
+	picker.targets = []search.Target{at(ln)}
+	mustGo(t, down, picker)
 	target, err := ln.Accept()
 	if err != nil {
 		t.Fatal(err)

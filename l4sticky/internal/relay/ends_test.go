@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 func TestClientReset(t *testing.T) {
@@ -203,7 +205,7 @@ func TestEndOfOpaqueConnectionIsTheEndOfBoth(t *testing.T) {
 	_ = b.target.Close()
 	expect(t, b.client, "bye")
 	expectEnd(t, b.client)
-	if r := b.wait(t); r != (Result{ToClient: 3}) {
+	if r := b.wait(t); r != (flow.Result{ToClient: 3}) {
 		t.Errorf("result %+v", r)
 	}
 }

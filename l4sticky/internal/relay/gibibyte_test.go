@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 // TestGibibyte carries a gibibyte each way, both at once, and compares checksums.
@@ -44,7 +46,7 @@ func TestGibibyte(t *testing.T) {
 		if len(seen) != 2 {
 			t.Errorf("what arrives differs from what was sent: %v", seen)
 		}
-		if r := b.wait(t); r != (Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
 			t.Errorf("result %+v", r)
 		}
 	})

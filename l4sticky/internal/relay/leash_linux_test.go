@@ -9,12 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
-// leashed carries a connection on a leash.
-func leashed(t *testing.T, leash *Leash) *bench {
+// withAborter carries a connection on a aborter.
+func withAborter(t *testing.T, aborter *Aborter) *bench {
 	t.Helper()
-	return startLeashed(t, nil, patient(), leash)
+	return startWithAborter(t, nil, patient(), aborter)
 }
 
 // TestLeash pulls at a connection that is at rest, half closed, or stuck in either direction. The client sees the end
@@ -44,12 +46,12 @@ func TestLeash(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			leash := new(Leash)
-			b := leashed(t, leash)
+			aborter := new(Aborter)
+			b := withAborter(t, aborter)
 			send(t, b.client, "x")
 			expect(t, b.target, "x")
 			prepare(b)
-			leash.Pull()
+			aborter.Abort()
 			if r := b.wait(t); !errors.Is(r.ClientErr, syscall.ECONNABORTED) || r.TargetErr != nil {
 				t.Errorf("result %+v, want the client's end alone", r)
 			}
@@ -58,7 +60,7 @@ func TestLeash(t *testing.T) {
 					t.Errorf("the %s's connection did not end", whose)
 				}
 			}
-			leash.Pull() // does nothing
+			aborter.Abort() // does nothing
 		})
 	}
 }
@@ -67,20 +69,20 @@ func TestLeash(t *testing.T) {
 func TestLeashWhileSeeking(t *testing.T) {
 	for name, early := range map[string]bool{"before": true, "meanwhile": false} {
 		t.Run(name, func(t *testing.T) {
-			client, down, route, _ := seekers(t)
-			faulty := &faultyRoute{fakeRoute: route, waker: make(chan Waker, 1)}
-			leash := new(Leash)
+			client, down, picker, _ := seekers(t)
+			faulty := &faultyPicker{fakePicker: picker, waker: make(chan search.Waker, 1)}
+			aborter := new(Aborter)
 			if early {
-				leash.Pull()
+				aborter.Abort()
 			}
-			if taken, err := Go(down, nil, faulty, patient(), leash); !taken || err != nil {
+			if taken, err := Go(down, nil, faulty, patient(), aborter); !taken || err != nil {
 				t.Fatalf("taken %v, %v", taken, err)
 			}
 			_ = down.Close()
 			if <-faulty.waker; !early {
-				leash.Pull()
+				aborter.Abort()
 			}
-			if err := <-route.lost; !errors.Is(err, ErrClientLeft) {
+			if err := <-picker.lost; !errors.Is(err, search.ErrClientLeft) {
 				t.Errorf("lost for %v", err)
 			}
 			expectEnd(t, client)
@@ -90,16 +92,16 @@ func TestLeashWhileSeeking(t *testing.T) {
 
 // TestLeashRaces pulls while a connection begins or ends, whose descriptor another one has by then.
 func TestLeashRaces(t *testing.T) {
-	innocent := leashed(t, new(Leash))
+	innocent := withAborter(t, new(Aborter))
 	for range 100 {
-		leash := new(Leash)
-		b := leashed(t, leash)
+		aborter := new(Aborter)
+		b := withAborter(t, aborter)
 		var wait sync.WaitGroup
 		wait.Go(func() { _ = b.client.Close() })
-		wait.Go(leash.Pull)
+		wait.Go(aborter.Abort)
 		b.wait(t)
-		other := leashed(t, new(Leash))
-		wait.Go(leash.Pull)
+		other := withAborter(t, new(Aborter))
+		wait.Go(aborter.Abort)
 		wait.Wait()
 		send(t, other.client, "x")
 		expect(t, other.target, "x")

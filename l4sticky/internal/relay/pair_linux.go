@@ -1,279 +1,212 @@
 package relay
 
 import (
-	"os"
-
 	"golang.org/x/sys/unix"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
-// The two ends of a pair, and the two ways of its bytes: a flow has the number of the end that it comes from.
+// The two ends of a pair, and the two directions of its bytes: one has the number of the end that it comes from.
 const (
-	client, target = 0, 1
+	client, target = int(flow.Client), int(flow.Target)
 	up, down       = client, target
 )
 
-// What is known of an end.
-const (
-	readable = 1 << iota // there may be something to read
-	hungUp               // behind what there is to read comes the end of the stream
-	broken               // the connection has failed; what was received before can still be read
-	ended                // the end of the stream was read
-	blocked              // takes no bytes at the moment
-	armed                // an event will tell when it takes bytes again
-)
-
-// What is known of a pair.
-const (
-	dead       = 1 << iota // is over; nothing may be done with it
-	targetGone             // nothing can be delivered to the target any more
-	lingering              // the client has been told the end and may go on for a while
-	restless               // waits among those that have more to do
-	severed                // the target's stream was cut, and the client will be reset when it has what there was of it
-	talking                // the client has sent something since the last look, though it is severed
-)
-
-// An end is one of the two sockets of a pair.
-type end struct {
-	fd    int32
-	life  uint32 // tells its events from those of a socket that had the same place before
-	state uint8
-}
-
-// A flow is one direction of a pair.
-type flow struct {
-	moved int64 // bytes delivered
-	rest  *rest // read but not delivered yet, or the pipe of a burst
-	full  uint8 // how many reads in a row filled the buffer
-	done  bool  // ended, and the end is passed on
-}
-
 // A pair is a client and its target, or the search for one. It belongs to its loop alone.
 type pair struct {
-	ends     [2]end
-	flows    [2]flow
-	seek     *seek // while there is no target yet
-	line     Line  // from then on
-	options  *Options
-	leash    *Leash // or nil
-	deadline int64  // when the timer fires
-	active   int64  // when a byte moved last
-	until    int64  // the longest that the client may linger
-	waiting  int    // bytes that its peers had not acknowledged at the last look
-	place    int32  // among the timers, or -1
-	slot     uint32
-	state    uint8
-	promised promise
-	phase    uint8  // the last time of shedding load that has looked at it
-	failedAt uint8  // 1 + the end that failed first
-	errno    uint16 // by what
+	eventloop.Task
+	ends        [2]eventloop.Socket
+	pending     [2]*pending // what a direction holds
+	full        [2]uint8    // how many reads of a direction in a row filled the buffer
+	blamed      uint8       // 1 + the end that failed first
+	errno       uint16      // by what
+	promised    eventloop.Promise
+	flow        flow.Flow
+	finder      *connect.Finder  // while there is no target yet
+	established flow.Established // from then on
+	picker      search.Picker    // until the search begins
+	options     *Options
+	aborter     *Aborter // or nil
 }
 
-// pump moves all that can be moved, in both directions, but not so much that other pairs wait for long.
-func (l *Loop) pump(p *pair) {
-	if p.leash.ends() {
-		l.clientFailed(p, unix.ECONNABORTED)
+// Start begins the search, or goes on with a pair that comes from another loop. Its sockets tell anew what is to be done
+// with them.
+func (p *pair) Start() {
+	if p.established != nil {
+		p.resume()
 		return
 	}
-	more := l.carry(p, up)
-	if p.state&dead == 0 && l.carry(p, down) {
-		more = true
+	p.ends[client] = p.NewSocket(p.ends[client].FD, eventloop.Readable)
+	p.finder = new(connect.Finder)
+	p.finder.Begin(&p.Task, target, p, p.picker, &p.options.Options)
+	if p.Removed() {
+		return
 	}
+	if errno := p.Watch(client, &p.ends[client]); errno != 0 {
+		p.abandon(errno)
+	}
+}
+
+func (p *pair) resume() {
+	for i := range p.ends {
+		p.ends[i] = p.NewSocket(p.ends[i].FD, p.ends[i].State)
+		if errno := p.Watch(i, &p.ends[i]); errno != 0 {
+			p.abandon(errno)
+			return
+		}
+	}
+	p.SetDeadline(p.flow.Due())
+}
+
+// abandon ends a pair that the loop cannot watch, in whatever state.
+func (p *pair) abandon(errno unix.Errno) {
+	if p.finder != nil {
+		p.finder.Fail(epollError(errno))
+		return
+	}
+	p.failed(client, errno)
+}
+
+// Ready is told of events of one of the sockets.
+func (p *pair) Ready(i int, generation, events uint32) {
 	switch {
-	case p.state&dead != 0:
-	case p.ends[client].state&broken != 0 && (p.flows[up].done || p.flows[up].rest != nil):
-		l.clientFailed(p, sysError(p.ends[client].fd))
-	case p.ends[target].state&broken != 0 && p.flows[down].done && p.state&targetGone == 0:
-		l.targetFailed(p, sysError(p.ends[target].fd))
-	case more && p.state&restless == 0:
-		p.state |= restless
-		l.again = append(l.again, p)
-	}
-}
-
-// carry moves bytes in one direction and reports whether it stopped with more at hand.
-func (l *Loop) carry(p *pair, i int) bool {
-	f, src := &p.flows[i], &p.ends[i]
-	for range rounds {
-		if p.state&dead != 0 || f.rest != nil && !l.flush(p, i) || f.done || src.state&readable == 0 {
-			return false
+	case p.finder != nil && i == target:
+		if p.finder.Ready(generation, events); p.finder == nil && p.ends[target].Generation == generation && !p.Removed() {
+			// The banner of a server that speaks first may come with the event that it accepts.
+			p.ends[target].Note(events)
+			p.pump()
 		}
-		if f.rest != nil || f.splice(l.now) {
-			l.fill(p, i)
-			continue
+	case p.ends[i].Generation != generation:
+		// The event is of a socket that is closed.
+	case p.finder != nil:
+		p.ends[client].Note(events)
+		if events&unix.EPOLLERR != 0 || p.aborter.ends() {
+			p.finder.ClientGone()
 		}
-		n, errno := sysRecv(src.fd, l.buffer[:])
-		switch {
-		case errno == unix.EAGAIN && src.state&broken == 0:
-			src.state &^= readable
-			return false
-		case errno != 0:
-			l.readFailed(p, i, errno)
-			return false
-		case n == 0:
-			l.streamEnded(p, i)
-			return false
-		}
-		if n < len(l.buffer) && src.state&(hungUp|broken) == 0 {
-			src.state &^= readable // a short read means drained; whatever comes later is another event
-		}
-		if i == up && p.state&targetGone != 0 {
-			p.state |= talking
-			continue
-		}
-		l.deliver(p, i, l.buffer[:n])
-	}
-	return p.state&dead == 0 && !f.done && src.state&readable != 0
-}
-
-// deliver writes bytes, and keeps for later what can't be written now.
-func (l *Loop) deliver(p *pair, i int, bytes []byte) {
-	dst := &p.ends[1-i]
-	n, errno := sysSend(dst.fd, bytes)
-	switch {
-	case errno == unix.EAGAIN:
-		n = 0
-	case errno != 0:
-		l.writeFailed(p, i, errno)
-		return
-	}
-	l.note(p, i, n)
-	if n < len(bytes) {
-		p.flows[i].rest = keep(bytes[n:])
-		l.block(p, 1-i)
-	}
-	p.flows[i].noteFull(len(bytes) == len(l.buffer))
-}
-
-// note counts delivered bytes.
-func (l *Loop) note(p *pair, i, n int) {
-	p.flows[i].moved += int64(n)
-	p.active = l.now
-}
-
-// block waits for an end to take bytes again.
-func (l *Loop) block(p *pair, i int) {
-	e := &p.ends[i]
-	e.state |= blocked
-	if e.state&armed == 0 {
-		e.state |= armed
-		l.register(unix.EPOLL_CTL_MOD, p, i)
-	}
-}
-
-func (l *Loop) readFailed(p *pair, i int, errno unix.Errno) {
-	if i == client {
-		l.clientFailed(p, errno)
-		return
-	}
-	l.targetFailed(p, errno)
-	l.streamEnded(p, down)
-}
-
-func (l *Loop) writeFailed(p *pair, i int, errno unix.Errno) {
-	if i == down {
-		l.clientFailed(p, errno)
-		return
-	}
-	l.targetFailed(p, errno)
-	p.ends[target].state |= readable | broken // its last words, then the error again
-}
-
-// streamEnded passes the end of a direction on.
-func (l *Loop) streamEnded(p *pair, i int) {
-	f := &p.flows[i]
-	if f.rest != nil {
-		f.rest.free()
-		f.rest = nil
-	}
-	p.ends[i].state |= ended
-	f.done = true
-	p.active = l.now // from when on another limit may hold
-	switch {
-	case i == down && p.failedAt == 1+target && !receivedEnd(p.ends[target].fd, f.moved):
-		l.sever(p)
-	case p.flows[1-i].done && p.state&severed == 0:
-		l.finish(p)
-	case i == down && p.state&targetGone != 0:
-		sysShutdown(p.ends[client].fd)
-		l.linger(p)
-	case p.state&severed == 0:
-		sysShutdown(p.ends[1-i].fd)
-		l.watch(p)
-	}
-}
-
-// targetFailed notes an error of the target. The client still gets what came from it. A target that had ended its
-// stream before has left; what the client sends afterwards is no news.
-func (l *Loop) targetFailed(p *pair, errno unix.Errno) {
-	if p.state&targetGone != 0 {
-		return
-	}
-	p.state |= targetGone
-	f := &p.flows[up]
-	f.full = 0
-	if f.rest != nil {
-		f.rest.free()
-		f.rest = nil
-	}
-	p.ends[client].state |= readable // what it still sends is thrown away
-	switch {
-	case !p.flows[down].done:
-		l.fail(p, target, errno)
-		l.yield = true
-		p.line.TargetFailed()
-	case p.flows[up].done:
-		l.finish(p)
-		return
 	default:
-		l.linger(p)
-	}
-	l.rouse(p)
-}
-
-// rouse has the pair pumped soon.
-func (l *Loop) rouse(p *pair) {
-	if p.state&(restless|dead) == 0 {
-		p.state |= restless
-		l.again = append(l.again, p)
+		p.ends[i].Note(events)
+		p.pump()
+		p.move()
 	}
 }
 
-// clientFailed ends the pair at once. The target sees a reset, so that it cannot take a cut stream for a whole one.
-func (l *Loop) clientFailed(p *pair, errno unix.Errno) {
-	if p.failedAt == 0 {
-		l.fail(p, client, errno)
-		noLinger(p.ends[target].fd)
+// move gives the pair to another loop, if that has more room.
+func (p *pair) move() {
+	to := p.Moves()
+	if to == nil {
+		return
 	}
-	l.finish(p)
+	for i := range p.ends {
+		p.Unwatch(&p.ends[i])
+	}
+	p.MoveTo(to)
 }
 
-// cut ends the pair at once. Both sides see a reset, since neither has the whole stream.
-func (l *Loop) cut(p *pair) {
-	noLinger(p.ends[client].fd)
-	noLinger(p.ends[target].fd)
-	l.finish(p)
+// Continue goes on with what was put off.
+func (p *pair) Continue() {
+	if p.finder == nil {
+		p.pump()
+	}
 }
 
-func (l *Loop) fail(p *pair, i int, errno unix.Errno) {
-	if errno == 0 {
-		errno = unix.ECONNRESET
+// Expired is called when a time has come that matters to the search or to the flow.
+func (p *pair) Expired() {
+	if p.finder != nil {
+		p.finder.Advance()
+		return
 	}
-	p.failedAt, p.errno = uint8(1+i), uint16(errno)
+	p.do(p.flow.Tick(p.Loop().Now(), p))
+}
+
+// Unacknowledged returns how many bytes are on their way to an end.
+func (p *pair) Unacknowledged(to flow.Side) int { return eventloop.Unacknowledged(p.ends[to].FD) }
+
+// Connected takes over the socket of the target.
+func (p *pair) Connected(s eventloop.Socket, how connect.Accepted, e flow.Established) {
+	p.finder, p.established = nil, e
+	p.ends[target] = s
+	p.promised.Connected()
+	first := p.flow.Bytes(flow.Client)
+	p.flow = flow.New(&p.options.Limits, e.Counters(), p.Loop().Now())
+	p.flow.Moved(flow.Client, int(first), p.Loop().Now())
+	p.SetDeadline(p.flow.Due())
+	switch how {
+	case connect.AsSpare:
+		p.Rewatch(target, &p.ends[target])
+	case connect.AtOnce:
+		p.ends[target].State &^= eventloop.Armed
+		if errno := p.Watch(target, &p.ends[target]); errno != 0 {
+			p.failed(target, errno)
+			p.ended(target)
+			return
+		}
+		if p.pending[up] != nil || p.ends[client].State&eventloop.Readable != 0 {
+			p.Queue()
+		}
+	case connect.ByEvent:
+	}
+}
+
+// Lost closes a client that has no target.
+func (p *pair) Lost(err error) {
+	if err != search.ErrClientLeft {
+		connchain.DismissDescriptor(int(p.ends[client].FD))
+	}
+	p.aborter.untie()
+	p.Loop().Calls.Close(p.ends[client].FD)
+	p.finder = nil
+	p.release()
+}
+
+// release forgets the pair, whose sockets are closed.
+func (p *pair) release() {
+	p.Remove()
+	p.promised.Release()
+	for i := range p.pending {
+		p.free(i)
+	}
 }
 
 // finish closes both ends and gives the pair back.
-func (l *Loop) finish(p *pair) {
-	result := Result{ToTarget: p.flows[up].moved, ToClient: p.flows[down].moved}
-	err := os.NewSyscallError("relay", unix.Errno(p.errno))
-	switch p.failedAt {
-	case 1 + client:
-		result.ClientErr = err
-	case 1 + target:
-		result.TargetErr = err
+func (p *pair) finish() {
+	established := p.established
+	p.aborter.untie()
+	eventloop.CloseBoth(p.ends[client].FD, p.ends[target].FD)
+	p.established = nil
+	p.release()
+	established.Done(p.result())
+}
+
+func (p *pair) result() flow.Result {
+	r := flow.Result{ToTarget: p.flow.Bytes(flow.Client), ToClient: p.flow.Bytes(flow.Target)}
+	switch p.blamed {
+	case 1 + uint8(client):
+		r.ClientErr = relayError(p.errno)
+	case 1 + uint8(target):
+		r.TargetErr = relayError(p.errno)
 	}
-	line := p.line
-	p.leash.untie()
-	closeBoth(p.ends[client].fd, p.ends[target].fd)
-	l.drop(p)
-	line.Done(result)
+	return r
+}
+
+// Abandon ends the pair after a panic.
+func (p *pair) Abandon() {
+	p.aborter.untie()
+	finder, established := p.finder, p.established
+	p.finder, p.established = nil, nil
+	p.Loop().Calls.Close(p.ends[client].FD)
+	if established != nil {
+		p.Loop().Calls.Close(p.ends[target].FD)
+	}
+	p.release()
+	switch {
+	case established != nil:
+		safely.Do("end after a panic", func() { established.Done(flow.Result{ClientErr: safely.ErrPanic}) }) // what has failed may fail again
+	case finder != nil:
+		finder.Abandon()
+	}
 }

@@ -7,17 +7,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
 )
 
 const (
 	// maxPipes is about what an unprivileged user may have at full size (pipe-user-pages-soft).
 	maxPipes = 64
 	pipeSize = 1 << 20
-	// pipePause is after what time pipes that nobody uses are closed.
+	// pipePause is after what time pipes that are not used are closed.
 	pipePause = 5 * time.Second
 )
 
-// idlePipes means that there may be pipes that nobody uses, which will be looked for.
+// idlePipes means that there may be pipes that are not used, which will be looked for.
 var idlePipes atomic.Bool
 
 // pipes is the free list that all bursts share.
@@ -32,7 +33,7 @@ type pipe struct {
 func (p *pipe) close() {
 	_ = unix.Close(p.read)
 	_ = unix.Close(p.write)
-	descriptors.release(false)
+	eventloop.Descriptors.Release(false)
 }
 
 // A pipeList hands out at most as many pipes as it has slots. A slot holds a free pipe, or nil for
@@ -48,7 +49,7 @@ func newPipeList(slots int) pipeList {
 }
 
 // get returns an empty pipe, or nil when all are taken or the system has none.
-func (l pipeList) get(now int64) *pipe {
+func (l pipeList) get(now time.Duration) *pipe {
 	var p *pipe
 	select {
 	case p = <-l:
@@ -79,7 +80,7 @@ func (l pipeList) put(p *pipe, empty bool) {
 	}
 }
 
-// closeIdle closes the pipes that nobody uses.
+// closeIdle closes the pipes that are not used.
 func (l pipeList) closeIdle() {
 	for range cap(l) {
 		select {
@@ -94,13 +95,13 @@ func (l pipeList) closeIdle() {
 	}
 }
 
-func openPipe(now int64) *pipe {
-	if !descriptors.take(now) {
+func openPipe(now time.Duration) *pipe {
+	if !eventloop.Descriptors.Take(now) {
 		return nil
 	}
 	var fds [2]int
 	if unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK) != nil {
-		descriptors.release(false)
+		eventloop.Descriptors.Release(false)
 		return nil
 	}
 	p := &pipe{read: fds[0], write: fds[1]}

@@ -1,46 +1,43 @@
 package relay
 
 import (
+	"cmp"
 	"slices"
-	"sync/atomic"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
 )
 
 const (
 	// halfOpenAge is for how long a connection of which one side has ended its direction must have been silent to be
 	// given up when descriptors are needed: its other side may never answer.
 	halfOpenAge = 5 * time.Second
-	// reclaimPause is how often such connections are looked for, and reclaimCount how many a loop gives up at a time.
-	reclaimPause = 100 * time.Millisecond
+	// reclaimCount is how many a loop gives up at a time.
 	reclaimCount = 64
 )
 
-var lastReclaim atomic.Int64
+func init() { eventloop.OnShortage(reclaim) }
 
-// reclaim makes room when there are no descriptors left: pipes that nobody uses are closed, and the half-open connections
+// reclaim makes room when there are no descriptors left: pipes that are not used are closed, and the half-open connections
 // that have been silent for longest are reset.
 func reclaim() {
-	now, last := clock(), lastReclaim.Load()
-	if last != 0 && now-last < int64(reclaimPause) || !lastReclaim.CompareAndSwap(last, now) {
-		return
-	}
 	pipes.closeIdle()
-	for _, l := range allLoops() {
-		l.post(l.resetHalfOpen)
+	for _, l := range eventloop.All() {
+		l.Post(func() { resetHalfOpen(l) })
 	}
 }
 
-// resetHalfOpen resets the oldest of the loop's half-open connections.
-func (l *Loop) resetHalfOpen() {
+// resetHalfOpen resets the oldest of a loop's half-open connections.
+func resetHalfOpen(l *eventloop.Loop) {
 	var old []*pair
-	for _, p := range l.slots {
-		if p != nil && p.line != nil && p.flows[up].done != p.flows[down].done && l.now-p.active > int64(halfOpenAge) {
+	l.Tasks(func(t *eventloop.Task) {
+		if p, ok := t.Handler().(*pair); ok && p.established != nil && p.flow.HalfOpen() && l.Now()-p.flow.Active() > halfOpenAge {
 			old = append(old, p)
 		}
-	}
-	slices.SortFunc(old, func(a, b *pair) int { return int(min(max(a.active-b.active, -1), 1)) })
+	})
+	slices.SortFunc(old, func(a, b *pair) int { return cmp.Compare(a.flow.Active(), b.flow.Active()) })
 	for _, p := range old[:min(len(old), reclaimCount)] {
-		l.current = p
-		l.cut(p)
+		p.Blame()
+		p.do(p.flow.Cut())
 	}
 }

@@ -9,11 +9,14 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,8 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // A bench is a running relay with a client at one end and a target at the other.
 type bench struct {
 	client, target net.Conn
-	result         chan Result
+	result         chan flow.Result
 	failed         chan struct{} // gets a value when the target's failure is told
+	counters       flow.Counters
 }
 
 // wrapped hides what a connection is, as TLS does; it can still end one direction.
@@ -30,9 +34,6 @@ type wrapped struct {
 	net.Conn
 	closeWriter
 }
-
-// Socket returns what is below, as the balancer's wrapped connections do.
-func (w wrapped) Socket() net.Conn { return w.Conn }
 
 // opaque can't even do that.
 type opaque struct{ net.Conn }
@@ -63,8 +64,8 @@ func each(t *testing.T, test func(t *testing.T, start func(t *testing.T, early [
 // startRun carries a connection by goroutines.
 func startRun(t *testing.T, network, address string, early []byte, options *Options, wrap func(net.Conn) net.Conn) *bench {
 	t.Helper()
-	client, down := connected(t, network, address)
-	up, target := connected(t, "tcp", "127.0.0.1:0")
+	client, down := conntest.Connected(t, network, address)
+	up, target := conntest.Connected(t, "tcp", "127.0.0.1:0")
 	b := newBench(t, client, target)
 	go func() {
 		Run(wrap(down), up, early, len(early), b, options)
@@ -77,19 +78,19 @@ func startRun(t *testing.T, network, address string, early []byte, options *Opti
 // startLoop carries a connection by a loop, which dials the target itself.
 func startLoop(t *testing.T, early []byte, options *Options) *bench {
 	t.Helper()
-	return startLeashed(t, early, options, nil)
+	return startWithAborter(t, early, options, nil)
 }
 
-func startLeashed(t *testing.T, early []byte, options *Options, leash *Leash) *bench {
+func startWithAborter(t *testing.T, early []byte, options *Options, aborter *Aborter) *bench {
 	t.Helper()
-	client, down := connected(t, "tcp", "127.0.0.1:0")
-	ln := listen(t)
-	if options.DialTimeout == 0 {
-		options.DialTimeout, options.Late = 10*time.Second, 10*time.Second
+	client, down := conntest.Connected(t, "tcp", "127.0.0.1:0")
+	ln := conntest.Listen(t)
+	if options.Timeout == 0 {
+		options.Timeout, options.Late = 10*time.Second, 10*time.Second
 	}
 	b := newBench(t, client, nil)
-	route := &fakeRoute{line: b, targets: []Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, early, route, options, leash); err != nil || !taken {
+	picker := &fakePicker{line: b, targets: []search.Target{at(ln)}, lost: make(chan error, 1)}
+	if taken, err := Go(down, early, picker, options, aborter); err != nil || !taken {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()
@@ -102,7 +103,7 @@ func startLeashed(t *testing.T, early []byte, options *Options, leash *Leash) *b
 }
 
 func newBench(t *testing.T, client, target net.Conn) *bench {
-	b := &bench{client, target, make(chan Result, 1), make(chan struct{}, 10)}
+	b := &bench{client: client, target: target, result: make(chan flow.Result, 1), failed: make(chan struct{}, 10)}
 	b.deadline(client)
 	b.deadline(target)
 	t.Cleanup(func() {
@@ -122,38 +123,13 @@ func (b *bench) deadline(conn net.Conn) {
 
 // TargetFailed and Done make the bench the line of its connection.
 
+func (b *bench) Counters() *flow.Counters { return &b.counters }
+
 func (b *bench) TargetFailed() { b.failed <- struct{}{} }
 
-func (b *bench) Done(r Result) { b.result <- r }
+func (b *bench) Done(r flow.Result) { b.result <- r }
 
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	return ln
-}
-
-// connected returns the two ends of a connection.
-func connected(t testing.TB, network, address string) (dialled, accepted net.Conn) {
-	t.Helper()
-	ln, err := net.Listen(network, address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	if dialled, err = net.Dial(network, ln.Addr().String()); err != nil {
-		t.Fatal(err)
-	}
-	if accepted, err = ln.Accept(); err != nil {
-		t.Fatal(err)
-	}
-	return dialled, accepted
-}
-
-func (b *bench) wait(t *testing.T) Result {
+func (b *bench) wait(t *testing.T) flow.Result {
 	t.Helper()
 	select {
 	case r := <-b.result:
@@ -167,51 +143,15 @@ func (b *bench) wait(t *testing.T) Result {
 	}
 }
 
-func send(t *testing.T, conn net.Conn, text string) {
-	t.Helper()
-	if _, err := io.WriteString(conn, text); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func expect(t *testing.T, conn net.Conn, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	if _, err := io.ReadFull(conn, got); err != nil || string(got) != want {
-		t.Fatalf("read %q, %v; want %q", got, err, want)
-	}
-}
-
-func expectEnd(t *testing.T, conn net.Conn) {
-	t.Helper()
-	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
-		t.Fatalf("read %q, %v; want the end of the stream", rest, err)
-	}
-}
-
-// expectReset reads the rest of a stream, which must be cut.
-func expectReset(t *testing.T, conn net.Conn) {
-	t.Helper()
-	rest, err := io.ReadAll(conn)
-	if _, isTCP := conn.(*net.TCPConn); !isTCP && err == nil {
-		return // there is no reset of a Unix socket
-	}
-	if len(rest) > 0 || !errors.Is(err, syscall.ECONNRESET) {
-		t.Fatalf("read %q, %v; want a reset", rest, err)
-	}
-}
-
-func halfClose(t *testing.T, conn net.Conn) {
-	t.Helper()
-	if err := conn.(closeWriter).CloseWrite(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func reset(conn net.Conn) {
-	_ = conn.(*net.TCPConn).SetLinger(0)
-	_ = conn.Close()
-}
+// The names of what these tests do most.
+var (
+	send        = conntest.Send
+	expect      = conntest.Expect
+	expectEnd   = conntest.ExpectEnd
+	expectReset = conntest.ExpectReset
+	halfClose   = conntest.HalfClose
+	reset       = conntest.Reset
+)
 
 func TestBytesGoBothWaysEarlyOnesFirst(t *testing.T) {
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
@@ -220,10 +160,16 @@ func TestBytesGoBothWaysEarlyOnesFirst(t *testing.T) {
 		expect(t, b.client, "banner")
 		send(t, b.client, "late")
 		expect(t, b.target, "early late")
+		for deadline := time.Now().Add(20 * time.Second); b.counters.Bytes(flow.Client) != 10 || b.counters.Bytes(flow.Target) != 6; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d bytes up and %d down are counted while the connection is open, want 10 and 6",
+					b.counters.Bytes(flow.Client), b.counters.Bytes(flow.Target))
+			}
+		}
 		_ = b.client.Close()
 		expectEnd(t, b.target)
 		_ = b.target.Close()
-		if r := b.wait(t); r != (Result{ToTarget: 10, ToClient: 6}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: 10, ToClient: 6}) {
 			t.Errorf("result %+v", r)
 		}
 	})
@@ -293,7 +239,7 @@ func TestBulk(t *testing.T) {
 		if len(counts) != 2 {
 			t.Errorf("%d checksums, want 2", len(counts))
 		}
-		if r := b.wait(t); r != (Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
 			t.Errorf("result %+v", r)
 		}
 	})
@@ -321,3 +267,10 @@ func TestBackPressure(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return len(p), nil }
+
+// linger is how long a client may go on whose target is gone, and maxLinger the same while it has not received everything:
+// nothing that can end at once may take so long.
+const (
+	linger    = 2 * time.Second
+	maxLinger = 30 * time.Second
+)

@@ -6,6 +6,9 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
 // place is a target at a fixed address.
@@ -19,40 +22,40 @@ func (p place) Resolve(context.Context) ([]netip.AddrPort, error) { return p.Add
 
 func (p place) Reached(netip.AddrPort) {}
 
-// fakeRoute leads to the first of its targets that accepts, and notes what happens.
-type fakeRoute struct {
-	line    Line
-	targets []Target
-	beside  bool                // another target is dialled beside one that is late
-	agreed  func(t Target) bool // or all are
+// fakePicker leads to the first of its targets that accepts, and notes what happens.
+type fakePicker struct {
+	line    flow.Established
+	targets []search.Target
+	beside  bool                       // another target is dialled beside one that is late
+	wants   func(t search.Target) bool // or all are
 
 	mu      sync.Mutex
-	failed  []Target
-	dropped []Target
+	failed  []search.Target
+	dropped []search.Target
 	errs    []error
 	lost    chan error
 }
 
-func (r *fakeRoute) Next(Waker) (Dial, Step) {
+func (r *fakePicker) Next(search.Waker) (search.Dial, search.Step) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.targets) == 0 {
-		return Dial{}, Nothing
+		return search.Dial{}, search.NoTarget
 	}
 	t := r.targets[0]
 	r.targets = r.targets[1:]
-	return Dial{Target: t}, Dialling
+	return search.Dial{Target: t}, search.DialTarget
 }
 
-func (r *fakeRoute) Late(Dial) bool { return r.beside }
+func (r *fakePicker) Late(search.Dial) bool { return r.beside }
 
-func (r *fakeRoute) Agreed(d Dial) bool { return r.agreed == nil || r.agreed(d.Target) }
+func (r *fakePicker) Wants(d search.Dial) bool { return r.wants == nil || r.wants(d.Target) }
 
-func (r *fakeRoute) Connected(Dial) Line { return r.line }
+func (r *fakePicker) Connected(search.Dial) flow.Established { return r.line }
 
-func (r *fakeRoute) Settle(Dial) Line { return r.line }
+func (r *fakePicker) TakeSpare(search.Dial) flow.Established { return r.line }
 
-func (r *fakeRoute) Failed(d Dial, err error) error {
+func (r *fakePicker) Failed(d search.Dial, err error) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.failed = append(r.failed, d.Target)
@@ -60,17 +63,17 @@ func (r *fakeRoute) Failed(d Dial, err error) error {
 	return nil
 }
 
-func (r *fakeRoute) Dropped(d Dial) {
+func (r *fakePicker) Dropped(d search.Dial) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.dropped = append(r.dropped, d.Target)
 }
 
-func (r *fakeRoute) Own(Dial, netip.AddrPort, func() bool) {}
+func (r *fakePicker) Own(search.Dial, netip.AddrPort, func() bool) {}
 
-func (r *fakeRoute) Lost(err error) { r.lost <- err }
+func (r *fakePicker) Lost(err error) { r.lost <- err }
 
-func (r *fakeRoute) log() (failed, dropped []Target, errs []error) {
+func (r *fakePicker) log() (failed, dropped []search.Target, errs []error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.failed), slices.Clone(r.dropped), slices.Clone(r.errs)

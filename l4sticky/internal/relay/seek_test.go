@@ -9,17 +9,24 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
-// A finder brings a client to a target: a loop, or the goroutine in Connect.
-type finder func(t *testing.T, down net.Conn, route Route, options *Options)
+// A finder brings a client to a target: a loop, or the goroutine in connect.Find.
+type finder func(t *testing.T, down net.Conn, picker search.Picker, options *Options)
 
 func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	t.Run("goroutine", func(t *testing.T) {
-		test(t, func(_ *testing.T, down net.Conn, route Route, options *Options) {
+		test(t, func(_ *testing.T, down net.Conn, picker search.Picker, options *Options) {
 			go func() {
 				defer down.Close()
-				up, line := Connect(route, options, func(ctx context.Context, d Dial) (net.Conn, error) {
+				up, line := connect.Find(picker, &options.Options, func(ctx context.Context, d search.Dial) (net.Conn, error) {
 					var dialer net.Dialer
 					addrs, err := d.Target.Resolve(ctx)
 					if err != nil {
@@ -28,7 +35,7 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 					return dialer.DialContext(ctx, "tcp", addrs[0].String())
 				})
 				if line == nil {
-					Dismiss(down)
+					connchain.Dismiss(down)
 					return
 				}
 				Run(down, up, nil, 0, line, options)
@@ -38,8 +45,8 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("loop", func(t *testing.T) {
-			test(t, func(t *testing.T, down net.Conn, route Route, options *Options) {
-				if taken, err := Go(down, nil, route, options, nil); !taken || err != nil {
+			test(t, func(t *testing.T, down net.Conn, picker search.Picker, options *Options) {
+				if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
 					t.Fatalf("taken %v, %v", taken, err)
 				}
 				_ = down.Close()
@@ -48,21 +55,28 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 	}
 }
 
-// seekers returns a client, the end of it to hand over, and a route.
-func seekers(t *testing.T, targets ...Target) (client, down net.Conn, route *fakeRoute, b *bench) {
-	client, down = connected(t, "tcp", "127.0.0.1:0")
+// seekers returns a client, the end of it to hand over, and a picker.
+func seekers(t *testing.T, targets ...search.Target) (client, down net.Conn, picker *fakePicker, b *bench) {
+	client, down = conntest.Connected(t, "tcp", "127.0.0.1:0")
 	b = newBench(t, client, nil)
-	return client, down, &fakeRoute{line: b, targets: targets, lost: make(chan error, 1)}, b
+	return client, down, &fakePicker{line: b, targets: targets, lost: make(chan error, 1)}, b
 }
 
-func patient() *Options { return &Options{DialTimeout: 20 * time.Second, Late: 20 * time.Second} }
+func patient() *Options { return dialTimes(20*time.Second, 20*time.Second) }
+
+// dialTimes returns options with these times for a dial.
+func dialTimes(timeout, late time.Duration) *Options {
+	return &Options{Options: connect.Options{Times: search.Times{Timeout: timeout, Late: late}}}
+}
 
 // refusing returns a target that nobody listens at.
-func refusing(t *testing.T) Target { return place(netip.MustParseAddrPort(freeAddress(t))) }
+func refusing(t *testing.T) search.Target {
+	return place(netip.MustParseAddrPort(conntest.FreeAddress(t)))
+}
 
 // greeter returns a target that greets each client by its name, and then echoes.
 func greeter(t *testing.T, name string) place {
-	ln := listen(t)
+	ln := conntest.Listen(t)
 	go func() {
 		for {
 			conn, err := ln.Accept()
@@ -81,11 +95,11 @@ func greeter(t *testing.T, name string) place {
 
 func TestRefusedMeansTheNext(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
-		client, down, route, b := seekers(t, refusing(t), refusing(t), greeter(t, "c"))
+		client, down, picker, b := seekers(t, refusing(t), refusing(t), greeter(t, "c"))
 		send(t, client, "early")
-		find(t, down, route, patient())
+		find(t, down, picker, patient())
 		expect(t, client, "cearly")
-		if failed, dropped, errs := route.log(); len(failed) != 2 || len(dropped) != 0 {
+		if failed, dropped, errs := picker.log(); len(failed) != 2 || len(dropped) != 0 {
 			t.Errorf("failed %v with %v, dropped %v", failed, errs, dropped)
 		}
 		_ = client.Close()
@@ -96,11 +110,11 @@ func TestRefusedMeansTheNext(t *testing.T) {
 // TestNobodyAccepts ends in order, though the client has sent something.
 func TestNobodyAccepts(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
-		client, down, route, _ := seekers(t, refusing(t), refusing(t))
+		client, down, picker, _ := seekers(t, refusing(t), refusing(t))
 		send(t, client, "early")
-		find(t, down, route, patient())
+		find(t, down, picker, patient())
 		expectEnd(t, client)
-		if err := <-route.lost; err != nil {
+		if err := <-picker.lost; err != nil {
 			t.Errorf("lost with %v", err)
 		}
 	})
@@ -110,12 +124,12 @@ func TestNobodyAccepts(t *testing.T) {
 func TestDisagreed(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
 		wrong, right := greeter(t, "wrong"), greeter(t, "right")
-		client, down, route, b := seekers(t, wrong, right)
+		client, down, picker, b := seekers(t, wrong, right)
 		send(t, client, " early")
-		route.agreed = func(t Target) bool { return t == Target(right) }
-		find(t, down, route, patient())
+		picker.wants = func(t search.Target) bool { return t == search.Target(right) }
+		find(t, down, picker, patient())
 		expect(t, client, "right early")
-		if _, dropped, _ := route.log(); len(dropped) != 1 || dropped[0] != Target(wrong) {
+		if _, dropped, _ := picker.log(); len(dropped) != 1 || dropped[0] != search.Target(wrong) {
 			t.Errorf("dropped %v, want %v", dropped, wrong)
 		}
 		_ = client.Close()
@@ -126,14 +140,14 @@ func TestDisagreed(t *testing.T) {
 // TestSpareIsBetterThanNothing has no right target that accepts.
 func TestSpareIsBetterThanNothing(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
-		client, down, route, b := seekers(t, greeter(t, "first"), greeter(t, "second"), refusing(t))
+		client, down, picker, b := seekers(t, greeter(t, "first"), greeter(t, "second"), refusing(t))
 		send(t, client, " early")
-		route.agreed = func(Target) bool { return false }
-		find(t, down, route, patient())
+		picker.wants = func(search.Target) bool { return false }
+		find(t, down, picker, patient())
 		expect(t, client, "second early")
 		_ = client.Close()
 		b.wait(t)
-		if failed, dropped, _ := route.log(); len(failed) != 1 || len(dropped) != 1 {
+		if failed, dropped, _ := picker.log(); len(failed) != 1 || len(dropped) != 1 {
 			t.Errorf("failed %v, dropped %v, want one each", failed, dropped)
 		}
 	})
@@ -157,10 +171,10 @@ func (n named) Resolve(context.Context) ([]netip.AddrPort, error) { return n.pla
 
 func TestNamesAreLookedUp(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
-		client, down, route, b := seekers(t, unknown{}, named{greeter(t, "found")})
-		find(t, down, route, patient())
+		client, down, picker, b := seekers(t, unknown{}, named{greeter(t, "found")})
+		find(t, down, picker, patient())
 		expect(t, client, "found")
-		if _, _, errs := route.log(); len(errs) != 1 || !errors.Is(errs[0], errNoName) {
+		if _, _, errs := picker.log(); len(errs) != 1 || !errors.Is(errs[0], errNoName) {
 			t.Errorf("failed with %v, want %v", errs, errNoName)
 		}
 		_ = client.Close()
@@ -173,8 +187,8 @@ func TestAbortsWhileSeeking(t *testing.T) {
 	eachFinder(t, func(t *testing.T, find finder) {
 		accepting := greeter(t, "hello")
 		for i := range 300 {
-			client, down, route, _ := seekers(t, refusing(t), named{accepting})
-			route.line = ignored{}
+			client, down, picker, _ := seekers(t, refusing(t), named{accepting})
+			picker.line = ignored{}
 			if i%3 == 0 {
 				send(t, client, "early")
 			}
@@ -185,12 +199,13 @@ func TestAbortsWhileSeeking(t *testing.T) {
 					_ = client.Close()
 				}
 			}()
-			find(t, down, route, patient())
+			find(t, down, picker, patient())
 		}
 	})
 }
 
 type ignored struct{}
 
-func (ignored) TargetFailed() {}
-func (ignored) Done(Result)   {}
+func (ignored) Counters() *flow.Counters { return nil }
+func (ignored) TargetFailed()            {}
+func (ignored) Done(flow.Result)         {}

@@ -5,13 +5,17 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/eventloop"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 // do has a function run by the loop, and waits for it.
-func do(l *Loop, function func()) {
+func do(l *eventloop.Loop, function func()) {
 	done := make(chan struct{})
-	l.post(func() {
+	l.Post(func() {
 		defer close(done)
 		function()
 	})
@@ -46,16 +50,16 @@ func converse(t *testing.T, from io.Writer, to io.Reader, size int) {
 
 // TestShed moves pairs that are at work to another loop, time and again, in whatever state they are.
 func TestShed(t *testing.T) {
-	home, err := mainLoop()
+	home, err := eventloop.Main()
 	if err != nil {
 		t.Fatal(err)
 	}
-	other, err := newLoop()
+	other, err := eventloop.New(&eventloop.System)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const pairs, size = 16, 4 << 20
-	before := home.pairs.Load()
+	before := home.Len()
 	var carried sync.WaitGroup
 	var benches []*bench
 	for range pairs {
@@ -66,6 +70,7 @@ func TestShed(t *testing.T) {
 	}
 	stop := make(chan struct{})
 	var moving sync.WaitGroup
+	var moved atomic.Int64
 	moving.Go(func() {
 		for {
 			select {
@@ -73,28 +78,28 @@ func TestShed(t *testing.T) {
 				return
 			default:
 			}
-			do(home, func() { home.load.to, home.load.phase = other, home.load.phase+1 })
-			do(other, func() { other.load.to, other.load.phase = home, other.load.phase+1 })
+			moved.Add(int64(other.Len()))
+			do(home, func() { home.MoveBusyTo(other) })
+			do(other, func() { other.MoveBusyTo(home) })
 		}
 	})
 	carried.Wait()
 	close(stop)
 	moving.Wait()
-	do(home, func() { home.load.to = nil })
-	do(other, func() {
-		if other.load.to = nil; len(other.slots) == 0 {
-			t.Error("no pair was moved")
-		}
-	})
+	do(home, func() { home.MoveBusyTo(nil) })
+	do(other, func() { other.MoveBusyTo(nil) })
+	if moved.Load() == 0 {
+		t.Error("no pair was moved")
+	}
 	for _, b := range benches {
 		_ = b.client.Close()
 		expectEnd(t, b.target)
 		_ = b.target.Close()
-		if r := b.wait(t); r != (Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
 			t.Errorf("result %+v", r)
 		}
 	}
-	if left, over := other.pairs.Load(), home.pairs.Load(); left != 0 || over > before {
+	if left, over := other.Len(), home.Len(); left != 0 || over > before {
 		t.Errorf("%d pairs are left at the other loop, and %d at home, where %d were before", left, over, before)
 	}
 }

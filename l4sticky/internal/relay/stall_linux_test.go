@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
 // stalling is a target that keeps its loop busy for longer than a dial may take until it is late.
@@ -20,31 +22,17 @@ func (s stalling) Addrs() []netip.AddrPort {
 // dial when it learns of another one.
 func TestStalledLoopBlamesNoTarget(t *testing.T) {
 	wrong := greeter(t, "wrong")
-	client, down, route, b := seekers(t, wrong, stalling{greeter(t, "right")}, greeter(t, "third"))
-	route.beside, route.agreed = true, func(t Target) bool { return t != Target(wrong) }
-	options := &Options{DialTimeout: stallOfLoop / 2, Late: stallOfLoop / 3}
-	if taken, err := Go(down, nil, route, options, nil); !taken || err != nil {
+	client, down, picker, b := seekers(t, wrong, stalling{greeter(t, "right")}, greeter(t, "third"))
+	picker.beside, picker.wants = true, func(t search.Target) bool { return t != search.Target(wrong) }
+	options := dialTimes(stallOfLoop/2, stallOfLoop/3)
+	if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()
 	expect(t, client, "right")
 	_ = client.Close()
 	b.wait(t)
-	if left := len(route.targets); left != 1 {
+	if left := len(picker.targets); left != 1 {
 		t.Errorf("%d targets were not dialled, want the third one", left)
-	}
-}
-
-// TestStalledSearchBlamesNoTarget does the same with a search by goroutines: that the search comes late tells that the
-// process has had no time, and neither has the dial.
-func TestStalledSearchBlamesNoTarget(t *testing.T) {
-	a := &attempt{lateAt: time.Now().Add(-stallOfLoop)}
-	s := &search{route: &fakeRoute{beside: true}, flights: []*attempt{a}}
-	if s.mayDial() || a.late {
-		t.Error("another target is dialled at once after a stall")
-	}
-	a.lateAt = time.Now()
-	if !s.mayDial() {
-		t.Error("a dial is not late when it should be")
 	}
 }

@@ -54,20 +54,3 @@ func copyBuffered(write func([]byte) (int, error), src net.Conn) (n int64, readE
 		}
 	}
 }
-
-// below returns the connection that a wrapped one says is below it, or the connection itself.
-func below(conn net.Conn) net.Conn {
-	if c, ok := conn.(interface{ Socket() net.Conn }); ok {
-		return c.Socket()
-	}
-	return conn
-}
-
-// isNetSocket reports whether a connection is one of package net's that stream.
-func isNetSocket(conn net.Conn) bool {
-	switch conn.(type) {
-	case *net.TCPConn, *net.UnixConn:
-		return true
-	}
-	return false
-}

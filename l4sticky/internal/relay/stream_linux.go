@@ -10,7 +10,7 @@ import (
 // stream carries bytes from src until it ends or reading or writing fails. A socket is read only when it is
 // readable, so that an idle connection holds no buffer.
 func stream(write func([]byte) (int, error), src net.Conn) (n int64, readErr, writeErr error) {
-	in := rawConn(src)
+	in := plainSocket(src)
 	if in == nil {
 		return copyBuffered(write, src)
 	}

@@ -36,7 +36,7 @@ func TestPipesAreBoundedAndReused(t *testing.T) {
 // TestBurstWithoutPipes runs out of pipes in the middle of a stream.
 func TestBurstWithoutPipes(t *testing.T) {
 	var taken []*pipe
-	for p := pipes.get(clock()); p != nil; p = pipes.get(clock()) {
+	for p := pipes.get(time.Since(began)); p != nil; p = pipes.get(time.Since(began)) {
 		taken = append(taken, p)
 	}
 	defer func() {

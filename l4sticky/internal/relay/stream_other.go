@@ -18,28 +18,5 @@ func unacknowledged(net.Conn) int { return 0 }
 // awaitReset waits, after the end of the stream, for a reset, where the system tells without a read.
 func awaitReset(net.Conn) bool { return false }
 
-// tcpBelow returns the TCP connection below a wrapped one, or nil.
-func tcpBelow(conn net.Conn) *net.TCPConn {
-	tcp, _ := below(conn).(*net.TCPConn)
-	return tcp
-}
-
-// abort makes the closing of a connection a reset.
-func abort(conn net.Conn) {
-	if tcp := tcpBelow(conn); tcp != nil {
-		_ = tcp.SetLinger(0)
-	}
-}
-
-// Apply gives the options that this system has to the socket of a connection, if that is one of TCP.
-func (k *KeepAlive) Apply(conn net.Conn) {
-	if tcp := tcpBelow(conn); tcp != nil {
-		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: k.Idle > 0, Idle: k.Idle, Interval: k.Interval})
-	}
-}
-
 // streamEnded reports whether the peer has ended its stream. This system does not tell.
 func streamEnded(net.Conn, int64) bool { return true }
-
-// noteTarget tells a client's connection that it has its target, which is of no interest here.
-func noteTarget(net.Conn) {}

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 // eachWay runs a test for the loop and the goroutine relay, with times of their own.
@@ -32,7 +34,7 @@ func TestHalfCloseTimeoutBeginsAtTheEnd(t *testing.T) {
 	t.Parallel()
 	const limit = 3 * time.Second
 	eachWay(t, func(t *testing.T, start func(*Options) *bench) {
-		b := start(&Options{HalfClose: limit})
+		b := start(&Options{Limits: flow.Limits{HalfClose: limit}})
 		send(t, b.client, "question")
 		expect(t, b.target, "question")
 		time.Sleep(limit + limit/10) // what is tested is time itself
@@ -54,7 +56,7 @@ func TestIdleTimeout(t *testing.T) {
 	t.Parallel()
 	const limit = 2 * time.Second
 	eachWay(t, func(t *testing.T, start func(*Options) *bench) {
-		b := start(&Options{Idle: limit})
+		b := start(&Options{Limits: flow.Limits{Idle: limit}})
 		send(t, b.client, "x")
 		expect(t, b.target, "x")
 		time.Sleep(limit / 2) // what is tested is time itself
@@ -81,7 +83,7 @@ func TestSlowReaderIsNotIdle(t *testing.T) {
 	for _, way := range []string{"to the client", "to the target"} {
 		t.Run(way, func(t *testing.T) {
 			eachWay(t, func(t *testing.T, start func(*Options) *bench) {
-				b := start(&Options{Idle: limit})
+				b := start(&Options{Limits: flow.Limits{Idle: limit}})
 				writer, reader := b.target, b.client
 				if way == "to the target" {
 					writer, reader = b.client, b.target

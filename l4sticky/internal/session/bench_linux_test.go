@@ -16,6 +16,21 @@ const million = 1_000_000
 // BenchmarkHit is a connection of a client that has a session: acquire, ask for the target, release.
 func BenchmarkHit(b *testing.B) {
 	table, _ := newTable(million)
+	benchmarkHit(b, table)
+}
+
+// BenchmarkHitObserved is the same with an observer, which is told of two events.
+func BenchmarkHitObserved(b *testing.B) {
+	var events [16]struct {
+		atomic.Int64
+		_ [56]byte
+	}
+	benchmarkHit(b, NewWithHooks(new(clock).now, expiry, million, Hooks[string]{
+		Observe: func(e Event[string]) { events[e.Client.As4()[3]%16].Add(1) },
+	}))
+}
+
+func benchmarkHit(b *testing.B, table *Table[string]) {
 	for i := range 100_000 {
 		visit(table, addr(i), "x")
 	}
@@ -122,7 +137,7 @@ func longestSlice() time.Duration {
 	for i := range table.shards {
 		for more := true; more; {
 			start := threadTime()
-			more = table.sweepSlice(&table.shards[i], now, table.expired)
+			more = table.sweepSlice(&table.shards[i], now, table.expired, Expired)
 			longest = max(longest, threadTime()-start)
 		}
 	}

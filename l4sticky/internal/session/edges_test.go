@@ -11,8 +11,8 @@ import (
 // longest is the longest expiry that a config may have, 100 years.
 const longest = 100 * 365 * 24 * time.Hour
 
-// TestClockThatStandsStill is what a suspended machine has: neither expires a session nor keeps it any longer
-// than its time of being awake, and nobody looks at the clock more often because it does not move.
+// TestClockThatStandsStill has the clock of a suspended machine. A session neither expires while the clock stands nor
+// lives longer than its expiry afterwards, and the table does not read the clock more often because it stands.
 func TestClockThatStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := new(clock)
@@ -104,8 +104,8 @@ func TestGreatLimits(t *testing.T) {
 	}
 }
 
-// TestMostConnections counts as many connections of a client as the count can hold. What is beyond is not
-// counted, and takes nothing from those that are.
+// TestMostConnections counts as many connections of a client as the count can hold. A connection beyond that is not
+// counted, and its end does not lower the count.
 func TestMostConnections(t *testing.T) {
 	table, _ := newTable(10)
 	s := table.Acquire(addr(1))

@@ -13,7 +13,7 @@ func (t *Table[T]) reserve() bool {
 	}
 }
 
-// evictOldest forgets the session that has been idle longest and reports whether there was one.
+// evictOldest ends the session that has been idle longest and reports whether there was one.
 func (t *Table[T]) evictOldest() bool {
 	for {
 		var oldest *shard[T]
@@ -26,21 +26,20 @@ func (t *Table[T]) evictOldest() bool {
 		if oldest == nil {
 			return false
 		}
-		if t.forgetHead(oldest) {
+		if t.evictHead(oldest) {
 			return true
 		}
 	}
 }
 
-// forgetHead forgets the session of a shard that has been idle longest and reports whether there was one.
-func (t *Table[T]) forgetHead(sh *shard[T]) bool {
+// evictHead ends the session of a shard that has been idle longest and reports whether there was one.
+func (t *Table[T]) evictHead(sh *shard[T]) bool {
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	defer t.unlock(sh)
 	s := sh.head()
 	if s == nil {
 		return false
 	}
-	sh.unsyncedUnlist(s)
-	t.unsyncedForget(sh, s)
+	t.unsyncedEnd(sh, s, Evicted)
 	return true
 }

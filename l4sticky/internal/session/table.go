@@ -1,4 +1,3 @@
-// Package session keeps the table of clients and the targets that they stick to.
 package session
 
 import (
@@ -13,8 +12,8 @@ import (
 )
 
 const (
-	// There are enough shards that two cores seldom meet at a lock, and that the index of one, even in
-	// a table of millions, is doubled between two lookups.
+	// There are so many shards that two cores seldom want the same lock, and that the index of one is small enough
+	// to be doubled between two connections, even in a table of millions.
 	shardBits  = 8
 	shardCount = 1 << shardBits
 
@@ -24,20 +23,20 @@ const (
 	// reached marks the refs of a session whose client has had a connection to its target.
 	reached = 1 << 31
 
-	// maxRefs is how many connections can be counted in a session. They need no more room: each holds a
-	// descriptor, of which Linux gives a process at most as many.
+	// maxRefs is how many connections can be counted in a session. More are not possible: each holds a descriptor,
+	// and Linux gives a process at most as many of these.
 	maxRefs = reached - 1
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
 
 	// sweepPause lets sessions that expire close together go in one sweep. It only delays the
-	// freeing of memory: a lookup never finds an expired session.
+	// freeing of memory: Acquire takes an expired session for none.
 	sweepPause = 100 * time.Millisecond
 )
 
-// A Session is a client's stay with a target: it lives while the client has connections, and for the
-// table's expiry after the last one was released. Its fields are guarded by its shard's lock.
+// A Session binds a client to a target while the client has connections, and for the table's expiry after the last one
+// was released. Its fields are guarded by its shard's lock.
 type Session[T comparable] struct {
 	client     netip.Addr
 	target     T
@@ -50,18 +49,19 @@ type Session[T comparable] struct {
 // Client returns the address that the session belongs to.
 func (s *Session[T]) Client() netip.Addr { return s.client }
 
-// A Table maps clients to sessions. T is the type of a target, its zero value means none.
+// A Table maps clients to sessions. T is the type of a target; its zero value means that there is none.
 // All methods may be called concurrently.
 type Table[T comparable] struct {
 	now      func() time.Duration
+	hooks    Hooks[T]
 	seed     maphash.Seed
 	expiry   atomic.Int64
 	capacity atomic.Int64
 	size     atomic.Int64
 
-	sweeping sync.Mutex // held by the one who expires sessions
-	armed    atomic.Bool
-	timer    *time.Timer
+	sweeping sync.Mutex  // held while sessions are expired or cleared
+	armed    atomic.Bool // the timer is set, or a goroutine is about to set it
+	timer    *time.Timer // of the next session to expire
 
 	shards    [shardCount]shard[T]
 	idleSince [shardCount]atomic.Int64 // see shard.oldest
@@ -70,21 +70,26 @@ type Table[T comparable] struct {
 // New returns an empty table whose sessions live for expiry after their last connection, and that
 // remembers at most capacity clients. Now is a monotonic clock.
 //
-// A table without idle sessions has no timer running, so one that is no longer used needs no closing.
+// A table without idle sessions has no timer running, so a table that is no longer used needs no closing.
 func New[T comparable](now func() time.Duration, expiry time.Duration, capacity int) *Table[T] {
-	t := &Table[T]{now: now, seed: maphash.MakeSeed()}
+	return NewWithHooks(now, expiry, capacity, Hooks[T]{})
+}
+
+// NewWithHooks is New for a table that tells of its changes, or that is not the only place where sessions are known.
+func NewWithHooks[T comparable](now func() time.Duration, expiry time.Duration, capacity int, hooks Hooks[T]) *Table[T] {
+	t := &Table[T]{now: now, hooks: hooks, seed: maphash.MakeSeed()}
 	t.expiry.Store(int64(expiry))
 	t.capacity.Store(int64(capacity))
 	for i := range t.shards {
-		t.shards[i].init(&t.idleSince[i])
+		t.shards[i].init(&t.idleSince[i], hooks.Observe != nil || hooks.Lookup != nil)
 	}
 	t.timer = time.AfterFunc(time.Hour, safely.Func("session expiry", t.expireDue))
 	t.timer.Stop()
 	return t
 }
 
-// SetLimits changes expiry and capacity for the sessions that there are, too. Sessions over a
-// smaller capacity go when new clients come or when they expire.
+// SetLimits changes expiry and capacity, also for the sessions in the table. If these are more than a smaller capacity
+// allows, they go when new clients come or when they expire.
 func (t *Table[T]) SetLimits(expiry time.Duration, capacity int) {
 	t.capacity.Store(int64(capacity))
 	if old := t.expiry.Swap(int64(expiry)); old != int64(expiry) {
@@ -107,8 +112,8 @@ func (t *Table[T]) Acquire(client netip.Addr) *Session[T] {
 	return s
 }
 
-// AcquireWithin is Acquire for a client that may have limit connections at a time; 0 is no limit. It reports false, and
-// has counted nothing, if the client has them already. A detached session is not counted.
+// AcquireWithin is Acquire for a client that may have limit connections at a time; 0 means that there is no limit. It
+// returns false and counts nothing if the client has that many already. A detached session is not counted.
 func (t *Table[T]) AcquireWithin(client netip.Addr, limit int) (*Session[T], bool) {
 	client = client.Unmap()
 	hash := t.hash(client)
@@ -123,8 +128,9 @@ func (t *Table[T]) AcquireWithin(client netip.Addr, limit int) (*Session[T], boo
 // reuse returns the client's session if there is one, and whether the limit allows another connection.
 func (t *Table[T]) reuse(sh *shard[T], client netip.Addr, hash uint32, limit int) (s *Session[T], allowed bool) {
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return t.unsyncedReuse(sh, sh.sessions.find(client, hash), limit)
+	s, allowed = t.unsyncedReuse(sh, sh.sessions.find(client, hash), limit)
+	t.unlock(sh)
+	return s, allowed
 }
 
 // Detached returns a session for one connection that the table does not remember.
@@ -137,7 +143,7 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit in
 		return &Session[T]{client: client, refs: 1, hash: hash | detached}, true
 	}
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	defer t.unlock(sh)
 	if s := sh.sessions.find(client, hash); s != nil {
 		t.size.Add(-1)
 		return t.unsyncedReuse(sh, s, limit)
@@ -160,17 +166,26 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 		return &Session[T]{client: s.client, refs: 1, hash: s.hash | detached}, true
 	case open == 0:
 		sh.unsyncedUnlist(s)
-		if t.expired(s, t.now()) {
-			var none T
-			s.unsyncedMove(none)
-		}
+		t.unsyncedResume(sh, s)
 	}
 	s.refs++
 	return s, true
 }
 
-// Release takes back one Acquire. The session's expiry starts at the last one; a session that never
-// got a target is forgotten at once.
+// unsyncedResume continues a session that was idle, without its target if it is expired. The shard must be locked.
+func (t *Table[T]) unsyncedResume(sh *shard[T], s *Session[T]) {
+	var none T
+	if !t.expired(s, t.now()) {
+		t.unsyncedNote(sh, Resumed, s, none)
+		return
+	}
+	t.unsyncedNote(sh, Expired, s, none)
+	s.target = none
+	s.refs &^= reached
+}
+
+// Release takes back one Acquire, after which the caller must not use the session any more. The session's expiry starts
+// when the last connection is released; a session without a target is forgotten then.
 func (t *Table[T]) Release(s *Session[T]) {
 	if t.release(s) && !t.armed.Load() && t.armed.CompareAndSwap(false, true) {
 		t.schedule()
@@ -181,72 +196,29 @@ func (t *Table[T]) Release(s *Session[T]) {
 func (t *Table[T]) release(s *Session[T]) (idle bool) {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
-	defer sh.mu.Unlock()
+	idle = t.unsyncedRelease(sh, s)
+	t.unlock(sh)
+	return idle
+}
+
+// unsyncedRelease does what release does. The shard must be locked.
+func (t *Table[T]) unsyncedRelease(sh *shard[T], s *Session[T]) (idle bool) {
 	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
 		return false
 	}
 	var none T
 	if s.target == none {
-		t.unsyncedForget(sh, s)
+		sh.unsyncedEndLookup(s)
+		t.unsyncedRemove(sh, s)
 		return false
 	}
 	s.idleSince = t.now()
 	sh.unsyncedList(s)
+	t.unsyncedNote(sh, Idle, s, none)
 	return true
 }
 
-// Settle returns the session's target if it is usable. Otherwise the session moves to the target that
-// place returns, unless that is none. Both functions run with the client's shard locked, so that
-// all connections of a client agree; they must be quick and must not use the table.
-func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T {
-	var none T
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if s.target != none && usable(s.target) {
-		return s.target
-	}
-	chosen := place()
-	if chosen != none {
-		s.unsyncedMove(chosen)
-	}
-	return chosen
-}
-
-// Reach is told that a connection of the client has reached a target, and reports whether that is the one for the
-// client: the session's own, or any other as long as no connection has reached the session's own. Then
-// the session moves.
-func (t *Table[T]) Reach(s *Session[T], target T) bool {
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	if s.target != target {
-		if s.refs&reached != 0 {
-			return false
-		}
-		s.target = target
-	}
-	s.refs |= reached
-	return true
-}
-
-// Look returns the session's target, or none, and whether a connection of the client has reached it.
-func (t *Table[T]) Look(s *Session[T]) (target T, settled bool) {
-	sh := t.shard(s.hash)
-	sh.mu.Lock()
-	defer sh.mu.Unlock()
-	return s.target, s.refs&reached != 0
-}
-
-// unsyncedMove changes the session's target. The shard must be locked.
-func (s *Session[T]) unsyncedMove(target T) {
-	if s.target != target {
-		s.target = target
-		s.refs &^= reached
-	}
-}
-
-// hash is seeded, so that nobody can choose addresses that meet in one place.
+// hash is seeded, so that an attacker cannot choose addresses that collide.
 func (t *Table[T]) hash(client netip.Addr) uint32 {
 	bytes := client.As16()
 	return uint32(maphash.Bytes(t.seed, bytes[:])) &^ detached
@@ -260,8 +232,16 @@ func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
 	return now-s.idleSince >= time.Duration(t.expiry.Load())
 }
 
-// unsyncedForget takes a session that is on no list out of the table. The shard must be locked.
-func (t *Table[T]) unsyncedForget(sh *shard[T], s *Session[T]) {
+// unsyncedEnd ends the session that has been idle longest in a shard, which must be locked.
+func (t *Table[T]) unsyncedEnd(sh *shard[T], s *Session[T], kind Kind) {
+	var none T
+	sh.unsyncedUnlist(s)
+	t.unsyncedRemove(sh, s)
+	t.unsyncedNote(sh, kind, s, none)
+}
+
+// unsyncedRemove takes a session that is not on the idle list out of the table. The shard must be locked.
+func (t *Table[T]) unsyncedRemove(sh *shard[T], s *Session[T]) {
 	sh.sessions.remove(s)
 	t.size.Add(-1)
 }

@@ -322,7 +322,7 @@ func TestConnectionsOfAClient(t *testing.T) {
 	}
 }
 
-// TestHashIsSeeded keeps somebody who has found addresses that meet in one place from using them anywhere else.
+// TestHashIsSeeded makes sure that addresses which collide in one table are of no use to an attacker in another.
 func TestHashIsSeeded(t *testing.T) {
 	a, _ := newTable(10)
 	b, _ := newTable(10)

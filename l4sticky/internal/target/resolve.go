@@ -12,7 +12,7 @@ import (
 const (
 	// resolveAgain is how long the addresses of a name are used before it is looked up again.
 	resolveAgain = time.Second
-	// resolving is how long they are used beyond that while somebody looks them up.
+	// resolving is how long they are used beyond that while a caller looks them up.
 	resolving = 5 * time.Second
 )
 
@@ -24,8 +24,8 @@ type addresses struct {
 
 const forever = time.Duration(1<<63-1) - resolving
 
-// literal returns the addresses of a target that is given by its IP address or without a host, which is this
-// machine; nil for one that has a name, or is none of TCP.
+// literal returns the addresses of a target that is given by its IP address, or without a host, which means this
+// machine. It returns nil for a target that has a name, or that is not dialled over TCP.
 func literal(a Address) *addresses {
 	host, port, ok := a.Split()
 	if !ok {
@@ -43,7 +43,7 @@ func literal(a Address) *addresses {
 	return &addresses{[]netip.AddrPort{netip.AddrPortFrom(ip.Unmap(), port)}, forever}
 }
 
-// Split returns the host and port of a TCP address. It reports false for any other.
+// Split returns the host and port of a TCP address. It returns false for any other address.
 func (a Address) Split() (host string, port uint16, ok bool) {
 	if a.Network != "tcp" && a.Network != "tcp4" && a.Network != "tcp6" {
 		return "", 0, false
@@ -57,7 +57,7 @@ func (a Address) Split() (host string, port uint16, ok bool) {
 }
 
 // Addrs returns the addresses to dial, the best one first, or nil if the caller must look them up by Resolve. It does
-// not block. While somebody looks a name up again, all others get the addresses that it had.
+// not block. While one caller looks a name up again, all others get the addresses that the name had before.
 func (t *Target) Addrs() []netip.AddrPort {
 	known := t.addrs.Load()
 	switch now := t.now(); {
@@ -77,7 +77,7 @@ func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	defer t.refreshing.Store(false)
 	host, port, ok := t.Address.Split()
 	if !ok {
-		return nil, fmt.Errorf("%s is no TCP address", t.Address)
+		return nil, fmt.Errorf("%s is not a TCP address", t.Address)
 	}
 	network := "ip" + t.Address.Network[len("tcp"):]
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, network, host)

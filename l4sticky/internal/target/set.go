@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 // MaxWeight is the largest weight of a target.
@@ -23,6 +25,9 @@ type Config struct {
 // A Registry holds the live targets of a pool by their address, so that a target keeps its state while
 // sets come and go.
 type Registry struct {
+	// Bytes counts what was delivered by the connections of all targets, also of those that are forgotten.
+	Bytes flow.Counters
+
 	now func() time.Duration
 
 	mu      sync.Mutex
@@ -40,6 +45,7 @@ func (r *Registry) acquire(address Address) *Target {
 	t := r.targets[address]
 	if t == nil {
 		t = newTarget(address, r.now)
+		t.Bytes.Sum = &r.Bytes
 		r.targets[address] = t
 	}
 	t.users++
@@ -107,7 +113,7 @@ func NewSet(r *Registry, placement *Placement, configs []Config) *Set {
 	return s
 }
 
-// Close gives the targets back to the registry. The set must not be closed twice.
+// Close gives the targets back to the registry. A set must be closed once.
 func (s *Set) Close() { s.registry.release(s.members) }
 
 // Placement returns the way in which the set places clients.

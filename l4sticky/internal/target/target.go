@@ -1,5 +1,3 @@
-// Package target keeps the targets of a balancer: whether they are active, how many connections they
-// have, and which one a client is placed on.
 package target
 
 import (
@@ -10,12 +8,14 @@ import (
 
 	"github.com/cespare/xxhash/v2"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Address is what to dial. Two targets with the same Address are the same.
 type Address struct {
-	Network string // as net.Dial has it; empty if the target is dialled by somebody else
+	Network string // as net.Dial takes it; empty if this project does not dial the target itself
 	Dial    string
 }
 
@@ -32,6 +32,8 @@ func (a Address) String() string {
 // address. All methods may be called concurrently.
 type Target struct {
 	Address Address
+	// Bytes counts what was delivered by the target's connections, also while they are open.
+	Bytes flow.Counters
 
 	now   func() time.Duration
 	hash  uint64
@@ -42,17 +44,17 @@ type Target struct {
 	inactiveUntil atomic.Int64
 
 	addrs      atomic.Pointer[addresses]
-	refreshing atomic.Bool                    // somebody looks the name up again
+	refreshing atomic.Bool                    // a caller of Addrs has been told to look the name up again
 	reached    atomic.Pointer[netip.AddrPort] // the one of several addresses that accepts
 
-	doubted atomic.Bool // a dial is late
-	suspect atomic.Bool // so many are late that the target gets no new connections if there is another
+	hasLate atomic.Bool // dials are late
+	suspect atomic.Bool // dials of several clients are late
 
-	mu      sync.Mutex
-	late    []lateDial // one for each client
-	probed  bool       // a probe is under way
-	curious []Waiter   // who waits for its outcome
-	probes  int        // that have ended
+	mu           sync.Mutex
+	late         []lateDial // one for each client
+	probing      bool       // a probe is under way
+	probeWaiters []Waiter   // are woken when it ends
+	probes       int        // that have ended
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
@@ -78,7 +80,7 @@ func (t *Target) Deactivate(d time.Duration) bool {
 		return false
 	}
 	t.inactiveUntil.Store(int64(t.now() + d))
-	t.unsyncedTrust()
+	t.unsyncedClearSuspicion()
 	return true
 }
 
@@ -94,8 +96,8 @@ func (t *Target) Activate() bool {
 	return !was
 }
 
-// Claim counts one more connection, unless the target has limit of them; 0 is no limit. Release takes
-// it back.
+// Claim counts one more connection, which Release takes back. It returns false and counts nothing if the target has
+// limit connections already; 0 means that there is no limit.
 func (t *Target) Claim(limit int) bool {
 	if limit == 0 {
 		t.conns.Add(1)
@@ -118,40 +120,40 @@ func (t *Target) Release() { t.conns.Add(-1) }
 // Connections returns the number of connections that are open or being dialled.
 func (t *Target) Connections() int { return int(t.conns.Load()) }
 
-// A Waiter wants to be told that something has changed.
+// A Waiter is woken when what it waits for has happened. Wake may be called on any goroutine; it must be quick.
 type Waiter interface{ Wake() }
 
-// BeginProbe makes the caller the only one to probe the target; it must call EndProbe. If somebody else is at it,
-// BeginProbe reports false, and the waiter, if it is not nil, is told when that probe ends. Probes returns another
-// number then.
+// BeginProbe begins a probe of the target, which the caller ends by EndProbe. There is one probe at a time: if one is
+// under way, BeginProbe returns false, and the waiter, if it is not nil, is woken when that one has ended. Probes
+// then returns another number.
 func (t *Target) BeginProbe(w Waiter) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.probed {
-		t.probed = true
+	if !t.probing {
+		t.probing = true
 		return true
 	}
 	if w != nil {
-		t.curious = append(t.curious, w)
+		t.probeWaiters = append(t.probeWaiters, w)
 	}
 	return false
 }
 
-// EndProbe lets those who wait for the probe go on.
+// EndProbe ends a probe, and wakes the waiters for its end.
 func (t *Target) EndProbe() {
 	for _, w := range t.endProbe() {
-		safely.Do("waking who waits for a probe", w.Wake)
+		safely.Do("waking a waiter for a probe", w.Wake)
 	}
 }
 
-// endProbe returns who waits for the probe.
-func (t *Target) endProbe() (curious []Waiter) {
+// endProbe returns the waiters to be woken.
+func (t *Target) endProbe() (waiters []Waiter) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	curious = t.curious
-	t.probed, t.curious = false, nil
+	waiters = t.probeWaiters
+	t.probing, t.probeWaiters = false, nil
 	t.probes++
-	return curious
+	return waiters
 }
 
 // Probes returns how many probes of the target have ended.

@@ -1,9 +1,3 @@
-// Package script runs the balancerController scripts of LoadBalancer.js: JavaScript for Node.js that
-// decides which connections may come in.
-//
-// A script runs on one goroutine, its event loop, as it would in Node: what it keeps in variables stays,
-// and while one client waits for a timer or an answer, others are decided. A script that does not come back
-// is stopped and started anew, and those who were waiting are asked about again.
 package script
 
 import (

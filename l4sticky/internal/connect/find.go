@@ -1,0 +1,171 @@
+package connect
+
+import (
+	"context"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
+)
+
+// A DialFunc connects to a target.
+type DialFunc func(context.Context, search.Dial) (net.Conn, error)
+
+// Find finds a target for a connection that no loop can carry, and returns the connection to it. If there is none, the
+// picker is told by Lost, and the connection is nil.
+func Find(picker search.Picker, options *Options, dial DialFunc) (conn net.Conn, established flow.Established) {
+	w := &waiter{dial: dial, timeout: options.Timeout, results: make(chan *pendingDial), wake: make(wakeup, 1)}
+	w.search.Begin(picker, w.wake, options.Times)
+	safely.Do("search", func() { conn, established = w.run() })
+	if !w.search.Over() {
+		w.search.Abandon()
+	}
+	for _, d := range slices.Clone(w.dials) { // after a panic
+		w.close(d)
+	}
+	if n := w.orphans; n > 0 {
+		go safely.Do("drain", func() { w.drain(n) })
+	}
+	return conn, established
+}
+
+// A waiter is the goroutine that waits in Find.
+type waiter struct {
+	dial    DialFunc
+	timeout time.Duration
+	search  search.Search
+	dials   []*pendingDial
+	orphans int // dials that are closed, and whose outcome is not known yet
+	results chan *pendingDial
+	wake    wakeup
+}
+
+// A pendingDial is a dial under way, or one that was accepted.
+type pendingDial struct {
+	id     search.ID
+	dial   search.Dial
+	cancel context.CancelFunc
+	landed bool // its outcome is known
+	closed bool // its outcome does not matter any more
+	conn   net.Conn
+	err    error
+}
+
+// A wakeup wakes a search.
+type wakeup chan struct{}
+
+// Wake makes the search ask its picker again.
+func (w wakeup) Wake() {
+	select {
+	case w <- struct{}{}:
+	default:
+	}
+}
+
+var started = time.Now()
+
+// run carries out what the search says, until it is over.
+func (w *waiter) run() (net.Conn, flow.Established) {
+	for {
+		switch a := w.search.Next(time.Since(started)); a.Kind {
+		case search.Connect:
+			w.launch(a)
+		case search.Close:
+			w.close(w.find(a.ID))
+		case search.Take:
+			d := w.find(a.ID)
+			w.forget(d)
+			return d.conn, a.Established
+		case search.GiveUp:
+			return nil, nil
+		case search.Wait:
+			w.wait(a.Until)
+		}
+	}
+}
+
+// wait waits for an event or a time.
+func (w *waiter) wait(until time.Duration) {
+	timer := time.NewTimer(min(until-time.Since(started), time.Hour))
+	defer timer.Stop()
+	select {
+	case d := <-w.results: // what has happened comes before what has not happened in time
+		w.land(d)
+		return
+	default:
+	}
+	select {
+	case <-timer.C:
+	case <-w.wake:
+		w.search.Woken()
+	case d := <-w.results:
+		w.land(d)
+	}
+}
+
+func (w *waiter) launch(a search.Action) {
+	ctx, cancel := context.WithTimeout(context.Background(), w.timeout)
+	d := &pendingDial{id: a.ID, dial: a.Dial, cancel: cancel}
+	w.dials = append(w.dials, d)
+	go safely.Do("dial", func() { w.connect(ctx, d) })
+}
+
+func (w *waiter) connect(ctx context.Context, d *pendingDial) {
+	defer d.cancel()
+	d.err = safely.ErrPanic // unless the dial comes to an end
+	defer func() { w.results <- d }()
+	safely.Reach("dial")
+	d.conn, d.err = w.dial(ctx, d.dial)
+}
+
+// land looks at a dial that has come to an end.
+func (w *waiter) land(d *pendingDial) {
+	d.landed = true
+	switch {
+	case d.closed:
+		w.orphans--
+		d.discard()
+	case d.err != nil:
+		w.forget(d)
+		w.search.Failed(d.id, d.err)
+	default:
+		w.search.Accepted(d.id)
+	}
+}
+
+// close gives a dial up.
+func (w *waiter) close(d *pendingDial) {
+	w.forget(d)
+	d.closed = true
+	d.cancel()
+	if d.landed {
+		d.discard()
+	} else {
+		w.orphans++
+	}
+}
+
+func (d *pendingDial) discard() {
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+}
+
+func (w *waiter) find(id search.ID) *pendingDial {
+	return w.dials[slices.IndexFunc(w.dials, func(d *pendingDial) bool { return d.id == id })]
+}
+
+func (w *waiter) forget(d *pendingDial) {
+	w.dials = slices.DeleteFunc(w.dials, func(other *pendingDial) bool { return other == d })
+}
+
+// drain takes the last word of dials that were given up.
+func (w *waiter) drain(dials int) {
+	for range dials {
+		d := <-w.results
+		d.discard()
+	}
+}

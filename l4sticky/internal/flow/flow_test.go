@@ -1,0 +1,164 @@
+package flow
+
+import (
+	"slices"
+	"testing"
+)
+
+var someLimits = []Limits{{}, {Idle: 4 * second}, {HalfClose: second}, {Idle: second, HalfClose: 4 * second}, {Idle: 4 * second, HalfClose: second}}
+
+// TestEveryOrder goes through every order of events up to a depth. What must hold is in model.
+func TestEveryOrder(t *testing.T) {
+	depth := 4
+	if testing.Short() {
+		depth = 3
+	}
+	orders := 0
+	for _, limits := range someLimits {
+		var explore func(path []int)
+		explore = func(path []int) {
+			orders++
+			m := run(t, limits, path)
+			m.mustEnd(limits)
+			if len(path) == depth {
+				return
+			}
+			for i := range steps {
+				explore(append(slices.Clone(path), i))
+			}
+		}
+		explore(nil)
+	}
+	t.Logf("%d orders", orders)
+}
+
+// mustEnd lets time pass for peers that say nothing more, and take nothing: a connection that lingers or was severed ends,
+// and so does a silent one if there is a limit.
+func (m *model) mustEnd(limits Limits) {
+	m.t.Helper()
+	m.path = append(m.path, "silence")
+	state, began := m.flow.State(), m.now
+	for range 1000 {
+		if m.closed || m.flow.Due() == Never {
+			break
+		}
+		m.tick(m.unread + 1)
+	}
+	limit := limits.limit(state)
+	if state == Lingering || state == Severed {
+		limit = maxLinger + linger
+	}
+	switch {
+	case m.closed != (limit > 0 || state == Over):
+		m.fail("the connection in state %v is over: %v", state, m.closed)
+	case m.now-began > limit+limit/idleLooks+longestSeverPause:
+		m.fail("it took %v until the connection was over, the limit is %v", m.now-began, limit)
+	}
+}
+
+// FuzzFlow takes longer orders at random.
+func FuzzFlow(f *testing.F) {
+	f.Add(uint8(0), []byte{0, 1})
+	f.Add(uint8(1), []byte{3, 2, 7, 9, 10, 8})
+	f.Add(uint8(4), []byte{1, 5, 10, 10, 9, 3, 0})
+	f.Fuzz(func(t *testing.T, limits uint8, bytes []byte) {
+		var path []int
+		for _, b := range bytes {
+			path = append(path, int(b)%len(steps))
+		}
+		l := someLimits[int(limits)%len(someLimits)]
+		run(t, l, path).mustEnd(l)
+	})
+}
+
+// TestTable tells of each entry of the table in doc.go that the code has the same one.
+func TestTable(t *testing.T) {
+	for _, test := range []struct {
+		before State
+		event  event
+		after  State
+	}{
+		{Open, clientEnded, ClientEnded},
+		{Open, targetEnded, TargetEnded},
+		{Open, targetCut, Severed},
+		{Open, targetFailed, LastWords},
+		{Open, clientFailed, Over},
+		{ClientEnded, targetEnded, Over},
+		{ClientEnded, targetCut, Severed},
+		{ClientEnded, targetFailed, LastWordsEnded},
+		{ClientEnded, clientFailed, Over},
+		{TargetEnded, clientEnded, Over},
+		{TargetEnded, targetFailed, Lingering},
+		{TargetEnded, clientFailed, Over},
+		{LastWords, clientEnded, LastWordsEnded},
+		{LastWords, targetEnded, Lingering},
+		{LastWords, targetCut, Severed},
+		{LastWords, clientFailed, Over},
+		{LastWordsEnded, targetEnded, Over},
+		{LastWordsEnded, targetCut, Severed},
+		{LastWordsEnded, clientFailed, Over},
+		{Lingering, clientEnded, Over},
+		{Lingering, clientFailed, Over},
+		{Severed, clientFailed, Over},
+	} {
+		if got := table[test.before][test.event].next; got != test.after {
+			t.Errorf("state %d after event %d is %d, want %d", test.before, test.event, got, test.after)
+		}
+	}
+}
+
+// TestSlowReaderIsNotIdle takes one byte at a time of what was sent before.
+func TestSlowReaderIsNotIdle(t *testing.T) {
+	limits := Limits{Idle: 4 * second}
+	m := newModel(t, limits)
+	for m.unread = 100; m.unread > 1; {
+		if m.tick(m.unread - 1); m.closed {
+			t.Fatalf("it is cut with %d bytes to read", m.unread)
+		}
+	}
+	stopped := m.now
+	for !m.closed {
+		m.tick(m.unread)
+	}
+	if took := m.now - stopped; took > limits.Idle+limits.Idle/idleLooks {
+		t.Errorf("it is cut %v after it has stopped", took)
+	}
+}
+
+// TestSeveredClient is reset when it has read all and is silent, and not earlier.
+func TestSeveredClient(t *testing.T) {
+	m := newModel(t, Limits{})
+	m.unread = 1
+	steps[slices.IndexFunc(steps, func(s step) bool { return s.name == "target cut" })].do(m)
+	for range 5 {
+		if m.tick(1); m.closed {
+			t.Fatal("it is reset with a byte to read")
+		}
+	}
+	m.flow.Talked()
+	if m.tick(0); m.closed && m.now < maxTalk {
+		t.Fatal("it is reset while it talks")
+	}
+	for !m.closed {
+		m.tick(0)
+	}
+	if m.now > second {
+		t.Errorf("it is reset after %v", m.now)
+	}
+}
+
+// TestCounters counts bytes while connections are open, for a target and for all.
+func TestCounters(t *testing.T) {
+	var pool Counters
+	a, b := Counters{Sum: &pool}, Counters{Sum: &pool}
+	for i, counters := range []*Counters{&a, &b, &b} {
+		f := New(new(Limits), counters, 0)
+		f.Moved(Client, 1+i, 0)
+		f.Moved(Target, 10, 0)
+	}
+	for name, want := range map[*Counters][2]int64{&a: {1, 10}, &b: {5, 20}, &pool: {6, 30}} {
+		if got := [2]int64{name.Bytes(Client), name.Bytes(Target)}; got != want {
+			t.Errorf("%v bytes, want %v", got, want)
+		}
+	}
+}

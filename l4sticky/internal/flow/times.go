@@ -1,0 +1,124 @@
+package flow
+
+import (
+	"math"
+	"time"
+)
+
+// Never is a time that does not come. All times are those of the executor's monotonic clock.
+const Never time.Duration = math.MaxInt64
+
+const (
+	// linger is how long a client may go on sending for a while after its target is gone.
+	linger = 2 * time.Second
+	// maxLinger is the same for a client that has not received everything yet.
+	maxLinger = 30 * time.Second
+
+	// maxTalk is how long a client may go on sending after its target's stream was cut, and talkPause is after what
+	// silence it is done. A reset at once could take the target's last words from a client that is busy writing.
+	maxTalk   = 500 * time.Millisecond
+	talkPause = 50 * time.Millisecond
+	// A severed client is looked at often at first.
+	firstSeverPause, longestSeverPause = time.Millisecond, 250 * time.Millisecond
+
+	// idleLooks is how often a silent connection is looked at until it has been silent for too long. What its peers
+	// acknowledge meanwhile is seen late by one of these parts at most.
+	idleLooks = 4
+)
+
+// Limits are the times that bound an established connection.
+type Limits struct {
+	// Idle ends a connection on which no byte has moved for that long, in either direction. Zero is never.
+	Idle time.Duration
+	// HalfClose does the same once one direction has ended, if it is shorter. Zero means that only Idle counts.
+	HalfClose time.Duration
+}
+
+// Peers tell how many bytes that were sent to a side are on their way, if that can be known, else zero.
+type Peers interface {
+	Unacknowledged(to Side) int
+}
+
+// Due returns when Tick is to be called next, or Never. It changes by events, and by Moved only to a later time, which
+// an executor need not look at: Tick does nothing when it comes too early.
+func (f *Flow) Due() time.Duration { return f.due }
+
+// Tick tells that a time has come.
+func (f *Flow) Tick(now time.Duration, peers Peers) Action {
+	if now < f.due {
+		return 0
+	}
+	switch f.state {
+	case Over:
+		return 0
+	case Lingering:
+		if now-f.since < maxLinger && peers.Unacknowledged(Client) > 0 {
+			f.due = now + linger
+			return 0
+		}
+		return f.Stop()
+	case Severed:
+		return f.lookAtSevered(now, peers)
+	}
+	return f.lookAtSilent(now, peers)
+}
+
+// limit returns how long the connection may be silent, or 0 if it may be for ever.
+func (f *Flow) limit() time.Duration {
+	halfClosed := f.state != Open && f.state != LastWords
+	if l := f.limits; halfClosed && l.HalfClose > 0 && (l.Idle == 0 || l.HalfClose < l.Idle) {
+		return l.HalfClose
+	}
+	return f.limits.Idle
+}
+
+// watch begins to look whether the connection is silent.
+func (f *Flow) watch() {
+	f.unread, f.due = 0, Never
+	if limit := f.limit(); limit > 0 {
+		f.due = f.active + max(limit/idleLooks, 1)
+	}
+}
+
+// lookAtSilent ends a connection on which no byte has moved for too long. Bytes that a slow peer takes from what was sent
+// before count as activity.
+func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
+	limit := f.limit()
+	part, silent := max(limit/idleLooks, 1), now-f.active
+	if silent < part {
+		f.watch()
+		return 0
+	}
+	before := f.unread
+	f.unread = peers.Unacknowledged(Client) + peers.Unacknowledged(Target)
+	switch {
+	case f.unread < before:
+		f.active, f.due = now, now+part
+	case silent >= limit:
+		return f.Cut()
+	default:
+		f.due = f.active + (silent/part+1)*part
+	}
+	return 0
+}
+
+// Talked tells that the client has sent something which was thrown away.
+func (f *Flow) Talked() { f.talking = true }
+
+// lookAtSevered resets a client whose target's stream was cut, as soon as the client has acknowledged what there was of it
+// and is silent, or has had time enough.
+func (f *Flow) lookAtSevered(now time.Duration, peers Peers) Action {
+	since := now - f.since
+	pause := min(max(since, firstSeverPause), longestSeverPause)
+	switch {
+	case since >= maxLinger:
+		return f.Cut()
+	case peers.Unacknowledged(Client) > 0:
+	case f.talking && since < maxTalk:
+		pause = max(pause, talkPause)
+	default:
+		return f.Cut()
+	}
+	f.talking, f.due = false, now+pause
+	return 0
+}

@@ -1,0 +1,225 @@
+package session
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A model does what a table does with few clients, in the plainest way. It keeps no order by itself: two sessions must
+// not become idle at the same time.
+type model struct {
+	now      time.Duration
+	capacity int
+	sessions map[netip.Addr]*modelled
+	events   []Event[string]
+	woken    []int
+}
+
+// A modelled is a session in the model.
+type modelled struct {
+	client    netip.Addr
+	target    string
+	reached   bool
+	detached  bool
+	refs      int
+	idleSince time.Duration
+	lookup    *modelledLookup
+}
+
+type modelledLookup struct {
+	answered bool
+	waiters  []int
+}
+
+func (m *model) tell(kind Kind, s *modelled, previous string) {
+	if !s.detached {
+		m.events = append(m.events, Event[string]{kind, s.client, s.target, previous})
+	}
+}
+
+func (m *model) expired(s *modelled) bool { return m.now-s.idleSince >= expiry }
+
+func (m *model) acquire(client netip.Addr) *modelled {
+	s := m.sessions[client]
+	switch {
+	case s == nil && len(m.sessions) >= m.capacity && !m.evict():
+		return &modelled{client: client, detached: true, refs: 1}
+	case s == nil:
+		s = &modelled{client: client}
+		m.sessions[client] = s
+	case s.refs == 0 && m.expired(s):
+		m.tell(Expired, s, "")
+		s.target, s.reached = "", false
+	case s.refs == 0:
+		m.tell(Resumed, s, "")
+	}
+	s.refs++
+	return s
+}
+
+func (m *model) evict() bool {
+	var oldest *modelled
+	for _, s := range m.sessions {
+		if s.refs == 0 && (oldest == nil || s.idleSince < oldest.idleSince) {
+			oldest = s
+		}
+	}
+	if oldest != nil {
+		m.end(oldest, Evicted)
+	}
+	return oldest != nil
+}
+
+func (m *model) end(s *modelled, kind Kind) {
+	m.tell(kind, s, "")
+	delete(m.sessions, s.client)
+}
+
+// sweep ends all idle sessions that are due, the oldest first.
+func (m *model) sweep(due func(*modelled) bool, kind Kind) {
+	var idle []*modelled
+	for _, s := range m.sessions {
+		if s.refs == 0 && due(s) {
+			idle = append(idle, s)
+		}
+	}
+	slices.SortFunc(idle, func(a, b *modelled) int { return int(a.idleSince - b.idleSince) })
+	for _, s := range idle {
+		m.end(s, kind)
+	}
+}
+
+func (m *model) release(s *modelled) {
+	if s.refs--; s.refs > 0 || s.detached {
+		return
+	}
+	if s.target == "" {
+		m.endLookup(s)
+		delete(m.sessions, s.client)
+		return
+	}
+	s.idleSince = m.now
+	m.tell(Idle, s, "")
+}
+
+func (m *model) settle(s *modelled, usable, place string) string {
+	if s.target != "" && s.target == usable {
+		return s.target
+	}
+	if place != "" {
+		m.move(s, place, Placed)
+	}
+	return place
+}
+
+func (m *model) reach(s *modelled, target string) bool {
+	if s.target != target && s.reached {
+		return false
+	}
+	m.move(s, target, Placed)
+	s.reached = true
+	return true
+}
+
+func (m *model) move(s *modelled, target string, first Kind) {
+	previous := s.target
+	if target == previous {
+		return
+	}
+	s.target, s.reached = target, false
+	if previous != "" {
+		m.tell(Moved, s, previous)
+		return
+	}
+	m.tell(first, s, "")
+	m.endLookup(s)
+}
+
+// await returns the lookup that has to be asked for, if there is one.
+func (m *model) await(s *modelled, waiter int) (waits bool, asked *modelledLookup) {
+	if s.detached || s.target != "" || s.lookup != nil && s.lookup.answered {
+		return false, nil
+	}
+	if s.lookup == nil {
+		s.lookup = new(modelledLookup)
+		asked = s.lookup
+	}
+	s.lookup.waiters = append(s.lookup.waiters, waiter)
+	return true, asked
+}
+
+func (m *model) answer(s *modelled, l *modelledLookup, target string) {
+	switch {
+	case s.lookup != l || l.answered:
+	case target != "":
+		m.move(s, target, Found)
+		s.reached = true
+	default:
+		l.answered = true
+		m.wake(l)
+	}
+}
+
+func (m *model) endLookup(s *modelled) {
+	if s.lookup != nil {
+		m.wake(s.lookup)
+		s.lookup = nil
+	}
+}
+
+func (m *model) wake(l *modelledLookup) {
+	m.woken = append(m.woken, l.waiters...)
+	l.waiters = nil
+}
+
+// A replica is what the events of a table tell about it. It is not locked: events must not come at the same time.
+type replica struct {
+	stays map[netip.Addr]stay
+	fault error // the first event that makes no sense
+}
+
+// A stay is a session as it can be known from outside.
+type stay struct {
+	target string
+	idle   bool
+}
+
+func (r *replica) observe(e Event[string]) {
+	if r.stays == nil {
+		r.stays = make(map[netip.Addr]stay)
+	}
+	s, present := r.stays[e.Client]
+	switch {
+	case present == (e.Kind == Placed || e.Kind == Found),
+		e.Kind == Moved && (s.target != e.Previous || s.target == e.Target),
+		e.Kind > Moved && s.target != e.Target,
+		e.Kind != Moved && e.Previous != "",
+		s.idle == (e.Kind == Idle || e.Kind == Moved) && present,
+		e.Target == "":
+		if r.fault == nil {
+			r.fault = fmt.Errorf("%v after %+v, present: %v", e, s, present)
+		}
+	}
+	if e.Kind.Ended() {
+		delete(r.stays, e.Client)
+		return
+	}
+	r.stays[e.Client] = stay{e.Target, e.Kind == Idle}
+}
+
+// stays returns the sessions of so many clients that have a target.
+func stays(t *Table[string], clients int) map[netip.Addr]stay {
+	all := make(map[netip.Addr]stay)
+	for n := range clients {
+		client := addr(n)
+		sh := t.shard(t.hash(client))
+		sh.mu.Lock()
+		if s := sh.sessions.find(client, t.hash(client)); s != nil && s.target != "" {
+			all[client] = stay{s.target, s.refs&^reached == 0}
+		}
+		sh.mu.Unlock()
+	}
+	return all
+}

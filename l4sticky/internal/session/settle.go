@@ -1,0 +1,61 @@
+package session
+
+// Settle returns the session's target if it is usable. Otherwise it calls place and moves the session to the target that
+// place returns, unless that is none. Both functions run with the client's shard locked, so that all connections of a
+// client agree; they must be quick and must not use the table.
+func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T {
+	var none T
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer t.unlock(sh)
+	if s.target != none && usable(s.target) {
+		return s.target
+	}
+	chosen := place()
+	if chosen != none {
+		t.unsyncedMove(sh, s, chosen, Placed)
+	}
+	return chosen
+}
+
+// Reach notes that a connection of the client has reached a target, and reports whether the connection may stay there. It
+// may if that is the session's target. It may also stay at another target, to which the session then moves, as long as no
+// connection has reached the session's own.
+func (t *Table[T]) Reach(s *Session[T], target T) bool {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer t.unlock(sh)
+	if s.target != target {
+		if s.refs&reached != 0 {
+			return false
+		}
+		t.unsyncedMove(sh, s, target, Placed)
+	}
+	s.refs |= reached
+	return true
+}
+
+// Look returns the session's target, or none, and whether a connection of the client has reached it.
+func (t *Table[T]) Look(s *Session[T]) (target T, settled bool) {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return s.target, s.refs&reached != 0
+}
+
+// unsyncedMove changes the session's target; first is the kind of event if it had none before. The shard must be locked.
+func (t *Table[T]) unsyncedMove(sh *shard[T], s *Session[T], target T, first Kind) {
+	var none T
+	previous := s.target
+	if target == previous {
+		return
+	}
+	s.target = target
+	s.refs &^= reached
+	if previous != none {
+		t.unsyncedNote(sh, Moved, s, previous)
+		return
+	}
+	t.unsyncedNote(sh, first, s, none)
+	sh.unsyncedEndLookup(s)
+}

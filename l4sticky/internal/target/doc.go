@@ -1,0 +1,37 @@
+// Package target keeps the targets of a balancer: whether they are active, how many connections they have, which
+// addresses their names stand for, and which one a client is placed on.
+//
+// # What it promises
+//
+// A Target is the live state of one address. However many configs name the address, they share the Target, and it keeps
+// its state while configs come and go. A Set is the targets of one config with their settings; it never changes. For the
+// same client, targets and usability, Set.Place returns the same target on every machine and after a restart, unless the
+// placement is random.
+//
+//	Registry ── one ──▶ Target ◀── one ── Member ◀── each once ── Set
+//	 of a pool  for each address   with its settings in a config    of a config
+//
+// A target that is active gets new connections. Deactivate keeps them away for a while, and a probe that is accepted
+// ends that early. Suspicion stands between the two: a target that lets several clients wait is suspect, and gets
+// new connections only where there is no better target.
+//
+//	              Late, from several clients             Deactivate
+//	trusted ──────────────────────────────────▶ suspect ────────────▶ inactive
+//	   ▲  ◀──────────────────────────────────────  │                     │
+//	   │      Accepted                                                   │
+//	   └─────────────────────────────────────────────────────────────────┘
+//	          the time of the deactivation has passed, or Activate
+//
+// # Who owns what
+//
+// The creator of a Set closes it, once, when its config is not used any more. The Registry forgets a target that no Set
+// holds as soon as the target has no connections. The caller of Claim or BeginProbe gives back what it got by one Release
+// or EndProbe.
+//
+// # Goroutines
+//
+// All methods of Registry, Set, Member and Target may be called on any goroutine, except that a Set is closed once. None
+// but Resolve, which asks the system's resolver, blocks. The functions given to Place run on the caller's goroutine
+// without a lock; waiters are woken on the goroutine that calls EndProbe. The package dials nothing, and has no clock but
+// the one that the Registry is given.
+package target

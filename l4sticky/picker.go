@@ -1,0 +1,273 @@
+package l4sticky
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+var errNoTarget = errors.New("no upstream accepts the connection")
+
+// A picker chooses the targets for one connection until one accepts. Connections of one client that search at the same
+// time end up at the same target.
+type picker struct {
+	holding
+	client netip.Addr
+	remote net.Addr
+	local  net.Addr // that the client has connected to
+	way    []stop   // on which it has come within this process before
+	header int      // bytes of the PROXY header
+
+	tried []*target.Member  // dialled, or passed over
+	late  []*target.Member  // those whose dials are late
+	room  [2]*target.Member // the memory of tried, which seldom takes more
+	// lookup tells whether the client has been at its target before. Then one lost packet does not move it away from there.
+	lookup sessionLookup
+	// detour means that the client's target failed this connection by no fault of its own. The connection goes
+	// elsewhere, and the session stays.
+	detour bool
+	// spare is a target that accepted, but is not the client's any more.
+	spare *target.Member
+
+	// awaited is a deactivated target that another connection probes, and probes what it had counted before.
+	awaited *target.Member
+	probes  int
+}
+
+// Next returns the target to dial: the client's while it is active, or else the next one for the client. When all that
+// are active have been tried, deactivated ones are the last resort: then the dial is a probe of the target, of which
+// there is one at a time, and a second connection waits for the result.
+func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
+	safely.Reach("sticky_proxy next")
+	if p.lookup.mustWait(p.dialer.sessions, p.session, w) {
+		return search.Dial{}, search.AwaitWake
+	}
+	p.judgeAwaited()
+	for {
+		m := p.choose()
+		probe := m == nil && p.spare == nil
+		if probe {
+			m = p.dialer.targets.Place(p.client, p.untried)
+		}
+		if m == nil {
+			return search.Dial{}, search.NoTarget
+		}
+		if probe {
+			p.probes = m.Probes()
+			if !m.BeginProbe(w) {
+				p.awaited = m
+				return search.Dial{}, search.AwaitWake
+			}
+		}
+		p.tried = append(p.tried, m)
+		if m.Claim(m.Config.MaxConnections) {
+			return search.Dial{Target: m, Probe: probe}, search.DialTarget
+		}
+		if probe {
+			m.EndProbe()
+		}
+	}
+}
+
+// dialFunc returns what connects to a target. It goes without the picker, which may be done before a dial is.
+func (p *picker) dialFunc() connect.DialFunc {
+	still := &picker{holding: holding{Handler: p.Handler}, way: p.way, local: p.local}
+	return still.dialTarget
+}
+
+// dialTarget connects to a target for the relay.
+func (p *picker) dialTarget(ctx context.Context, d search.Dial) (net.Conn, error) {
+	conn, err := p.dialer.dial(ctx, d.Target.(*target.Member))
+	if err != nil {
+		return nil, err
+	}
+	if to, ok := conn.RemoteAddr().(*net.TCPAddr); ok && mayBeOwn(to.AddrPort()) {
+		p.Own(d, localPort(conn), func() bool { return localPort(conn).IsValid() })
+	}
+	return conn, nil
+}
+
+// judgeAwaited passes over a target whose probe by another connection has failed.
+func (p *picker) judgeAwaited() {
+	if m := p.awaited; m != nil && m.Probes() != p.probes {
+		if !m.Active() {
+			p.tried = append(p.tried, m)
+		}
+		p.awaited = nil
+	}
+}
+
+// choose returns the active target for the connection, which is the client's own where it can be.
+func (p *picker) choose() *target.Member {
+	if len(p.tried) == 0 {
+		home, _ := p.dialer.sessions.Look(p.session)
+		if m := p.dialer.targets.Member(home); m != nil && p.trusted(m) {
+			return m // as nearly always
+		}
+	}
+	if m := p.among(p.trusted); m != nil {
+		return m
+	}
+	return p.among(p.usable)
+}
+
+// among returns a target of those allowed. The session moves with the connection, unless its target may yet answer.
+func (p *picker) among(allowed func(*target.Member) bool) *target.Member {
+	if p.detour || slices.ContainsFunc(p.late, hopeful) {
+		return p.dialer.targets.Place(p.client, allowed)
+	}
+	return p.dialer.settle(p.session, p.client, allowed)
+}
+
+// hopeful reports whether a target whose dial is late may yet answer.
+func hopeful(m *target.Member) bool { return m.Active() && !m.Suspect() }
+
+// trusted reports whether the connection may go to a target, and nothing speaks against it.
+func (p *picker) trusted(m *target.Member) bool { return !m.Suspect() && p.usable(m) }
+
+// usable reports whether the connection may go to a target.
+func (p *picker) usable(m *target.Member) bool { return m.Active() && p.untried(m) }
+
+// untried reports whether the connection may go to a target as a last resort.
+func (p *picker) untried(m *target.Member) bool {
+	return !m.Full() && !slices.Contains(p.tried, m)
+}
+
+// Late notes that a target has not answered in good time, and reports whether to try another one beside it: for a new
+// client at once, for one that has been there before only if the target lets others wait as well.
+func (p *picker) Late(d search.Dial) bool {
+	m := d.Target.(*target.Member)
+	safely.Reach("sticky_proxy late")
+	if !slices.Contains(p.late, m) {
+		p.late = append(p.late, m)
+		if p.failover && m.Late(p.client, time.Duration(p.DialTimeout)) {
+			p.dialer.suspects(m)
+		}
+	}
+	return !hopeful(m) || p.failover && !p.lookup.known
+}
+
+// Wants reports whether a target that accepts is the one for the client. If its session has moved meanwhile, its
+// connections meet at the new target.
+func (p *picker) Wants(d search.Dial) bool {
+	safely.Reach("sticky_proxy agreed")
+	m := d.Target.(*target.Member)
+	if d.Probe || p.detour || m.Active() && p.dialer.sessions.Reach(p.session, m.Target) {
+		return true
+	}
+	p.spare = m
+	return false
+}
+
+// Connected takes the connection to a target. A probe that succeeds makes the target active and the client's.
+func (p *picker) Connected(d search.Dial) (e flow.Established) {
+	m := d.Target.(*target.Member)
+	defer releaseUnless(&e, m)
+	if d.Probe {
+		defer m.EndProbe()
+	}
+	safely.Reach("sticky_proxy connected")
+	m.Accepted()
+	if d.Probe {
+		p.dialer.accepts(m)
+		if !p.detour {
+			p.dialer.move(p.session, m)
+			p.dialer.sessions.Reach(p.session, m.Target)
+		}
+	}
+	return p.establish(m)
+}
+
+// releaseUnless takes back the claim on a target if there is no established connection that will.
+func releaseUnless(made *flow.Established, m *target.Member) {
+	if *made == nil {
+		m.Release()
+	}
+}
+
+// TakeSpare takes the spare connection, and the session with it unless others of the client have an active target.
+func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
+	m := d.Target.(*target.Member)
+	defer releaseUnless(&e, m)
+	safely.Reach("sticky_proxy settle")
+	m.Accepted()
+	p.dialer.sessions.Settle(p.session,
+		func(t *target.Target) bool { return p.dialer.targets.Member(t) != nil && t.Active() },
+		func() *target.Target { return m.Target })
+	return p.establish(m)
+}
+
+// Failed deactivates the target of a failed dial, unless the error says nothing against it. Where this machine has run
+// out of something, another target would fail alike.
+func (p *picker) Failed(d search.Dial, err error) error {
+	m := d.Target.(*target.Member)
+	defer p.Dropped(d)
+	safely.Reach("sticky_proxy failed")
+	exhausted := isExhausted(err)
+	switch {
+	case exhausted:
+	case isBlameless(err):
+		p.detour = true
+		p.dialer.notBlamed(m, err)
+	default:
+		p.dialer.fails(m, err)
+	}
+	if exhausted {
+		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
+	}
+	return nil
+}
+
+// Dropped takes back what Next claimed.
+func (p *picker) Dropped(d search.Dial) {
+	m := d.Target.(*target.Member)
+	if p.spare == m {
+		p.spare = nil
+	}
+	m.Release()
+	if d.Probe {
+		m.EndProbe()
+	}
+}
+
+// Lost ends a connection that has no target.
+func (p *picker) Lost(err error) {
+	defer p.free()
+	defer p.close()
+	safely.Reach("sticky_proxy lost")
+	switch {
+	case err == nil:
+		p.dialer.refused(p.remote, errNoTarget)
+	case !errors.Is(err, search.ErrClientLeft):
+		p.dialer.refused(p.remote, err)
+	}
+}
+
+// establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
+func (p *picker) establish(m *target.Member) flow.Established {
+	defer p.free()
+	e := &established{p.holding, p.header}
+	e.upstream = m
+	return e
+}
+
+// pickers keeps the memory of searches, most of which are over within microseconds.
+var pickers = sync.Pool{New: func() any { return new(picker) }}
+
+func (p *picker) free() {
+	*p = picker{}
+	pickers.Put(p)
+}
+
+var _ search.Picker = (*picker)(nil)
