@@ -37,8 +37,11 @@ func TestLoopIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := validate(config); err == nil || !strings.Contains(err.Error(), "go round") {
-			t.Errorf("%s: %v", name, err)
+		for range 20 { // layer4 loads its servers in another order each time
+			if err := validate(config); err == nil || !strings.Contains(err.Error(), "go round") {
+				t.Errorf("%s: %v", name, err)
+				break
+			}
 		}
 	}
 	for name, servers := range map[string][]server{

@@ -7,11 +7,11 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"reflect"
 	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/mholt/caddy-l4/layer4"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -20,13 +20,24 @@ import (
 const lookupTimeout = 2 * time.Second
 
 // refuseLoops returns an error if an upstream of a sticky_proxy is the address of a layer4 server of the same config from
-// which connections come back to it: they would go round until no descriptor is left. Caddy keeps the JSON of handlers
-// until they are loaded, so the first sticky_proxy of a config sees all of them.
+// which connections come back to it: they would go round until no descriptor is left.
 func refuseLoops(ctx caddy.Context) error {
-	for _, module := range ctx.Modules() {
-		if app, ok := module.(*layer4.App); ok {
-			return newLayout(app).loop()
-		}
+	return newLayout(rawApp(ctx, "layer4")).loop()
+}
+
+// rawApp returns the JSON of an app that is being provisioned, which Caddy keeps until that is done, but does not export. It
+// is empty if Caddy has it no more in this way.
+func rawApp(ctx caddy.Context, name string) json.RawMessage {
+	config := reflect.ValueOf(ctx).FieldByName("cfg")
+	if config.Kind() != reflect.Pointer || config.IsNil() {
+		return nil
+	}
+	apps := config.Elem().FieldByName("AppsRaw")
+	if !apps.IsValid() || apps.Type() != reflect.TypeFor[caddy.ModuleMap]() {
+		return nil
+	}
+	if raw := apps.MapIndex(reflect.ValueOf(name)); raw.IsValid() {
+		return raw.Bytes()
 	}
 	return nil
 }
@@ -48,29 +59,24 @@ type upstreamLayout struct {
 	sticky bool // of a sticky_proxy
 }
 
-func newLayout(app *layer4.App) *layout {
+// newLayout reads the layout from the JSON of the layer4 app, which layer4 has read before.
+func newLayout(raw json.RawMessage) *layout {
+	var app struct {
+		Servers map[string]struct {
+			Listen []string `json:"listen"`
+			Routes any      `json:"routes"`
+		} `json:"servers"`
+	}
+	_ = json.Unmarshal(raw, &app)
 	l := &layout{names: slices.Sorted(maps.Keys(app.Servers)), servers: make(map[string]*serverLayout)}
 	for name, server := range app.Servers {
 		s := new(serverLayout)
-		if server == nil {
-			continue
-		}
 		for _, listen := range server.Listen {
 			if address, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(listen, "")); err == nil {
 				s.listen = append(s.listen, address)
 			}
 		}
-		for _, route := range server.Routes {
-			if route == nil {
-				continue
-			}
-			for _, raw := range route.HandlersRaw {
-				var handler any
-				if json.Unmarshal(raw, &handler) == nil {
-					s.collect(handler)
-				}
-			}
-		}
+		s.collect(server.Routes)
 		l.servers[name] = s
 	}
 	return l
