@@ -15,13 +15,14 @@ import (
 type DialFunc func(context.Context, search.Dial) (net.Conn, error)
 
 // Find finds a target for a connection that no loop can carry, and returns the connection to it. If there is none, the
-// picker is told by Lost, and the connection is nil.
+// picker is told by Lost, and the connection is nil. A dial is to end by itself when the context that it gets does.
 func Find(picker search.Picker, options *Options, dial DialFunc) (conn net.Conn, established flow.Established) {
 	w := &waiter{dial: dial, timeout: options.Timeout, results: make(chan *pendingDial), wake: make(wakeup, 1)}
-	w.search.Begin(picker, w.wake, options.Times)
+	// The dial itself knows best when its time is over, and with what error.
+	w.search.Begin(picker, w.wake, search.Times{Timeout: options.Timeout + dialGrace, Late: options.Late})
 	safely.Do("search", func() { conn, established = w.run() })
-	if !w.search.Over() {
-		w.search.Abandon()
+	if established == nil {
+		w.search.Abandon() // does nothing but after a panic
 	}
 	for _, d := range slices.Clone(w.dials) { // after a panic
 		w.close(d)
@@ -67,6 +68,9 @@ func (w wakeup) Wake() {
 
 var started = time.Now()
 
+// dialGrace is how much longer than its time-out a dial may take to tell that it has failed.
+const dialGrace = time.Second
+
 // run carries out what the search says, until it is over.
 func (w *waiter) run() (net.Conn, flow.Established) {
 	for {
@@ -80,6 +84,7 @@ func (w *waiter) run() (net.Conn, flow.Established) {
 			w.forget(d)
 			return d.conn, a.Established
 		case search.GiveUp:
+			w.search.Lost()
 			return nil, nil
 		case search.Wait:
 			w.wait(a.Until)

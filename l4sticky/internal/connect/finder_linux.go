@@ -91,7 +91,6 @@ func (f *Finder) Fail(err error) {
 // Advance goes on as far as is possible now. It is to be called when the task's deadline has come.
 func (f *Finder) Advance() {
 	for !f.search.Over() {
-		f.expireAddresses()
 		switch a := f.search.Next(f.loop.Now()); a.Kind {
 		case search.Connect:
 			f.launch(a)
@@ -101,7 +100,11 @@ func (f *Finder) Advance() {
 			f.take(a)
 		case search.GiveUp:
 			f.client.Lost(a.Err)
+			f.search.Lost()
 		case search.Wait:
+			if f.expireAddresses() {
+				continue
+			}
 			f.task.SetDeadline(min(a.Until, f.due()))
 			return
 		}
@@ -169,10 +172,10 @@ func (f *Finder) find(id search.ID) int {
 	return slices.IndexFunc(f.dials, func(d dialAttempt) bool { return d.id == id })
 }
 
-// expireAddresses looks whether it is time to try the next address of a dial, or the same one again.
-func (f *Finder) expireAddresses() {
+// expireAddresses tries the next address of a dial, or the same one again, if it is the time, and reports whether it is.
+func (f *Finder) expireAddresses() bool {
 	now := f.loop.Now()
-	for i := 0; i < len(f.dials); i++ {
+	for i := range f.dials {
 		d := &f.dials[i]
 		if len(d.addrs) == 0 || now < d.next || now >= d.until || d.accepted != AtOnce || d.resolving {
 			continue
@@ -180,10 +183,10 @@ func (f *Finder) expireAddresses() {
 		if !d.starved() {
 			d.err = os.ErrDeadlineExceeded
 		}
-		if f.nextAddress(i); i >= len(f.dials) || f.dials[i].id != d.id {
-			i = -1 // the list has changed
-		}
+		f.nextAddress(i)
+		return true
 	}
+	return false
 }
 
 // due returns when expireAddresses has something to do.

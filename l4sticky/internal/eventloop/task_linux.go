@@ -72,7 +72,10 @@ func (l *Loop) start(t *Task) {
 		l.slots = append(l.slots, nil)
 	}
 	l.slots[t.slot] = t
-	t.loop, t.phase, t.removed = l, l.load.phase, false
+	if t.loop != nil { // one that was moved stays for a while
+		t.phase = l.load.phase
+	}
+	t.loop, t.removed = l, false
 	l.current = t
 	t.handler.Start()
 }

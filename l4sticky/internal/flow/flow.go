@@ -22,7 +22,8 @@ const (
 	Discard
 	// ShutTarget means that the target is to be told the end of the client's stream.
 	ShutTarget
-	// ShutClient means the same for the client.
+	// ShutClient means the same for the client. It comes with Close, too, since protocols such as TLS have an end of their
+	// own.
 	ShutClient
 	// ResetTarget means that the close of the target's socket is to be a reset.
 	ResetTarget
@@ -83,7 +84,7 @@ var table = [Over + 1][events]transition{
 		clientFailed: {Over, BlameClient | ResetTarget | Close},
 	},
 	ClientEnded: {
-		targetEnded:  {Over, Close},
+		targetEnded:  {Over, ShutClient | Close},
 		targetCut:    {Severed, BlameTarget},
 		targetFailed: {LastWordsEnded, BlameTarget},
 		clientFailed: {Over, BlameClient | ResetTarget | Close},
@@ -100,7 +101,7 @@ var table = [Over + 1][events]transition{
 		clientFailed: {Over, Close},
 	},
 	LastWordsEnded: {
-		targetEnded:  {Over, Close},
+		targetEnded:  {Over, ShutClient | Close},
 		targetCut:    {Severed, 0},
 		clientFailed: {Over, Close},
 	},
@@ -157,7 +158,7 @@ func (f *Flow) Active() time.Duration { return f.active }
 
 // HalfOpen reports whether one direction has ended and the other one goes on.
 func (f *Flow) HalfOpen() bool {
-	return f.state == ClientEnded || f.state == TargetEnded || f.state == LastWordsEnded || f.state == Lingering
+	return f.state != Open && f.state != LastWords && f.state != Over
 }
 
 // Discards reports whether what the client sends is thrown away, since its target is gone.
@@ -201,7 +202,9 @@ func (f *Flow) on(e event, now time.Duration) Action {
 	if t.next == stay {
 		return 0
 	}
-	f.state, f.active = t.next, now // from when on another limit may hold
+	if f.state = t.next; f.state != LastWords {
+		f.active = now // from when on another limit may hold
+	}
 	switch f.state {
 	case Over:
 		f.due = Never

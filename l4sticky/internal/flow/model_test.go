@@ -90,6 +90,9 @@ func (m *model) checkEnd() {
 	if !resetsTarget && !m.targetFailed && !m.targetCut && !m.stopped && !m.clientEnded {
 		m.fail("the target sees the end of a stream that the client has not ended")
 	}
+	if m.targetEnded && !m.targetCut && m.all&(ShutClient|ResetClient) == 0 && !m.clientFailed && !m.stopped {
+		m.fail("the client is not told the end by its own protocol")
+	}
 	if m.flow.Due() != Never || m.flow.State() != Over {
 		m.fail("the flow waits until %v in state %v after the end", m.flow.Due(), m.flow.State())
 	}

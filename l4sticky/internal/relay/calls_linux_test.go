@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -151,5 +153,45 @@ func TestConnectFails(t *testing.T) {
 	}
 	if _, _, errs := picker.log(); len(errs) != 1 || !errors.Is(errs[0], unix.ENOBUFS) {
 		t.Errorf("failed with %v", errs)
+	}
+}
+
+// TestLostWhileStarved has a client go just when its dial could try again, with bytes at hand that could be sent. The target
+// must not be dialled for nothing.
+func TestLostWhileStarved(t *testing.T) {
+	var tries atomic.Int64
+	useCalls(t, func(c *eventloop.Calls) {
+		c.Socket = func(to netip.AddrPort) (int32, unix.Errno) {
+			if tries.Add(1) == 1 {
+				return -1, unix.EMFILE
+			}
+			return eventloop.System.Socket(to)
+		}
+	})
+	ln := conntest.Listen(t)
+	client, down, picker, _ := seekers(t, at(ln))
+	if taken, err := Go(down, []byte("early"), picker, patient(), nil); !taken || err != nil {
+		t.Fatalf("taken %v, %v", taken, err)
+	}
+	_ = down.Close()
+	for tries.Load() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	release := holdLoop(t)
+	time.Sleep(2 * eventloop.ShortagePause) // until the dial is to try again, which is what is tested
+	reset(client)
+	release()
+	if err := <-picker.lost; !errors.Is(err, search.ErrClientLeft) {
+		t.Errorf("lost with %v", err)
+	}
+	if _, dropped, _ := picker.log(); len(dropped) != 1 {
+		t.Errorf("%d dials were dropped, want the one", len(dropped))
+	}
+	_ = ln.(*net.TCPListener).SetDeadline(time.Now().Add(100 * time.Millisecond))
+	if conn, err := ln.Accept(); err == nil {
+		_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+		if _, err := io.ReadAll(conn); err != nil {
+			t.Errorf("the target has a connection that does not end: %v", err)
+		}
 	}
 }

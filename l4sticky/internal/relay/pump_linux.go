@@ -151,7 +151,7 @@ func (p *pair) do(a flow.Action) {
 		p.Queue()
 	}
 	for i, shut := range [2]flow.Action{flow.ShutClient, flow.ShutTarget} {
-		if a&shut != 0 {
+		if a&shut != 0 && a&flow.Close == 0 { // a close ends a stream as well
 			eventloop.Shutdown(p.ends[i].FD)
 		}
 	}

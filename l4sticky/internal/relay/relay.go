@@ -18,6 +18,9 @@ import (
 // still there.
 const stallCheck = time.Second
 
+// shutTimeout is how long it may take to tell a client the end of its target's stream.
+const shutTimeout = 5 * time.Second
+
 // past is a deadline that interrupts whatever waits.
 var past = time.Unix(1, 0)
 
@@ -34,7 +37,7 @@ type closeWriter interface{ CloseWrite() error }
 // To a connection that has no CloseWrite, the end of one direction is the end of both. Nothing is read that was not
 // written yet (back-pressure).
 func Run(client, target net.Conn, early []byte, announced int, established flow.Established, options *Options) {
-	r := &relay{client: client, target: target, announced: announced, established: established}
+	r := &relay{client: client, target: target, announced: announced, established: established, over: make(chan struct{})}
 	r.flow = flow.New(&options.Limits)
 	r.flow.Begin(established.Counters(), time.Since(began))
 	listen.HasTarget(client)
@@ -46,6 +49,7 @@ func Run(client, target net.Conn, early []byte, announced int, established flow.
 	go safely.Do("relay to the client", func() { r.down(downDone) })
 	safely.Do("relay to the target", func() { r.up(early) }, r.fault)
 	<-downDone
+	r.awaitSevered()
 	established.Done(r.finish())
 }
 
@@ -54,6 +58,7 @@ type relay struct {
 	client, target net.Conn
 	announced      int // bytes that the target gets in front of the client's
 	established    flow.Established
+	over           chan struct{} // is closed when the flow is over
 
 	mu     sync.Mutex // guards what follows
 	flow   flow.Flow
@@ -207,18 +212,12 @@ func (r *relay) fault() {
 
 // tell tells the flow of an event, which has come with an error if something has failed, and carries out what it says.
 func (r *relay) tell(event func(now time.Duration) flow.Action, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	a := event(time.Since(began))
-	switch {
-	case a&flow.BlameClient != 0:
-		r.result.ClientErr = err
-	case a&flow.BlameTarget != 0:
-		r.result.TargetErr = err
+	a := r.decide(event, err)
+	if a&flow.BlameTarget != 0 {
 		r.established.TargetFailed()
 	}
-	if a&flow.ShutTarget != 0 && !closeWrite(r.target) || a&flow.ShutClient != 0 && !closeWrite(r.client) {
-		a |= r.flow.Stop()
+	if a&flow.ShutTarget != 0 && !closeWrite(r.target) || a&flow.ShutClient != 0 && !r.shutClient() {
+		a |= r.decide(func(time.Duration) flow.Action { return r.flow.Stop() }, nil)
 	}
 	if a&flow.ResetTarget != 0 {
 		connchain.ResetOnClose(r.target)
@@ -229,8 +228,41 @@ func (r *relay) tell(event func(now time.Duration) flow.Action, err error) {
 	if a&flow.Close != 0 {
 		_ = r.client.SetDeadline(past) // both directions are interrupted
 		_ = r.target.SetDeadline(past)
+		close(r.over)
+	}
+}
+
+// decide asks the flow what to do about an event. The lock is not held while that is done: it may take its time, and must
+// not keep others from ending the connection.
+func (r *relay) decide(event func(now time.Duration) flow.Action, err error) flow.Action {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	a := event(time.Since(began))
+	switch {
+	case a&flow.BlameClient != 0:
+		r.result.ClientErr = err
+	case a&flow.BlameTarget != 0:
+		r.result.TargetErr = err
 	}
 	r.unsyncedSetTimer()
+	return a
+}
+
+// shutClient passes the end of the target's stream on. TLS writes an end of its own for that, behind what it may still be
+// writing, so it gets a limit of time.
+func (r *relay) shutClient() bool {
+	_ = r.client.SetWriteDeadline(time.Now().Add(shutTimeout))
+	return closeWrite(r.client)
+}
+
+// awaitSevered waits until a severed client is reset, though both directions have ended.
+func (r *relay) awaitSevered() {
+	r.mu.Lock()
+	severed := r.flow.State() == flow.Severed
+	r.mu.Unlock()
+	if severed {
+		<-r.over
+	}
 }
 
 // unsyncedSetTimer sets the timer for what the flow waits for. The lock must be held.
@@ -270,17 +302,4 @@ func closeWrite(conn net.Conn) bool {
 		_ = c.CloseWrite()
 	}
 	return ok
-}
-
-// running has all relays that are under way as its keys.
-var running sync.Map
-
-// abortRelays resets the connections of relays whose Established is one of those.
-func abortRelays(which func(owner any) bool) {
-	running.Range(func(key, _ any) bool {
-		if r := key.(*relay); which(r.established) {
-			r.cut()
-		}
-		return true
-	})
 }

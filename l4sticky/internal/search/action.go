@@ -36,7 +36,8 @@ const (
 	Close
 	// Take means that the client is to be relayed with the connection of a dial. The search is over.
 	Take
-	// GiveUp means that the client is to be closed, for the error if there is one. The search is over.
+	// GiveUp means that the client is to be closed, for the error if there is one, and that Lost is to be called then. The
+	// search is over.
 	GiveUp
 )
 

@@ -195,6 +195,10 @@ func (e *executor) run() {
 				e.t.Fatal("the search gives up though a target may still accept")
 			}
 			e.gaveUp, e.err = true, a.Err
+			if len(e.picker.lost) > 0 {
+				e.t.Fatal("the picker is told before the client is closed")
+			}
+			e.search.Lost()
 		}
 	}
 	e.t.Fatal("the search does not come to rest")
@@ -291,6 +295,17 @@ func (e *executor) possible() (all []event) {
 				delete(e.open, id)
 				e.state[id] = "closed"
 				e.search.Failed(id, errRefused)
+			}},
+			event{fmt.Sprint(id, " accepted when the client had gone"), func(e *executor) {
+				e.search.ClientGone()
+				e.search.Accepted(id)
+			}},
+			event{fmt.Sprint(id, " trusted when the client had gone"), func(e *executor) {
+				e.search.ClientGone()
+				if e.search.Trust(id) {
+					e.t.Fatalf("dial %d is trusted though the client has gone", id)
+				}
+				e.search.AcceptedTrusted(id)
 			}},
 			event{fmt.Sprint(id, " starved"), func(e *executor) { e.search.Starved(id, errExhausted, e.now) }},
 			event{fmt.Sprint(id, " fed"), func(e *executor) { e.search.Fed(id) }})

@@ -22,7 +22,8 @@ type Search struct {
 	waiting bool   // until the picker wakes the search
 	lost    bool   // the search is to be given up
 	err     error  // why
-	over    bool
+	over    bool   // there are no more actions
+	ended   bool   // the picker is not used any more
 	last    ID
 	only    [1]dial // the memory of dials, of which there usually is one
 }
@@ -36,6 +37,7 @@ type dial struct {
 	until   time.Duration // when it has failed
 	starved error         // what it waits for, if this machine has run out of something
 	failed  bool          // the picker knows that it has failed
+	excused bool          // it was looked at so late that it was not to blame
 }
 
 // Begin starts a search.
@@ -47,7 +49,7 @@ func (s *Search) Begin(picker Picker, waker Waker, times Times) {
 // Accepted tells that a target has accepted.
 func (s *Search) Accepted(id ID) {
 	i := s.find(id)
-	if i < 0 {
+	if i < 0 || s.lost {
 		return
 	}
 	d := s.dials[i]
@@ -67,12 +69,12 @@ func (s *Search) Accepted(id ID) {
 // said. If it does, AcceptedTrusted or Failed must come next for the dial, or nothing may have been sent.
 func (s *Search) Trust(id ID) bool {
 	i := s.find(id)
-	return i >= 0 && len(s.dials) == 1 && s.spare == nil && s.picker.Wants(s.dials[i].Dial)
+	return i >= 0 && !s.lost && len(s.dials) == 1 && s.spare == nil && s.picker.Wants(s.dials[i].Dial)
 }
 
 // AcceptedTrusted tells that a target has accepted for which Trust has reported true just before.
 func (s *Search) AcceptedTrusted(id ID) {
-	if i := s.find(id); i >= 0 {
+	if i := s.find(id); i >= 0 && !s.lost {
 		s.chosen = s.dials[i]
 		s.remove(i)
 	}
@@ -110,6 +112,14 @@ func (s *Search) ClientGone() { s.Fail(ErrClientLeft) }
 func (s *Search) Fail(err error) {
 	if !s.lost && s.chosen.id == 0 {
 		s.lost, s.err = true, err
+	}
+}
+
+// Lost is to be called after GiveUp, when the client is closed. It tells the picker.
+func (s *Search) Lost() {
+	if s.over && !s.ended {
+		s.ended = true
+		s.picker.Lost(s.err)
 	}
 }
 
@@ -156,14 +166,15 @@ func (s *Search) Abandon() {
 	if s.chosen.id != 0 {
 		dropped = append(dropped, s.chosen)
 	}
-	over := s.over
-	s.dials, s.closing, s.spare, s.chosen, s.over = nil, nil, nil, dial{}, true
+	ended := s.ended
+	s.dials, s.closing, s.spare, s.chosen = nil, nil, nil, dial{}
+	s.over, s.ended = true, true
 	for _, d := range dropped {
 		if !d.failed {
 			s.drop(d)
 		}
 	}
-	if !over {
+	if !ended {
 		safely.Do("end after a panic", func() { s.picker.Lost(safely.ErrPanic) }) // what has failed may fail again
 	}
 }
@@ -187,7 +198,6 @@ func (s *Search) conclude() Action {
 	}
 	if s.lost {
 		s.over = true
-		s.picker.Lost(s.err)
 		return Action{Kind: GiveUp, Err: s.err}
 	}
 	d := s.chosen
@@ -198,7 +208,7 @@ func (s *Search) conclude() Action {
 	} else {
 		established = s.picker.Connected(d.Dial)
 	}
-	s.over = true
+	s.over, s.ended = true, true
 	return Action{Kind: Take, ID: d.id, Dial: d.Dial, Established: established}
 }
 
@@ -222,8 +232,9 @@ func (s *Search) expire(now time.Duration) bool {
 	for i := range s.dials {
 		d := &s.dials[i]
 		if late := now - d.lateAt; late >= 0 {
-			// An executor that looks as late as this was held up, and so was the dial.
-			d.late, d.lateAt = d.late || late < askAgain, now+askAgain
+			// An executor that looks as late as this was held up, and so was the dial; but it may be so each time.
+			d.late, d.lateAt = d.late || d.excused || late < askAgain, now+askAgain
+			d.excused = true
 		}
 		if now < d.until {
 			continue

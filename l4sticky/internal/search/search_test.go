@@ -153,6 +153,18 @@ func TestStalledSearchBlamesNoTarget(t *testing.T) {
 	}
 }
 
+// TestSaturatedSearch looks too late each time, as a loop does that is never idle. It forgives that once.
+func TestSaturatedSearch(t *testing.T) {
+	e := newExecutor(t, &fakePicker{left: 2, beside: true})
+	for range 2 {
+		e.now = e.until + askAgain + askAgain/2
+		e.run()
+	}
+	if len(e.open) != 2 {
+		t.Errorf("no other target is dialled %v after the first dial was late", e.now-late)
+	}
+}
+
 // TestTimeout fails a dial that was neither accepted nor refused. One that has waited for a descriptor tells so.
 func TestTimeout(t *testing.T) {
 	for name, want := range map[string]error{"silence": os.ErrDeadlineExceeded, "starved": errExhausted} {
