@@ -38,6 +38,7 @@ func (f *Finder) launch(a search.Action) {
 		return
 	}
 	f.loop.Yield()
+	f.kept = true
 	go safely.Do("lookup", func() { f.resolve(a.ID, a.Dial.Target) })
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -45,13 +46,26 @@ type Finder struct {
 	client  Client
 	options *Options
 	search  search.Search
+	kept    bool // by a lookup of a name
 	dials   []dialAttempt
 	only    [1]dialAttempt // the memory of dials, of which there usually is one
 }
 
+// finders keeps the memory of finders, most of which are done within microseconds.
+var finders = sync.Pool{New: func() any { return new(Finder) }}
+
 // NewFinder returns a finder that goes by a picker. It may be called from any goroutine.
 func NewFinder(picker search.Picker, options *Options) *Finder {
-	return &Finder{picker: picker, options: options}
+	f := finders.Get().(*Finder)
+	*f = Finder{picker: picker, options: options}
+	return f
+}
+
+// Free gives the memory of a finder back that has come to its end, unless it may still be woken or told of a lookup.
+func (f *Finder) Free() {
+	if !f.kept && !f.search.Waited() {
+		finders.Put(f)
+	}
 }
 
 // Begin starts to find a target. The loop calls it.

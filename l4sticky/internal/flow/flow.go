@@ -135,7 +135,7 @@ func New(limits *Limits) Flow { return Flow{limits: limits, due: Never} }
 func (f *Flow) Begin(counters *Counters, now time.Duration) {
 	f.counters, f.active, f.state = counters, now, Open
 	for from, n := range f.moved {
-		f.counters.add(Side(from), n)
+		f.counters.Add(Side(from), n)
 	}
 	f.watch()
 }
@@ -147,7 +147,7 @@ func (f *Flow) State() State { return f.state }
 func (f *Flow) Moved(from Side, n int, now time.Duration) {
 	f.moved[from] += int64(n)
 	f.active = now
-	f.counters.add(from, int64(n))
+	f.counters.Add(from, int64(n))
 }
 
 // Bytes returns how many bytes from a side were delivered.

@@ -40,7 +40,7 @@ func (p *pair) Start() {
 		return
 	}
 	p.ends[client] = p.NewSocket(p.ends[client].FD, eventloop.Readable)
-	p.finder.Begin(&p.Task, target, p)
+	p.find(func(f *connect.Finder) { f.Begin(&p.Task, target, p) })
 	if p.Removed() {
 		return
 	}
@@ -69,11 +69,20 @@ func (p *pair) abandon(errno unix.Errno) {
 	p.failed(client, errno)
 }
 
+// find goes on to find a target. A finder that is done then is given back.
+func (p *pair) find(on func(*connect.Finder)) {
+	f := p.finder
+	if on(f); p.finder == nil {
+		f.Free()
+	}
+}
+
 // Ready is told of events of one of the sockets.
 func (p *pair) Ready(i int, generation, events uint32) {
 	switch {
 	case p.finder != nil && i == target:
-		if p.finder.Ready(generation, events); p.finder == nil && p.ends[target].Generation == generation && !p.Removed() {
+		p.find(func(f *connect.Finder) { f.Ready(generation, events) })
+		if p.finder == nil && p.ends[target].Generation == generation && !p.Removed() {
 			// The banner of a server that speaks first may come with the event that it accepts.
 			p.ends[target].Note(events)
 			p.pump()
@@ -83,7 +92,7 @@ func (p *pair) Ready(i int, generation, events uint32) {
 	case p.finder != nil:
 		p.ends[client].Note(events)
 		if events&unix.EPOLLERR != 0 || p.aborter.ends() {
-			p.finder.ClientGone()
+			p.find((*connect.Finder).ClientGone)
 		}
 	default:
 		p.ends[i].Note(events)
@@ -114,7 +123,7 @@ func (p *pair) Continue() {
 // Expired is called when a time has come that matters to the search or to the flow.
 func (p *pair) Expired() {
 	if p.finder != nil {
-		p.finder.Advance()
+		p.find((*connect.Finder).Advance)
 		return
 	}
 	p.do(p.flow.Tick(p.Loop().Now(), p))

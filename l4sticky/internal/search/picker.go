@@ -44,7 +44,8 @@ type Waker interface{ Wake() }
 // not block. Every Dial that Next returned ends in one call of Connected, TakeSpare, Failed or Dropped. After
 // Connected, TakeSpare or Lost the picker is not used any more.
 type Picker interface {
-	// Next returns what to do next. It is asked while no dial is under way but late ones.
+	// Next returns what to do next. It is asked while no dial is under way but late ones. The Waker may be kept only if
+	// AwaitWake is returned.
 	Next(Waker) (Dial, Step)
 	// Late is told of a dial that has not succeeded within Times.Late, and reports whether another target shall be
 	// dialled beside it. It is asked again and again while the dial is under way.

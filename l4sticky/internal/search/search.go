@@ -20,6 +20,7 @@ type Search struct {
 	chosen  dial   // is to be taken, if it has an ID
 	asSpare bool   // that was the spare
 	waiting bool   // until the picker wakes the search
+	waited  bool   // it has done so before
 	lost    bool   // the search is to be given up
 	err     error  // why
 	over    bool   // there are no more actions
@@ -123,6 +124,9 @@ func (s *Search) Lost() {
 	}
 }
 
+// Waited reports whether the picker has ever been waited for, so that it may still have the Waker.
+func (s *Search) Waited() bool { return s.waited }
+
 // Over reports whether the search has come to its end.
 func (s *Search) Over() bool { return s.over }
 
@@ -146,7 +150,7 @@ func (s *Search) Next(now time.Duration) Action {
 		case step == DialTarget:
 			return s.begin(d, now)
 		case step == AwaitWake:
-			s.waiting = true
+			s.waiting, s.waited = true, true
 		case len(s.dials) > 0:
 			return Action{Kind: Wait, Until: s.due()}
 		case s.spare != nil:

@@ -12,7 +12,7 @@ import (
 // TestEveryOrder goes through every order of events, up to a depth, for pickers of all kinds. What must hold is in
 // executor.check and in fakePicker.
 func TestEveryOrder(t *testing.T) {
-	depth := 5
+	depth := 4
 	if testing.Short() {
 		depth = 3
 	}

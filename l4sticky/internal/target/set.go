@@ -25,13 +25,11 @@ type Config struct {
 // A Registry holds the live targets of a pool by their address, so that a target keeps its state while
 // sets come and go.
 type Registry struct {
-	// Bytes counts what was delivered by the connections of all targets, also of those that are forgotten.
-	Bytes flow.Counters
-
 	now func() time.Duration
 
 	mu      sync.Mutex
 	targets map[Address]*Target
+	gone    [2]int64 // bytes of targets that are forgotten
 }
 
 // NewRegistry returns an empty registry. Now is a monotonic clock.
@@ -45,7 +43,6 @@ func (r *Registry) acquire(address Address) *Target {
 	t := r.targets[address]
 	if t == nil {
 		t = newTarget(address, r.now)
-		t.Bytes.Sum = &r.Bytes
 		r.targets[address] = t
 	}
 	t.users++
@@ -62,9 +59,23 @@ func (r *Registry) release(members []*Member) {
 	}
 	for address, t := range r.targets {
 		if t.users == 0 && t.Connections() == 0 {
+			for from := range r.gone {
+				r.gone[from] += t.Bytes.Bytes(flow.Side(from))
+			}
 			delete(r.targets, address)
 		}
 	}
+}
+
+// Bytes returns what was delivered from a side by the connections of all targets, also of those that are forgotten.
+func (r *Registry) Bytes(from flow.Side) int64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	sum := r.gone[from]
+	for _, t := range r.targets {
+		sum += t.Bytes.Bytes(from)
+	}
+	return sum
 }
 
 // A Member is a target with its settings in one set.

@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
 
 func TestDeactivation(t *testing.T) {
@@ -150,5 +152,25 @@ func TestPanicInWaiter(t *testing.T) {
 	target.EndProbe()
 	if woken != 2 || !target.BeginProbe(nil) {
 		t.Errorf("%d of 2 are woken", woken)
+	}
+}
+
+// TestBytes keeps the sum of all targets, though one is forgotten.
+func TestBytes(t *testing.T) {
+	r := NewRegistry(stopped)
+	keep := NewSet(r, PlacementNamed("rendezvous"), []Config{{Address: Address{"tcp", "10.0.0.1:80"}, Weight: 1}})
+	defer keep.Close()
+	drop := NewSet(r, PlacementNamed("rendezvous"), []Config{{Address: Address{"tcp", "10.0.0.2:80"}, Weight: 1}})
+	keep.Members()[0].Bytes.Add(flow.Client, 1)
+	drop.Members()[0].Bytes.Add(flow.Client, 2)
+	drop.Members()[0].Bytes.Add(flow.Target, 4)
+	for range 2 {
+		if up, down := r.Bytes(flow.Client), r.Bytes(flow.Target); up != 3 || down != 4 {
+			t.Errorf("%d bytes up and %d down, want 3 and 4", up, down)
+		}
+		if drop != nil {
+			drop.Close()
+			drop = nil
+		}
 	}
 }
