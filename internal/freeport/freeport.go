@@ -1,6 +1,7 @@
 package freeport
 
 import (
+	"context"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -30,8 +31,7 @@ func Get(t testing.TB) int {
 		if err != nil {
 			continue // it is another test's
 		}
-		if listener, err := net.Listen("tcp", ":"+strconv.Itoa(port)); err == nil {
-			_ = listener.Close()
+		if isFree(port) {
 			t.Cleanup(func() { _ = reservation.Close() })
 			return port
 		}
@@ -39,6 +39,19 @@ func Get(t testing.TB) int {
 	}
 	t.Fatal("no port is free")
 	return 0
+}
+
+// isFree reports whether nothing listens on a port. A socket of Multipath TCP, Go's default, would hold the port for a while
+// after it is closed.
+func isFree(port int) bool {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(context.Background(), "tcp", ":"+strconv.Itoa(port))
+	if err != nil {
+		return false
+	}
+	_ = listener.Close()
+	return true
 }
 
 // Addr returns an address of this machine with such a port.

@@ -106,3 +106,14 @@ func TestTaken(t *testing.T) {
 		t.Errorf("port %d is given out, where a stranger listens", got)
 	}
 }
+
+// TestPortIsFreeAtOnce listens on ports as soon as they are given.
+func TestPortIsFreeAtOnce(t *testing.T) {
+	for range 500 {
+		listener, err := net.Listen("tcp", Addr(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = listener.Close()
+	}
+}
