@@ -3,12 +3,15 @@ package integration
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strconv"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // target is a TCP server behind the balancer. It can go down and come back at the same address.
@@ -74,11 +77,17 @@ func (s *target) start(t testing.TB) {
 	s.accept(listener)
 }
 
-// listenTCP listens on a socket that has all options of TCP, which that of Multipath TCP, Go's default, has not.
-func listenTCP(addr string) (net.Listener, error) {
+// listenTCP listens on a socket that has all options of TCP, which that of Multipath TCP, Go's default, has not. A process
+// that is being started has a copy of each descriptor for a moment, so a socket that was just closed may still listen.
+func listenTCP(addr string) (listener net.Listener, err error) {
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
-	return config.Listen(context.Background(), "tcp", addr)
+	for deadline := time.Now().Add(2 * time.Second); ; time.Sleep(time.Millisecond) {
+		listener, err = config.Listen(context.Background(), "tcp", addr)
+		if !errors.Is(err, syscall.EADDRINUSE) || time.Now().After(deadline) {
+			return listener, err
+		}
+	}
 }
 
 func (s *target) accept(listener net.Listener) {

@@ -44,6 +44,7 @@ func Get(t testing.TB) int {
 // isFree reports whether nothing listens on a port. A socket of Multipath TCP, Go's default, would hold the port for a while
 // after it is closed.
 func isFree(port int) bool {
+	defer noForks()()
 	var config net.ListenConfig
 	config.SetMultipathTCP(false)
 	listener, err := config.Listen(context.Background(), "tcp", ":"+strconv.Itoa(port))

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 )
 
@@ -107,9 +108,26 @@ func TestTaken(t *testing.T) {
 	}
 }
 
-// TestPortIsFreeAtOnce listens on ports as soon as they are given.
+// TestPortIsFreeAtOnce listens on ports as soon as they are given, while processes are started, which have a copy of each
+// open descriptor for a moment.
 func TestPortIsFreeAtOnce(t *testing.T) {
-	for range 500 {
+	var starting sync.WaitGroup
+	stop := make(chan struct{})
+	for range 4 {
+		starting.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_ = exec.Command("true").Run()
+				}
+			}
+		})
+	}
+	defer starting.Wait()
+	defer close(stop)
+	for range 2000 {
 		listener, err := net.Listen("tcp", Addr(t))
 		if err != nil {
 			t.Fatal(err)

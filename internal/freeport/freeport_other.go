@@ -10,3 +10,6 @@ type unreserved struct{}
 func (unreserved) Close() error { return nil }
 
 func reserve(int) (io.Closer, error) { return unreserved{}, nil }
+
+// noForks does nothing: on this system opening a socket takes the lock itself.
+func noForks() (allow func()) { return func() {} }
