@@ -57,13 +57,14 @@ var finders = sync.Pool{New: func() any { return new(Finder) }}
 // NewFinder returns a finder that goes by a picker. It may be called from any goroutine.
 func NewFinder(picker search.Picker, options *Options) *Finder {
 	f := finders.Get().(*Finder)
-	*f = Finder{picker: picker, options: options}
+	f.picker, f.options = picker, options
 	return f
 }
 
 // Free gives the memory of a finder back that has come to its end, unless it may still be woken or told of a lookup.
 func (f *Finder) Free() {
 	if !f.kept && !f.search.Waited() {
+		*f = Finder{} // it keeps nothing else alive
 		finders.Put(f)
 	}
 }
