@@ -3,31 +3,16 @@ package middleware
 import (
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
-
-// injectOnce makes the next one panic who reaches a place.
-func injectOnce(t *testing.T, place string) (panicked func() int64) {
-	t.Helper()
-	var done atomic.Bool
-	t.Cleanup(safely.Inject(func(reached string) {
-		if reached == place && done.CompareAndSwap(false, true) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
-	before := safely.Panics()
-	return func() int64 { return safely.Panics() - before }
-}
 
 // TestPanicInAuthority is an error for who waits for the answer, and nothing for who comes later.
 func TestPanicInAuthority(t *testing.T) {
 	s := startService(t, "tcp", "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
 	a := provision(t, &Authorize{URL: s.URL})
-	panicked := injectOnce(t, "authorize")
+	panicked := safelytest.InjectOnce(t, "authorize")
 	if err := a.Decide(t.Context(), testClient("192.0.2.1")); err == nil || !strings.Contains(err.Error(), "panic: injected") || panicked() != 1 {
 		t.Errorf("%v, and %d panics", err, panicked())
 	}

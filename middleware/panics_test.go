@@ -4,38 +4,11 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 	"github.com/caddy-sticky/caddy-sticky/middleware"
 )
-
-// inject makes the next one panic who reaches a place. Panicked tells how many panics there have been since.
-func inject(t *testing.T, place string) (panicked func() int64) {
-	t.Helper()
-	var done atomic.Bool
-	t.Cleanup(safely.Inject(func(reached string) {
-		if reached == place && done.CompareAndSwap(false, true) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
-	before := safely.Panics()
-	return func() int64 { return safely.Panics() - before }
-}
-
-// awaitPanic waits until somebody has panicked, once.
-func awaitPanic(t *testing.T, panicked func() int64) {
-	t.Helper()
-	for deadline := time.Now().Add(patience); panicked() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("nobody panics")
-		}
-	}
-	if n := panicked(); n != 1 {
-		t.Errorf("%d panics", n)
-	}
-}
 
 // Whatever of ours panics while a client is decided about keeps that client out and no other.
 func TestPanicWhileDeciding(t *testing.T) {
@@ -62,11 +35,11 @@ func TestPanicWhileDeciding(t *testing.T) {
 			})
 			set("patient", patient)
 			address := serve(t, route(matcher("", "marks", "patient"), "hello"))
-			panicked := inject(t, place)
+			panicked := safelytest.InjectOnce(t, place)
 			if answer, _ := ask(t, address, ""); answer != "" {
 				t.Errorf("a client got %q", answer)
 			}
-			awaitPanic(t, panicked)
+			safelytest.AwaitPanic(t, panicked)
 			if reason != "" {
 				if got := blocks(t, 1)[0]["reason"]; got != reason {
 					t.Errorf("blocked because of %q, want %q", got, reason)
@@ -81,13 +54,13 @@ func TestPanicWhileDeciding(t *testing.T) {
 func TestPanicInDismissal(t *testing.T) {
 	set("closed", deny("closed"))
 	address := serve(t, route(matcher("", "closed"), "hello"))
-	panicked := inject(t, "dismissal")
+	panicked := safelytest.InjectOnce(t, "dismissal")
 	for range 2 {
 		if answer, _ := ask(t, address, ""); answer != "" {
 			t.Errorf("a client got %q", answer)
 		}
 	}
-	awaitPanic(t, panicked)
+	safelytest.AwaitPanic(t, panicked)
 }
 
 // The panic of a middleware is counted, in the registry of each config.

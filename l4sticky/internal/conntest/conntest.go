@@ -4,12 +4,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
-
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
 // Listen returns a listener on a free port that is closed at the end of the test.
@@ -97,31 +93,4 @@ func HalfClose(t testing.TB, conn net.Conn) {
 func Reset(conn net.Conn) {
 	_ = conn.(*net.TCPConn).SetLinger(0)
 	_ = conn.Close()
-}
-
-// InjectOnce makes the next goroutine panic that reaches a place. Panicked tells how many panics there have been since.
-func InjectOnce(t testing.TB, place string) (panicked func() int64) {
-	t.Helper()
-	var done atomic.Bool
-	t.Cleanup(safely.Inject(func(reached string) {
-		if reached == place && done.CompareAndSwap(false, true) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
-	before := safely.Panics()
-	return func() int64 { return safely.Panics() - before }
-}
-
-// AwaitPanic waits until there has been a panic, of which there must be one only.
-func AwaitPanic(t testing.TB, panicked func() int64) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); panicked() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("there is no panic")
-		}
-	}
-	if n := panicked(); n != 1 {
-		t.Errorf("%d panics", n)
-	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
 )
 
@@ -19,12 +20,12 @@ func TestPanicWhileListening(t *testing.T) {
 				}
 				other := conntest.FreeAddress(t)
 				innocent := serve(mustListen(t, listen, other))
-				panicked := conntest.InjectOnce(t, place)
+				panicked := safelytest.InjectOnce(t, place)
 				address := conntest.FreeAddress(t)
 				ln := mustListen(t, listen, address)
 				conns := serve(ln)
 				first := dialTo(t, address)
-				conntest.AwaitPanic(t, panicked)
+				safelytest.AwaitPanic(t, panicked)
 				_ = first.Close()
 				client := dialTo(t, address)
 				for conn := range conns {
@@ -46,7 +47,7 @@ func TestPanicInConn(t *testing.T) {
 	client := dialTo(t, address)
 	conn := <-conns
 	for place, use := range map[string]func([]byte) (int, error){"reading from a client": conn.Read, "writing to a client": conn.Write} {
-		panicked := conntest.InjectOnce(t, place)
+		panicked := safelytest.InjectOnce(t, place)
 		if n, err := use(make([]byte, 5)); n != 0 || err != safely.ErrPanic || panicked() != 1 {
 			t.Errorf("%s: %d, %v", place, n, err)
 		}

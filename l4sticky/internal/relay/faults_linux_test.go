@@ -5,13 +5,13 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/conntest"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
 
 // TestPanicInLookup is an error of the dial.
 func TestPanicInLookup(t *testing.T) {
 	client, down, picker, _ := seekers(t, named{})
-	panicked := conntest.InjectOnce(t, "lookup")
+	panicked := safelytest.InjectOnce(t, "lookup")
 	mustGo(t, down, picker)
 	expectEnd(t, client)
 	<-picker.lost
@@ -25,13 +25,13 @@ func TestPanicAtIdlePipes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("pipes are idle after seconds")
 	}
-	panicked := conntest.InjectOnce(t, "idle pipes")
+	panicked := safelytest.InjectOnce(t, "idle pipes")
 	p := pipes.get(time.Since(began))
 	if p == nil {
 		t.Fatal("no pipe")
 	}
 	pipes.put(p, true)
-	conntest.AwaitPanic(t, panicked)
+	safelytest.AwaitPanic(t, panicked)
 	if idlePipes.Load() {
 		t.Error("nobody looks for idle pipes any more")
 	}

@@ -1,26 +1,11 @@
 package script
 
 import (
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
-
-// inject makes the next ones panic who reach a place.
-func inject(t *testing.T, place string, times int64) (panicked func() int64) {
-	t.Helper()
-	var done atomic.Int64
-	t.Cleanup(safely.Inject(func(reached string) {
-		if reached == place && done.Add(1) <= times {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
-	before := safely.Panics()
-	return func() int64 { return safely.Panics() - before }
-}
 
 // A script goes on, or starts anew, after a panic of what runs it. Nobody comes in by that.
 func TestPanicInRuntime(t *testing.T) {
@@ -31,7 +16,7 @@ func TestPanicInRuntime(t *testing.T) {
 	for place, times := range map[string]int64{"script": 1, "script restart": 2, "script watchdog": 3} {
 		t.Run(place, func(t *testing.T) {
 			b := load(t, Options{RunLimit: shortRun}, script)
-			panicked := inject(t, place, times)
+			panicked := safelytest.Inject(t, place, times)
 			if place == "script restart" {
 				b.want("192.0.2.66", "the script computed for 400ms without a pause")
 			}
@@ -55,7 +40,7 @@ func TestPanicInRuntime(t *testing.T) {
 // A script that is not needed any more is closed, whatever happens while it waits for that.
 func TestPanicInRetirement(t *testing.T) {
 	b := open(t, "next();")
-	panicked := inject(t, "script retirement", 1)
+	panicked := safelytest.Inject(t, "script retirement", 1)
 	b.Retire()
 	<-b.stop
 	if n := panicked(); n != 1 {
