@@ -48,6 +48,12 @@ func startWith(t testing.TB, path, adapter string) *balancerProcess {
 // launch starts a command of the binary that serves, and waits until it does. Ending it is the caller's.
 func launch(t testing.TB, admin string, args ...string) *balancerProcess {
 	t.Helper()
+	return launchAs(t, func(*exec.Cmd) {}, admin, args...)
+}
+
+// launchAs is launch with a command that the caller changes.
+func launchAs(t testing.TB, change func(*exec.Cmd), admin string, args ...string) *balancerProcess {
+	t.Helper()
 	pingback, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,6 +63,7 @@ func launch(t testing.TB, admin string, args ...string) *balancerProcess {
 	p := &balancerProcess{exited: make(chan struct{}), logPath: filepath.Join(t.TempDir(), "log")}
 	p.cmd = caddyCommand(t, append(args, "--pingback", pingback.Addr().String())...)
 	p.cmd.Env = append(p.cmd.Env, admin)
+	change(p.cmd)
 	p.cmd.Stdin = strings.NewReader("ready")
 	logFile, err := os.Create(p.logPath)
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -26,6 +27,9 @@ var (
 	inKeepAlive   = parse.Between(caddy.Duration(time.Second), caddy.Duration(32767*time.Second))
 	inUserTimeout = parse.Between(caddy.Duration(time.Millisecond), caddy.Duration(math.MaxInt32*time.Millisecond))
 )
+
+// A name is never looked up more often than once in a second.
+var inResolveInterval = parse.Between(caddy.Duration(names.MinPause), caddy.Duration(parse.MaxDuration))
 
 // ppVersions are the versions of the PROXY protocol, from 1 on.
 var ppVersions = []string{"v1", "v2"}
@@ -43,6 +47,8 @@ func (h *Handler) table() parse.Options {
 		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
 		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
 		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
+		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval),
+		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),

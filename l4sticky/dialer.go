@@ -38,11 +38,20 @@ func newDialer(c *poolConfig, timeout time.Duration, keepAlive keepalive.Options
 
 // dial connects to the target.
 func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
-	conn, err := d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
+	dial := d.dialKnown
+	if !m.Config.At[0].IsValid() {
+		dial = d.dialAddress
+	}
+	conn, err := dial(ctx, m)
 	if err == nil {
 		d.keepAlive.Apply(conn)
 	}
 	return conn, err
+}
+
+// dialAddress connects to the target at the address that the config has, and looks its name up if it has one.
+func (d *dialer) dialAddress(ctx context.Context, m *target.Member) (net.Conn, error) {
+	return d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
 }
 
 // fails deactivates a target, because of an error if one is known.
@@ -53,20 +62,20 @@ func (d *dialer) fails(m *target.Member, err error) {
 // notBlamed logs a dial that failed by nothing that speaks against the target. No other log line tells of it.
 func (d *dialer) notBlamed(m *target.Member, err error) {
 	if d.lines.Admit() {
-		d.logger.Warn("a dial failed, which is not held against the upstream", zap.Stringer("upstream", m.Config.Address), zap.Error(err))
+		d.logger.Warn("a dial failed, which is not held against the upstream", append(upstreamFields(m), zap.Error(err))...)
 	}
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if m.Activate() {
-		d.logger.Info("upstream accepts again", zap.Stringer("upstream", m.Config.Address))
+		d.logger.Info("upstream accepts again", upstreamFields(m)...)
 	}
 }
 
 // suspects is told that a target has become suspect, because it lets the dials of several clients wait.
 func (d *dialer) suspects(m *target.Member) {
-	d.logger.Warn("upstream does not answer", zap.Stringer("upstream", m.Config.Address))
+	d.logger.Warn("upstream does not answer", upstreamFields(m)...)
 	d.verify(m)
 }
 

@@ -63,19 +63,19 @@ func seedModules(f *testing.F, value any, key, name string) {
 func mustName(t *testing.T, input string, err error) {
 	t.Helper()
 	var given map[string]any
-	if json.Unmarshal([]byte(input), &given) == nil && !names(strings.ToLower(err.Error()), given) {
+	if json.Unmarshal([]byte(input), &given) == nil && !namesOne(strings.ToLower(err.Error()), given) {
 		t.Errorf("%s: the error names no option: %v", input, err)
 	}
 }
 
-func names(text string, value any) bool {
+func namesOne(text string, value any) bool {
 	switch v := value.(type) {
 	case []any:
-		return slices.ContainsFunc(v, func(element any) bool { return names(text, element) })
+		return slices.ContainsFunc(v, func(element any) bool { return namesOne(text, element) })
 	case map[string]any:
 		for option, member := range v {
 			lower := strings.ToLower(option)
-			if strings.Contains(text, lower) || strings.Contains(text, strings.Trim(strconv.Quote(lower), `"`)) || names(text, member) {
+			if strings.Contains(text, lower) || strings.Contains(text, strings.Trim(strconv.Quote(lower), `"`)) || namesOne(text, member) {
 				return true
 			}
 		}

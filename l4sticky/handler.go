@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -70,6 +71,18 @@ type Handler struct {
 	// a Caddyfile `off`, leaves it to the system: 9 probes without an answer, or about 15 minutes of sending the
 	// same bytes again. Default: `150s`.
 	UserTimeout caddy.Duration `json:"user_timeout,omitempty"`
+
+	// How long the addresses are used for which an upstream's name stands, until the name is looked up again, in the background.
+	// A name that has several addresses of a family becomes as many targets. Such a target gets no new connections any more when
+	// no answer has had its address for `resolve_hold`. While no answer comes, the last one holds. When all targets
+	// of a name have failed, it is looked up at once. Negative, in a Caddyfile `off`, means that a name is one target, and that it is
+	// looked up for each dial, as it always is with `placement legacy`. Zero means the default. At least `1s`. Handlers that
+	// share a pool must have the same. Default: `10s`.
+	ResolveInterval caddy.Duration `json:"resolve_interval,omitempty"`
+
+	// How long an address counts after the last answer that had it. Zero means the default; negative is an error.
+	// Handlers that share a pool must have the same. Default: `60s`.
+	ResolveHold caddy.Duration `json:"resolve_hold,omitempty"`
 
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
@@ -138,7 +151,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.ReusePort {
 		reusePorts(c.config, 1)
 	}
-	return nil
+	return c.resolve(ctx, names.Times{Interval: time.Duration(h.ResolveInterval), Hold: time.Duration(h.ResolveHold)})
 }
 
 // Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it first waits until the
@@ -178,6 +191,8 @@ func (h *Handler) Cleanup() error {
 //		keepalive <duration>|off
 //		keepalive_interval <duration>
 //		user_timeout <duration>|off
+//		resolve_interval <duration>|off
+//		resolve_hold <duration>
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //		reuse_port on|off

@@ -331,7 +331,7 @@ func TestPanicInProbe(t *testing.T) {
 func TestPanicInPolicy(t *testing.T) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
 	defer v.quit()
-	p := &SelectionPolicy{dialer: newHandler(t, v).dialer, places: map[*target.Member]int{v.targets.Members()[0]: 0}}
+	p := &SelectionPolicy{dialer: newHandler(t, v).dialer, places: map[target.Address]int{v.targets.Members()[0].Config.Address: 0}}
 	upstreams := l4proxy.UpstreamPool{{Dial: []string{"a:1"}}}
 	cx := func() *layer4.Connection { return layer4.WrapConnection(&net.TCPConn{}, nil, zap.NewNop()) }
 	f := inject(t, "sticky_ip")

@@ -37,6 +37,8 @@ type picker struct {
 	// detour means that the client's target failed this connection by no fault of its own. The connection goes
 	// elsewhere, and the session stays.
 	detour bool
+	// refreshed means that the names of the upstreams were looked up anew for this connection, which found no target.
+	refreshed bool
 	// spare is a target that accepted, but is not the client's any more.
 	spare *target.Member
 
@@ -61,6 +63,12 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 			m = p.dialer.targets.Place(p.client, p.untried)
 		}
 		if m == nil {
+			if !p.refreshed {
+				p.refreshed = true
+				if p.dialer.refreshNames(w) {
+					return search.Dial{}, search.AwaitWake
+				}
+			}
 			return search.Dial{}, search.NoTarget
 		}
 		if probe {
@@ -141,7 +149,7 @@ func (p *picker) usable(m *target.Member) bool { return m.Active() && p.untried(
 
 // untried reports whether the connection may go to a target as a last resort.
 func (p *picker) untried(m *target.Member) bool {
-	return !m.Full() && !slices.Contains(p.tried, m)
+	return !m.Full() && !slices.ContainsFunc(p.tried, m.Is)
 }
 
 // Late notes that a target has not answered in good time, and reports whether to try another one beside it: for a new

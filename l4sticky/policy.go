@@ -36,7 +36,7 @@ type SelectionPolicy struct {
 	Options
 
 	dialer *dialer
-	places map[*target.Member]int // the index of each upstream
+	places map[target.Address]int // the index of each upstream
 }
 
 // CaddyModule returns the Caddy module information.
@@ -83,12 +83,10 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 		return err
 	}
 	p.dialer = newDialer(c, defaultDialTimeout, keepalive.Default, ctx.Logger())
-	p.places = make(map[*target.Member]int)
+	p.places = make(map[target.Address]int)
 	for i, u := range upstreams {
-		for _, m := range c.targets.Members() {
-			if _, known := p.places[m]; !known && m.Config.Address == u.Address {
-				p.places[m] = i
-			}
+		if _, known := p.places[u.Address]; !known {
+			p.places[u.Address] = i
 		}
 	}
 	return nil
@@ -134,7 +132,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	if c.last == nil {
 		return nil
 	}
-	return upstreams[p.places[c.last]]
+	return upstreams[p.places[upstreamOf(c.last)]]
 }
 
 // choose settles the session on an available upstream. It prefers upstreams that have not failed for this connection,
@@ -142,7 +140,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Connection, c *choice, session *clientSession) *target.Member {
 	var first l4proxy.FirstSelection
 	available := func(m *target.Member) bool {
-		i, known := p.places[m]
+		i, known := p.places[upstreamOf(m)]
 		return known && i < len(upstreams) && first.Select(upstreams[i:i+1], cx) != nil
 	}
 	untried := func(m *target.Member) bool { return !slices.Contains(c.tried, m) && available(m) }

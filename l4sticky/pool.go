@@ -37,8 +37,9 @@ type pool struct {
 	emptied  chan struct{} // receives a value when the last of them has ended
 
 	mu      sync.Mutex
-	configs []*poolConfig // one for each config that has the pool, the newest last
-	grace   time.Duration // of the last config that had the pool, once no config has it
+	names   map[hostName]*poolName // that configs have
+	configs []*poolConfig          // one for each config that has the pool, the newest last
+	grace   time.Duration          // of the last config that had the pool, once no config has it
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -124,6 +125,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 		settings:     s,
 		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), s.upstreams),
 		deactivation: time.Duration(s.options.DeactivationDuration),
+		logger:       ctx.Logger(),
 	}
 	p.configs = append(p.configs, c)
 	if len(p.configs) == 1 {
@@ -140,6 +142,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 		return false
 	}
 	p.configs = slices.DeleteFunc(p.configs, func(other *poolConfig) bool { return other == c })
+	c.unsyncedForgetNames()
 	c.targets.Close()
 	if n := len(p.configs); n > 0 {
 		p.unsyncedApply(p.configs[n-1])

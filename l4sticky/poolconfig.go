@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -26,6 +28,10 @@ type poolConfig struct {
 	settings     settings
 	targets      *target.Set
 	deactivation time.Duration
+	logger       *zap.Logger
+
+	times names.Times                  // of look-ups; guarded by the pool's lock
+	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
 }
 
 // settings are what all handlers of a pool must have in common within one config.
@@ -100,12 +106,25 @@ func (c *poolConfig) move(s *clientSession, m *target.Member) {
 // deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
 func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
 	if m.Deactivate(c.deactivation) {
-		logger.Warn("upstream deactivated",
-			zap.Stringer("upstream", m.Config.Address),
+		logger.Warn("upstream deactivated", append(upstreamFields(m),
 			zap.Duration("duration", c.deactivation),
-			zap.Error(reason))
+			zap.Error(reason))...)
+		c.refreshIfDown(m)
 	}
 }
+
+// upstreamFields tell in a line of the log which target it is about: the upstream as the config has it, and its address if
+// the upstream has several.
+func upstreamFields(m *target.Member) []zap.Field {
+	fields := []zap.Field{zap.Stringer("upstream", upstreamOf(m))}
+	if m.Config.Address != upstreamOf(m) {
+		fields = append(fields, zap.Stringer("address", m.Config.Address))
+	}
+	return fields
+}
+
+// upstreamOf returns the address of the upstream of the config to which a target belongs.
+func upstreamOf(m *target.Member) target.Address { return cmp.Or(m.Config.Upstream, m.Config.Address) }
 
 // checkAgreement returns an error that names what differs between two handlers of a config that share a pool.
 func (s settings) checkAgreement(other settings) error {

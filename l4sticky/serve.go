@@ -128,13 +128,12 @@ func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
-		entry.Write(
+		entry.Write(append(upstreamFields(e.upstream),
 			zap.Stringer("client", e.session.Client()),
-			zap.Stringer("upstream", e.upstream.Config.Address),
 			zap.Int64("bytes_up", max(0, r.ToTarget-int64(e.header))),
 			zap.Int64("bytes_down", r.ToClient),
 			zap.NamedError("client_error", r.ClientErr),
-			zap.NamedError("upstream_error", r.TargetErr))
+			zap.NamedError("upstream_error", r.TargetErr))...)
 	}
 }
 

@@ -3,6 +3,7 @@ package l4sticky
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -28,8 +29,8 @@ func (*Targets) CaddyModule() caddy.ModuleInfo {
 // IsActive reports whether new connections may go to the pool's target with the address, which is `host:port` as in a
 // config. A target that the pool doesn't have is not active. It returns an error if there is no such pool.
 func (*Targets) IsActive(pool, address string) (bool, error) {
-	_, m, err := findTarget(pool, address)
-	return m != nil && m.Active(), err
+	_, found, err := findTargets(pool, address)
+	return slices.ContainsFunc(found, isActive), err
 }
 
 // errDeactivated is the reason in the log.
@@ -39,21 +40,25 @@ var errDeactivated = errors.New("deactivated on request")
 // `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It returns an error if
 // there is no such pool, or no such target in it.
 func (*Targets) Deactivate(pool, address string) error {
-	c, m, err := findTarget(pool, address)
+	c, found, err := findTargets(pool, address)
 	if err != nil {
 		return err
 	}
-	if m == nil {
+	if len(found) == 0 {
 		return fmt.Errorf("the pool '%s' has no target %s", pool, address)
 	}
-	c.deactivate(m, caddy.Log().Named("sticky.targets"), errDeactivated)
+	for _, m := range found {
+		c.deactivate(m, caddy.Log().Named("sticky.targets"), errDeactivated)
+	}
 	return nil
 }
 
-// findTarget returns the target with the address in the newest config that has the pool, or nil if that has no such
-// target.
-func findTarget(pool, address string) (*poolConfig, *target.Member, error) {
-	c := newestConfig(pool)
+func isActive(m *target.Member) bool { return m.Active() }
+
+// findTargets returns the targets with the address in the newest config that has the pool. There are several if the address
+// has a name that stands for several.
+func findTargets(pool, address string) (c *poolConfig, found []*target.Member, err error) {
+	c = newestConfig(pool)
 	if c == nil {
 		return nil, nil, fmt.Errorf("there is no pool '%s'", pool)
 	}
@@ -62,11 +67,11 @@ func findTarget(pool, address string) (*poolConfig, *target.Member, error) {
 		return c, nil, err
 	}
 	for _, m := range c.targets.Members() {
-		if m.Config.Address.Dial == wanted.Dial {
-			return c, m, nil
+		if m.Config.Address.Dial == wanted.Dial || m.Config.Upstream.Dial == wanted.Dial {
+			found = append(found, m)
 		}
 	}
-	return c, nil, nil
+	return c, found, nil
 }
 
 // newestConfig returns what the newest config makes of a pool, or nil if none has it.

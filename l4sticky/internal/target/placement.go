@@ -23,19 +23,19 @@ type Placement struct {
 	Sticky bool
 
 	// place chooses among the usable targets that are backups, or among those that are not, for a valid client.
-	place func(s *Set, client netip.Addr, backup bool, usable func(*Member) bool) *Member
+	place func(l *list, client netip.Addr, backup bool, usable func(*Member) bool) *Member
 }
 
 var (
 	// Rendezvous is weighted rendezvous hashing: Thaler and Ravishankar, "Using Name-Based Mappings to
 	// Increase Hit Rates" (1998), with the weights of Schindelhauer and Schomaker, "Weighted
 	// Distributed Hash Tables" (2005).
-	Rendezvous = &Placement{Name: "rendezvous", Sticky: true, place: (*Set).rendezvous}
+	Rendezvous = &Placement{Name: "rendezvous", Sticky: true, place: (*list).rendezvous}
 	// Legacy is the placement of LoadBalancer.js: Java's String.hashCode of the address, modulo the
 	// number of targets; if that target is not usable, modulo the number of usable ones.
-	Legacy = &Placement{Name: "legacy", Ordered: true, Duplicates: true, Sticky: true, place: (*Set).legacy}
+	Legacy = &Placement{Name: "legacy", Ordered: true, Duplicates: true, Sticky: true, place: (*list).legacy}
 	// Random takes any target, by weight.
-	Random = &Placement{Name: "random", place: (*Set).random}
+	Random = &Placement{Name: "random", place: (*list).random}
 )
 
 // placements are all that there are, the default first.
@@ -65,20 +65,21 @@ func PlacementNamed(name string) *Placement {
 // same, on every machine, unless the placement is not Sticky. A client without a valid address is placed at
 // random.
 func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
-	if m := s.placeAmong(client, false, usable); m != nil {
+	l := s.list.Load()
+	if m := l.placeAmong(client, false, usable); m != nil {
 		return m
 	}
-	return s.placeAmong(client, true, usable)
+	return l.placeAmong(client, true, usable)
 }
 
-func (s *Set) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	if !client.IsValid() {
-		return s.random(client, backup, usable)
+		return l.random(client, backup, usable)
 	}
-	return s.placement.place(s, client, backup, usable)
+	return l.placement.place(l, client, backup, usable)
 }
 
-func (s *Set) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	var key [24]byte
 	address := client.As16()
 	copy(key[:], address[:])
@@ -86,14 +87,14 @@ func (s *Set) rendezvous(client netip.Addr, backup bool, usable func(*Member) bo
 	var best *Member
 	var bestHash uint64
 	var bestCost float64
-	for _, e := range s.entries {
+	for _, e := range l.entries {
 		m := e.member
 		if m.Config.Backup != backup || !usable(m) {
 			continue
 		}
 		binary.LittleEndian.PutUint64(key[16:], m.hash)
 		hash := xxhash.Sum64(key[:])
-		if s.even {
+		if l.even {
 			if best == nil || hash > bestHash {
 				best, bestHash = m, hash
 			}
@@ -124,22 +125,22 @@ func negativeLog2(hash uint64) float64 {
 	return float64(zeros+1) - log
 }
 
-func (s *Set) legacy(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) legacy(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	hash := legacyHash(client)
 	all := func(*Member) bool { return true }
-	if m := s.at(hash, backup, all); m == nil || usable(m) {
+	if m := l.at(hash, backup, all); m == nil || usable(m) {
 		return m
 	}
-	return s.at(hash, backup, usable)
+	return l.at(hash, backup, usable)
 }
 
-func (s *Set) random(_ netip.Addr, backup bool, usable func(*Member) bool) *Member {
-	return s.at(rand.Int64(), backup, usable)
+func (l *list) random(_ netip.Addr, backup bool, usable func(*Member) bool) *Member {
+	return l.at(rand.Int64(), backup, usable)
 }
 
-func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {
+func (l *list) totalWeight(backup bool, usable func(*Member) bool) int64 {
 	var total int64
-	for _, e := range s.entries {
+	for _, e := range l.entries {
 		if e.member.Config.Backup == backup && usable(e.member) {
 			total += int64(e.weight)
 		}
@@ -149,14 +150,14 @@ func (s *Set) totalWeight(backup bool, usable func(*Member) bool) int64 {
 
 // at returns the usable target whose share of the weights the place falls into, counted round and round. A target
 // that becomes usable or unusable meanwhile is no harm: the last usable one is taken.
-func (s *Set) at(place int64, backup bool, usable func(*Member) bool) *Member {
-	total := s.totalWeight(backup, usable)
+func (l *list) at(place int64, backup bool, usable func(*Member) bool) *Member {
+	total := l.totalWeight(backup, usable)
 	if total == 0 {
 		return nil
 	}
 	place %= total
 	var last *Member
-	for _, e := range s.entries {
+	for _, e := range l.entries {
 		if e.member.Config.Backup != backup || !usable(e.member) {
 			continue
 		}

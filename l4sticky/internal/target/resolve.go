@@ -72,7 +72,7 @@ func (t *Target) Addrs() []netip.AddrPort {
 }
 
 // Resolve looks up the addresses of the target's name. They are good for a second. The one that Reached named last
-// comes first; otherwise they are in the order of RFC 6724.
+// comes first, also if the answer has it not; otherwise they are in the order of RFC 6724.
 func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 	defer t.refreshing.Store(false)
 	host, port, ok := t.Address.Split()
@@ -89,9 +89,7 @@ func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 		addrs = append(addrs, netip.AddrPortFrom(ip.Unmap(), port))
 	}
 	if last := t.reached.Load(); last != nil {
-		if i := slices.Index(addrs, *last); i > 0 {
-			addrs = slices.Insert(slices.Delete(addrs, i, i+1), 0, *last)
-		}
+		addrs = first(addrs, *last)
 	}
 	t.addrs.Store(&addresses{addrs, t.now() + resolveAgain})
 	return addrs, nil
@@ -100,12 +98,31 @@ func (t *Target) Resolve(ctx context.Context) ([]netip.AddrPort, error) {
 // Reached notes which of several addresses a dial has reached, to try it first the next time.
 func (t *Target) Reached(addr netip.AddrPort) {
 	known := t.addrs.Load()
-	if known == nil || len(known.addrs) < 2 || known.addrs[0] == addr {
+	if known == nil || known.until == forever && len(known.addrs) < 2 {
 		return
 	}
-	t.reached.Store(&addr)
-	if i := slices.Index(known.addrs, addr); i > 0 {
-		addrs := slices.Insert(slices.Delete(slices.Clone(known.addrs), i, i+1), 0, addr)
-		t.addrs.CompareAndSwap(known, &addresses{addrs, known.until})
+	if last := t.reached.Load(); last == nil || *last != addr {
+		reached := addr
+		t.reached.Store(&reached)
 	}
+	if known.addrs[0] == addr {
+		return
+	}
+	t.addrs.CompareAndSwap(known, &addresses{first(slices.Clone(known.addrs), addr), known.until})
+}
+
+// first puts an address first, whether it is among the others or not: an address that worked is used until it fails, also if
+// a name server tells but a part of a long list each time.
+func first(addrs []netip.AddrPort, addr netip.AddrPort) []netip.AddrPort {
+	addrs = slices.DeleteFunc(addrs, func(other netip.AddrPort) bool { return other == addr })
+	return slices.Insert(addrs, 0, addr)
+}
+
+// dialAt notes the addresses of a target that has one of each family. The one that accepted last stays the first.
+func (t *Target) dialAt(addrs []netip.AddrPort) {
+	addrs = slices.Clone(addrs)
+	if last := t.reached.Load(); last != nil && slices.Contains(addrs, *last) {
+		addrs = first(addrs, *last)
+	}
+	t.addrs.Store(&addresses{addrs, forever})
 }

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
-
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -36,7 +34,6 @@ type Target struct {
 	Bytes flow.Counters
 
 	now   func() time.Duration
-	hash  uint64
 	conns atomic.Int64
 
 	// inactiveUntil is the time on the registry's clock when the target becomes active again. It
@@ -60,7 +57,7 @@ type Target struct {
 }
 
 func newTarget(address Address, now func() time.Duration) *Target {
-	t := &Target{Address: address, now: now, hash: xxhash.Sum64String(address.String())}
+	t := &Target{Address: address, now: now}
 	t.addrs.Store(literal(address))
 	return t
 }

@@ -1,0 +1,183 @@
+package names
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func addrs(list ...string) (all []netip.Addr) {
+	for _, a := range list {
+		all = append(all, netip.MustParseAddr(a))
+	}
+	return all
+}
+
+// An address stays for the hold time after the last answer that had it; nothing but an answer makes one leave.
+func TestTracker(t *testing.T) {
+	tracker := NewTracker(time.Minute)
+	for _, step := range []struct {
+		at                   time.Duration
+		answer               []netip.Addr
+		appeared, left, want []netip.Addr
+	}{
+		{0, addrs("10.0.0.2", "10.0.0.1"), addrs("10.0.0.1", "10.0.0.2"), nil, addrs("10.0.0.1", "10.0.0.2")},
+		{10 * time.Second, addrs("10.0.0.2", "::ffff:10.0.0.3"), addrs("10.0.0.3"), nil, addrs("10.0.0.1", "10.0.0.2", "10.0.0.3")},
+		{59 * time.Second, addrs("10.0.0.2"), nil, nil, addrs("10.0.0.1", "10.0.0.2", "10.0.0.3")},
+		{60 * time.Second, addrs("10.0.0.2"), nil, addrs("10.0.0.1"), addrs("10.0.0.2", "10.0.0.3")},
+		{500 * time.Second, nil, nil, nil, addrs("10.0.0.2", "10.0.0.3")},
+		{501 * time.Second, addrs("::1"), addrs("::1"), addrs("10.0.0.2", "10.0.0.3"), addrs("::1")},
+		{561 * time.Second, addrs("10.0.0.2"), addrs("10.0.0.2"), addrs("::1"), addrs("10.0.0.2")},
+	} {
+		appeared, left := tracker.Answer(step.at, step.answer)
+		if got := tracker.Addrs(); !slices.Equal(appeared, step.appeared) || !slices.Equal(left, step.left) || !slices.Equal(got, step.want) {
+			t.Errorf("at %v: appeared %v, left %v, all %v; want %v, %v, %v", step.at, appeared, left, got, step.appeared, step.left, step.want)
+		}
+	}
+}
+
+// A hold of zero takes the last answer as it is.
+func TestTrackerWithoutHold(t *testing.T) {
+	tracker := NewTracker(0)
+	tracker.Answer(1, addrs("10.0.0.1"))
+	if _, left := tracker.Answer(1, addrs("10.0.0.2")); len(left) != 0 {
+		t.Errorf("left at the same time: %v", left)
+	}
+	tracker.Answer(2, addrs("10.0.0.2"))
+	if got := tracker.Addrs(); !slices.Equal(got, addrs("10.0.0.2")) {
+		t.Errorf("got %v", got)
+	}
+}
+
+// fakeResolver answers what it is told, which a real one doesn't.
+type fakeResolver struct {
+	mu     sync.Mutex
+	answer []netip.Addr
+	err    error
+	asked  int
+	slow   time.Duration
+}
+
+func (r *fakeResolver) lookup(ctx context.Context) ([]netip.Addr, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked++
+	select {
+	case <-time.After(r.slow):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	return r.answer, r.err
+}
+
+func (r *fakeResolver) set(answer []netip.Addr, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.answer, r.err = answer, err
+}
+
+func (r *fakeResolver) times() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.asked
+}
+
+type wakeup chan struct{}
+
+func (w wakeup) Wake() { w <- struct{}{} }
+
+var tenSeconds = Times{Interval: 10 * time.Second, Hold: time.Minute}
+
+// A failed look-up changes nothing and is told; the name is looked up at its interval, and when that is asked for.
+func TestWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeResolver{answer: addrs("10.0.0.1")}
+		var failures []error
+		var changes int
+		w := NewWatch(tenSeconds, r.lookup, Events{
+			Changed: func(all, appeared, left []netip.Addr) { changes++ },
+			Failed:  func(err error) { failures = append(failures, err) },
+		})
+		<-w.First()
+		if got := w.Addrs(); !slices.Equal(got, addrs("10.0.0.1")) || changes != 1 {
+			t.Errorf("got %v after %d changes", got, changes)
+		}
+		r.set(nil, errors.New("down"))
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		r.set(nil, nil)
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if len(failures) < 2 || failures[0].Error() != "down" || !errors.Is(failures[len(failures)-1], ErrNoAddress) {
+			t.Errorf("failures %v", failures)
+		}
+		if got := w.Addrs(); !slices.Equal(got, addrs("10.0.0.1")) {
+			t.Errorf("got %v after failures", got)
+		}
+		r.set(addrs("10.0.0.1", "10.0.0.2"), nil)
+		time.Sleep(2 * MinPause)
+		synctest.Wait()
+		before, woken := r.times(), make(wakeup, 1)
+		w.Refresh(woken)
+		<-woken
+		if got := w.Addrs(); !slices.Equal(got, addrs("10.0.0.1", "10.0.0.2")) || r.times() != before+1 {
+			t.Errorf("got %v after %d look-ups", got, r.times()-before)
+		}
+		for range 100 {
+			w.Refresh(nil)
+			synctest.Wait()
+		}
+		if n := r.times() - before; n > 2 {
+			t.Errorf("%d look-ups at once", n)
+		}
+		w.Close()
+		synctest.Wait()
+		if w.Refresh(nil) {
+			t.Error("a closed watch looks names up")
+		}
+	})
+}
+
+// A resolver that does not answer delays only who waits for it, and not for ever.
+func TestSlowResolver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeResolver{slow: time.Hour}
+		failed := 0
+		w := NewWatch(tenSeconds, r.lookup, Events{Failed: func(error) { failed++ }})
+		began := time.Now()
+		<-w.First()
+		if took := time.Since(began); took != LookupTimeout || failed != 1 {
+			t.Errorf("%d failures after %v", failed, took)
+		}
+		w.Close()
+		synctest.Wait()
+		if failed != 1 {
+			t.Error("a look-up that was broken off is told as a failure")
+		}
+	})
+}
+
+// A panic in what is told ends neither the process nor the watch.
+func TestPanicInWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &fakeResolver{answer: addrs("10.0.0.1")}
+		w := NewWatch(tenSeconds, r.lookup, Events{Changed: func(_, _, _ []netip.Addr) { panic("injected") }})
+		<-w.First()
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if r.times() < 2 {
+			t.Error("the name is not looked up any more")
+		}
+		w.Close()
+		synctest.Wait()
+	})
+}

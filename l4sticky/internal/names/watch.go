@@ -1,0 +1,198 @@
+package names
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+)
+
+const (
+	// MinPause is the time between two look-ups of a name, also if more are asked for.
+	MinPause = time.Second
+	// LookupTimeout is how long a look-up may take.
+	LookupTimeout = 5 * time.Second
+)
+
+// ErrNoAddress is the error of an answer without an address.
+var ErrNoAddress = errors.New("the answer has no address")
+
+// Times are the settings of a Watch.
+type Times struct {
+	// Interval is the time between two look-ups.
+	Interval time.Duration
+	// Hold is how long an address counts after the last answer that had it.
+	Hold time.Duration
+}
+
+// Events are what a Watch tells.
+type Events struct {
+	// Changed is called with the addresses that count when these have changed.
+	Changed func(all, appeared, left []netip.Addr)
+	// Failed is called after each look-up that failed.
+	Failed func(err error)
+}
+
+// A Waiter is woken when a look-up is over.
+type Waiter interface{ Wake() }
+
+// A Watch looks a name up again and again.
+type Watch struct {
+	lookup func(context.Context) ([]netip.Addr, error)
+	events Events
+	cancel context.CancelFunc
+	kick   chan struct{}
+	first  chan struct{} // closed after the first look-up
+
+	mu      sync.Mutex
+	times   Times
+	waiters []Waiter
+	addrs   []netip.Addr
+	fresh   bool // it was looked up less than MinPause ago
+	closed  bool
+}
+
+// NewWatch begins to look a name up.
+func NewWatch(times Times, lookup func(context.Context) ([]netip.Addr, error), events Events) *Watch {
+	w := &Watch{lookup: lookup, events: events, times: times, kick: make(chan struct{}, 1), first: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	go safely.Do("names", func() { w.run(ctx) })
+	return w
+}
+
+// Close ends the look-ups.
+func (w *Watch) Close() { w.cancel() }
+
+// SetTimes changes the settings.
+func (w *Watch) SetTimes(times Times) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.times = times
+}
+
+// First returns a channel that is closed after the first look-up, whatever its outcome.
+func (w *Watch) First() <-chan struct{} { return w.first }
+
+// Addrs returns the addresses that count, or nil if the name was never resolved.
+func (w *Watch) Addrs() []netip.Addr {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.addrs
+}
+
+// Refresh has the name looked up soon, and wakes the waiter, if it is not nil, when that is done. It reports false, and
+// wakes nothing, if the watch is closed, or if the waiter need not wait since the name was looked up a moment ago.
+func (w *Watch) Refresh(waiter Waiter) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed || waiter != nil && w.fresh {
+		return false
+	}
+	if waiter != nil {
+		w.waiters = append(w.waiters, waiter)
+	}
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+	return true
+}
+
+func (w *Watch) run(ctx context.Context) {
+	defer w.end()
+	started := time.Now()
+	tracker := NewTracker(w.settings().Hold)
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for first := true; ; first = false {
+		safely.Do("names", func() { w.look(ctx, tracker, started) })
+		w.setFresh(true)
+		if first {
+			close(w.first)
+		}
+		select {
+		case <-time.After(MinPause):
+		case <-ctx.Done():
+			return
+		}
+		w.setFresh(false)
+		// The jitter spreads the look-ups of many names, which began together.
+		interval := w.settings().Interval
+		pause.Reset(interval - MinPause + time.Duration(rand.Int64N(int64(interval)/10+1)) - interval/20)
+		select {
+		case <-pause.C:
+		case <-w.kick:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *Watch) setFresh(fresh bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.fresh = fresh
+}
+
+func (w *Watch) settings() Times {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.times
+}
+
+// look looks the name up once.
+func (w *Watch) look(ctx context.Context, tracker *Tracker, started time.Time) {
+	defer w.wake()
+	safely.Reach("names")
+	select {
+	case <-w.kick: // this is the look-up that was asked for
+	default:
+	}
+	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
+	defer cancel()
+	addrs, err := w.lookup(ctx)
+	if errors.Is(context.Cause(ctx), context.Canceled) {
+		return
+	}
+	if err == nil && len(addrs) == 0 {
+		err = ErrNoAddress
+	}
+	if err != nil {
+		w.events.Failed(err)
+		return
+	}
+	tracker.SetHold(w.settings().Hold)
+	appeared, left := tracker.Answer(time.Since(started), addrs)
+	if len(appeared)+len(left) == 0 {
+		return
+	}
+	all := tracker.Addrs()
+	w.mu.Lock()
+	w.addrs = all
+	w.mu.Unlock()
+	w.events.Changed(all, appeared, left)
+}
+
+// end wakes the waiters for the last time.
+func (w *Watch) end() {
+	w.mu.Lock()
+	w.closed = true
+	w.mu.Unlock()
+	w.wake()
+}
+
+// wake wakes the waiters.
+func (w *Watch) wake() {
+	w.mu.Lock()
+	waiters := w.waiters
+	w.waiters = nil
+	w.mu.Unlock()
+	for _, one := range waiters {
+		safely.Do("waking a waiter for a name", one.Wake)
+	}
+}

@@ -1,0 +1,309 @@
+package l4sticky
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+const (
+	defaultResolveInterval = 10 * time.Second
+	defaultResolveHold     = 60 * time.Second
+	// firstAnswers is how long a config that is loaded waits for the first look-ups of its names, so that its first clients
+	// find the targets that they stay with.
+	firstAnswers = 2 * time.Second
+)
+
+// A hostName is what is looked up. The network tells the families of the addresses that count.
+type hostName struct{ network, host string }
+
+// A poolName is the watch of a name for all configs of a pool that have it.
+type poolName struct {
+	*names.Watch
+	users int              // configs; guarded by the pool's lock
+	lines loglimit.Limiter // of the log lines about look-ups that failed
+}
+
+// resolve has the names of the upstreams looked up in the background from now on. It waits a while for the first answers.
+// It returns an error if another handler of the config has the pool with other times.
+func (c *poolConfig) resolve(ctx context.Context, times names.Times) error {
+	watches, err := c.watchNames(times)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, firstAnswers)
+	defer cancel()
+	for _, w := range watches {
+		select {
+		case <-w.First():
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	return nil
+}
+
+// watchNames begins to watch the config's names, unless another handler has done that, and returns the watches.
+func (c *poolConfig) watchNames(times names.Times) (watches []*poolName, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.times {
+	case times:
+		return nil, nil
+	case names.Times{}:
+	default:
+		return nil, fmt.Errorf("pool '%s': two handlers have different resolve_interval or resolve_hold (%v and %v, %v and %v); name a pool for each with the pool option",
+			c.name, c.times.Interval, times.Interval, c.times.Hold, times.Hold)
+	}
+	c.times = times
+	c.names = make(map[target.Address]*poolName)
+	if times.Interval <= 0 || c.targets.Placement().Duplicates {
+		return nil, nil // a target is an entry of the config, whose name is looked up for each dial
+	}
+	for _, u := range c.settings.upstreams {
+		if name, ok := nameOf(u.Address); ok {
+			w := c.unsyncedWatch(name, times)
+			c.names[u.Address] = w
+			watches = append(watches, w)
+		}
+	}
+	c.unsyncedPlaceNames()
+	return watches, nil
+}
+
+// nameOf returns the name that an upstream's address has, and false if it has none.
+func nameOf(a target.Address) (hostName, bool) {
+	host, _, ok := a.Split()
+	if _, err := netip.ParseAddr(host); !ok || host == "" || err == nil {
+		return hostName{}, false
+	}
+	return hostName{"ip" + a.Network[len("tcp"):], host}, true
+}
+
+// unsyncedWatch returns the pool's watch of a name for one more config. The lock must be held.
+func (p *pool) unsyncedWatch(name hostName, times names.Times) *poolName {
+	w := p.names[name]
+	if w == nil {
+		w = new(poolName)
+		w.lines = loglimit.Limiter{Lines: 1, Window: time.Minute, LeftOut: func(lines int) {
+			p.newestLogger().Warn("looking up a name failed again and again", zap.String("name", name.host), zap.Int("left_out", lines))
+		}}
+		if p.names == nil {
+			p.names = make(map[hostName]*poolName)
+		}
+		p.names[name] = w
+		w.Watch = names.NewWatch(times,
+			func(ctx context.Context) ([]netip.Addr, error) {
+				return net.DefaultResolver.LookupNetIP(ctx, name.network, name.host)
+			},
+			names.Events{
+				Changed: func(_, appeared, left []netip.Addr) { p.nameChanged(name, appeared, left) },
+				Failed:  func(err error) { p.lookupFailed(name, err) },
+			})
+	}
+	w.users++
+	w.SetTimes(times)
+	return w
+}
+
+// unsyncedForgetNames gives the watches of a config's names back. The lock must be held.
+func (c *poolConfig) unsyncedForgetNames() {
+	for _, u := range c.settings.upstreams {
+		w := c.names[u.Address]
+		if w == nil {
+			continue
+		}
+		delete(c.names, u.Address)
+		if w.users--; w.users == 0 {
+			w.Close()
+			name, _ := nameOf(u.Address)
+			delete(c.pool.names, name)
+		}
+	}
+}
+
+// nameChanged gives the configs of a pool the targets that a name now stands for.
+func (p *pool) nameChanged(name hostName, appeared, left []netip.Addr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.configs {
+		c.unsyncedPlaceNames()
+	}
+	logger := p.unsyncedLogger()
+	for _, a := range appeared {
+		logger.Info("address appeared", zap.String("name", name.host), zap.Stringer("address", a))
+	}
+	for _, a := range left {
+		logger.Warn("address left", zap.String("name", name.host), zap.Stringer("address", a))
+	}
+}
+
+// lookupFailed logs a look-up that failed. A name that was never resolved is a target that gets no clients.
+func (p *pool) lookupFailed(name hostName, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	w := p.names[name]
+	if w == nil {
+		return
+	}
+	if w.lines.Admit() {
+		p.unsyncedLogger().Warn("looking up a name failed", zap.String("name", name.host), zap.Bool("known", w.Addrs() != nil), zap.Error(err))
+	}
+	if w.Addrs() != nil {
+		return
+	}
+	for _, c := range p.configs {
+		for _, m := range c.targets.Members() {
+			if c.names[m.Config.Address] == w {
+				m.Deactivate(c.deactivation)
+			}
+		}
+	}
+}
+
+// newestLogger returns the logger of the newest config that has the pool.
+func (p *pool) newestLogger() *zap.Logger {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.unsyncedLogger()
+}
+
+// unsyncedLogger needs the lock.
+func (p *pool) unsyncedLogger() *zap.Logger {
+	if n := len(p.configs); n > 0 {
+		return p.configs[n-1].logger.With(zap.String("pool", p.name))
+	}
+	return zap.NewNop()
+}
+
+// unsyncedPlaceNames makes targets of the addresses that the names of a config stand for. The lock must be held.
+func (c *poolConfig) unsyncedPlaceNames() {
+	var configs []target.Config
+	for _, u := range c.settings.upstreams {
+		if w := c.names[u.Address]; w != nil {
+			configs = append(configs, expand(u, w.Addrs())...)
+		} else {
+			configs = append(configs, u)
+		}
+	}
+	c.targets.Update(configs)
+}
+
+// expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one
+// target, which is known by the name.
+func expand(u target.Config, addrs []netip.Addr) []target.Config {
+	_, port, _ := u.Address.Split()
+	var families [2][]netip.AddrPort
+	for _, a := range addrs {
+		family := 0
+		if a.Is6() {
+			family = 1
+		}
+		families[family] = append(families[family], netip.AddrPortFrom(a, port))
+	}
+	if len(addrs) == 0 {
+		return []target.Config{u}
+	}
+	if len(families[0]) <= 1 && len(families[1]) <= 1 {
+		one := u
+		copy(one.At[:], append(families[0], families[1]...))
+		one.Upstream = u.Address
+		return []target.Config{one}
+	}
+	var all []target.Config
+	for _, at := range append(families[0], families[1]...) {
+		one := u
+		one.Address = target.Address{Network: "tcp", Dial: at.String()}
+		one.At[0] = at
+		one.Upstream = u.Address
+		all = append(all, one)
+	}
+	return all
+}
+
+// refreshIfDown has the name of a target looked up at once if no target of that name is active.
+func (c *poolConfig) refreshIfDown(m *target.Member) {
+	w := c.nameFor(m.Config.Upstream)
+	if w == nil {
+		return
+	}
+	for _, other := range c.targets.Members() {
+		if other.Config.Upstream == m.Config.Upstream && other.Active() {
+			return
+		}
+	}
+	w.Refresh(nil)
+}
+
+func (c *poolConfig) nameFor(upstream target.Address) *poolName {
+	if upstream == (target.Address{}) {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.names[upstream]
+}
+
+// refreshNames has all names looked up for a connection that has no target left, and reports whether there is something to
+// wait for: then the waiter is woken when all are done.
+func (c *poolConfig) refreshNames(w search.Waker) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := &countdown{waker: w}
+	all.left.Store(1)
+	waits := false
+	for _, name := range c.names {
+		all.left.Add(1)
+		if name.Refresh(all) {
+			waits = true
+		} else {
+			all.left.Add(-1)
+		}
+	}
+	if waits {
+		all.Wake()
+	}
+	return waits
+}
+
+// A countdown wakes when it was woken often enough.
+type countdown struct {
+	left  atomic.Int64
+	waker search.Waker
+}
+
+func (c *countdown) Wake() {
+	if c.left.Add(-1) == 0 {
+		c.waker.Wake()
+	}
+}
+
+// dialKnown connects to one of the addresses of a target after the other.
+func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (conn net.Conn, err error) {
+	addrs := m.Addrs()
+	deadline, _ := ctx.Deadline()
+	for i, at := range addrs {
+		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
+		conn, err = d.net.DialContext(one, "tcp", at.String())
+		cancel()
+		if err == nil {
+			m.Reached(at)
+			return conn, nil
+		}
+	}
+	if err == nil {
+		err = errors.New("no address is known")
+	}
+	return nil, err
+}
