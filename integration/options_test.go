@@ -1,14 +1,20 @@
 package integration
 
 import (
+	"bufio"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"path/filepath"
+	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // Clients spread by weight.
@@ -185,6 +191,138 @@ func TestSendsProxyProtocol(t *testing.T) {
 				mustEcho(t, conn)
 			}
 		})
+	}
+}
+
+// What a PROXY header says of a client beside its address reaches the target, but for the checksum of another header.
+func TestPassesExtensionsOn(t *testing.T) {
+	t.Parallel()
+	headers := make(chan *proxyproto.Header, 1)
+	target := startTarget(t, "a", func(conn *net.TCPConn) {
+		header, err := proxyproto.Read(bufio.NewReader(conn))
+		if err != nil {
+			t.Error(err)
+		}
+		headers <- header
+	})
+	listen := freeAddr(t)
+	startCaddy(t, caddyfile(server{listen, "proxy_protocol {\nallow 127.0.0.0/8\ntimeout 5s\n}\n" + sticky("proxy_protocol v2", target)}))
+	sent := []proxyproto.TLV{
+		{Type: proxyproto.PP2_TYPE_ALPN, Value: []byte("h2")},
+		{Type: proxyproto.PP2_TYPE_CRC32C, Value: make([]byte, 4)},
+		{Type: proxyproto.PP2_TYPE_AUTHORITY, Value: []byte("example.com")},
+		{Type: proxyproto.PP2_TYPE_NOOP, Value: make([]byte, 3)},
+		{Type: 0xEA, Value: []byte("\x01vpce-08d2bf15fac5001c9")},
+		{Type: proxyproto.PP2_TYPE_MIN_CUSTOM, Value: nil},
+	}
+	header := proxyproto.HeaderProxyFromAddrs(2, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 4711}, &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 80})
+	header.Command = proxyproto.PROXY
+	if err := header.SetTLVs(sent); err != nil {
+		t.Fatal(err)
+	}
+	conn := dialFrom(t, clientIPs(1)[0], listen)
+	if _, err := header.WriteTo(conn); err != nil {
+		t.Fatal(err)
+	}
+	got := <-headers
+	if got == nil || got.SourceAddr.String() != "192.0.2.7:4711" {
+		t.Fatalf("the target was told %+v", got)
+	}
+	came, err := got.TLVs()
+	want := []proxyproto.TLV{sent[0], sent[2], sent[4], {Type: proxyproto.PP2_TYPE_MIN_CUSTOM, Value: []byte{}}}
+	if err != nil || !reflect.DeepEqual(came, want) {
+		t.Errorf("the target was told %v, %v; want %v", came, err, want)
+	}
+}
+
+// A connection that looks whether a target still accepts says that it is no client's.
+func TestProbeSaysThatItIsLocal(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string]string{"v1": "PROXY UNKNOWN\r\n", "v2": "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			first, probe := new(atomic.Bool), make(chan string, 1)
+			target := startTarget(t, "a", func(conn *net.TCPConn) {
+				if !first.Swap(true) {
+					_, _ = io.WriteString(conn, "hello\n")
+					_ = conn.SetLinger(0) // a connection that breaks has its target looked at
+					return
+				}
+				all, _ := io.ReadAll(conn)
+				probe <- string(all)
+			})
+			listen := freeAddr(t)
+			startCaddy(t, balance(listen, "proxy_protocol "+version, target))
+			conn := dialFrom(t, clientIPs(1)[0], listen)
+			_, _ = io.ReadAll(conn)
+			select {
+			case got := <-probe:
+				if got != want {
+					t.Errorf("the probe said %q, want %q", got, want)
+				}
+			case <-time.After(patience):
+				t.Error("the target was not looked at")
+			}
+		})
+	}
+}
+
+// A range of ports is as many targets.
+func TestPortRange(t *testing.T) {
+	t.Parallel()
+	var first int
+	targets := startRange(t, 4, &first)
+	listen, ips := freeAddr(t), clientIPs(60)
+	startCaddy(t, caddyfile(server{listen, fmt.Sprintf("sticky_proxy 127.0.0.1:%d-%d", first, first+3)}))
+	homes := whoEach(t, ips, listen)
+	if n := len(spread(homes)); n != len(targets) {
+		t.Errorf("the clients are at %v", spread(homes))
+	}
+	mustAgree(t, "once more", whoEach(t, ips, listen), homes)
+}
+
+// startRange starts targets at neighbouring ports.
+func startRange(t *testing.T, n int, first *int) (targets []*target) {
+	t.Helper()
+	for range 50 {
+		*first = freePort(t)
+		var listeners []net.Listener
+		for i := range n {
+			if listener, err := listenTCP(fmt.Sprintf("127.0.0.1:%d", *first+i)); err == nil {
+				listeners = append(listeners, listener)
+			}
+		}
+		if len(listeners) < n {
+			for _, listener := range listeners {
+				listener.Close()
+			}
+			continue
+		}
+		for _, listener := range listeners {
+			name := listener.Addr().String()
+			s := &target{name: name, addr: name, serve: greet(name), conns: make(map[*net.TCPConn]struct{})}
+			s.accept(listener)
+			t.Cleanup(s.kill)
+			targets = append(targets, s)
+		}
+		return targets
+	}
+	t.Fatal("there are no neighbouring ports")
+	return nil
+}
+
+// With weight 0 a target keeps the clients that have a session there, and gets no others.
+func TestWeightZero(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(80)
+	p := startCaddy(t, balance(listen, "session_expiry 1h", targets...))
+	homes := whoEach(t, ips[:40], listen)
+	p.reload(t, caddyfile(server{listen, sticky("session_expiry 1h\n"+upstream(targets[0].addr, "weight 0"), targets[1])}))
+	mustAgree(t, "with weight 0", whoEach(t, ips[:40], listen), homes)
+	for ip, home := range whoEach(t, ips[40:], listen) {
+		if home != targets[1].name {
+			t.Errorf("%s is new, and at %s", ip, home)
+		}
 	}
 }
 

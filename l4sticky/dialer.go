@@ -23,6 +23,7 @@ type dialer struct {
 	net       net.Dialer
 	timeout   time.Duration
 	keepAlive keepalive.Options
+	header    []byte // by which a probe begins
 	logger    *zap.Logger
 	lines     loglimit.Limiter // of the log lines that strangers can cause
 }
@@ -95,6 +96,10 @@ func (d *dialer) probe(m *target.Member) {
 	defer cancel()
 	conn, err := d.dial(ctx, m)
 	if err == nil {
+		if len(d.header) > 0 {
+			_ = conn.SetWriteDeadline(time.Now().Add(d.timeout))
+			_, _ = conn.Write(d.header)
+		}
 		_ = conn.Close()
 	}
 	switch {

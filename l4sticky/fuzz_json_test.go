@@ -127,18 +127,20 @@ func FuzzHandlerJSON(f *testing.F) {
 // mustBeTarget fails if an upstream is taken that can't be dialled, or not under one name.
 func mustBeTarget(t *testing.T, u *Upstream) {
 	t.Helper()
-	c, err := u.config()
+	configs, err := u.configs()
 	if err != nil {
 		if !strings.Contains(err.Error(), u.Dial) {
 			t.Errorf("upstream '%s': the error does not name it: %v", u.Dial, err)
 		}
 		return
 	}
-	if c.Weight < 1 || c.Weight > target.MaxWeight || c.MaxConnections < 0 {
-		t.Errorf("%+v became %+v", u, c)
-	}
-	if again, err := dialAddress(c.Address.String()); err != nil || again != c.Address {
-		t.Errorf("'%s' is known as %s, which is %v: %v", u.Dial, c.Address, again, err)
+	for _, c := range configs {
+		if c.Weight < 0 || c.Weight > target.MaxWeight || c.MaxConnections < 0 {
+			t.Errorf("%+v became %+v", u, c)
+		}
+		if again, err := dialAddress(c.Address.String()); err != nil || again != c.Address {
+			t.Errorf("'%s' is known as %s, which is %v: %v", u.Dial, c.Address, again, err)
+		}
 	}
 }
 

@@ -61,9 +61,14 @@ func FuzzHandlerCaddyfile(f *testing.F) {
 			t.Errorf("a default is missing: %+v", h)
 		}
 		for _, u := range h.Upstreams {
-			c, err := u.config()
-			if err == nil && (c.Weight < 1 || c.Weight > target.MaxWeight || c.Address.Network == "" || c.Address.Dial == "") {
-				t.Errorf("upstream %+v became %+v", u, c)
+			configs, err := u.configs()
+			if err == nil && (len(configs) == 0 || len(configs) > maxPorts) {
+				t.Errorf("upstream %+v became %d targets", u, len(configs))
+			}
+			for _, c := range configs {
+				if c.Weight < 0 || c.Weight > target.MaxWeight || c.Address.Network == "" || c.Address.Dial == "" {
+					t.Errorf("upstream %+v became %+v", u, c)
+				}
 			}
 		}
 	})

@@ -135,12 +135,12 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		if u == nil {
 			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
 		}
-		config, err := u.config()
+		configs, err := u.configs()
 		if err != nil {
 			return err
 		}
-		upstreams = append(upstreams, config)
-		h.plain = h.plain && config.Address.Network != "unix"
+		upstreams = append(upstreams, configs...)
+		h.plain = h.plain && configs[0].Address.Network != "unix"
 	}
 	c, err := join(ctx, h.Options, upstreams)
 	if err != nil {
@@ -148,6 +148,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	c.extendGrace(time.Duration(h.GracePeriod))
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
+	h.dialer.header = probeHeader(h.ppVersion)
 	if h.ReusePort {
 		reusePorts(c.config, 1)
 	}

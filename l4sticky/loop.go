@@ -160,12 +160,15 @@ func reaches(next map[string]map[string]bool, from, to string, seen map[string]b
 
 // listeners returns the servers that listen on an address.
 func (l *layout) listeners(dial string) (names []string) {
-	address, err := dialAddress(dial)
+	addresses, err := dialAddresses(dial)
 	if err != nil {
 		return nil // which is told by the upstream's own check
 	}
 	for _, name := range l.names {
-		if slices.ContainsFunc(l.servers[name].listen, func(listen caddy.NetworkAddress) bool { return isServed(address, listen) }) {
+		served := func(address target.Address) bool {
+			return slices.ContainsFunc(l.servers[name].listen, func(listen caddy.NetworkAddress) bool { return isServed(address, listen) })
+		}
+		if slices.ContainsFunc(addresses, served) {
 			names = append(names, name)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/pires/go-proxyproto"
@@ -153,9 +154,41 @@ func (h *Handler) proxyHeader(cx *layer4.Connection) ([]byte, error) {
 	if header.TransportProtocol != proxyproto.UNSPEC {
 		header.Command = proxyproto.PROXY
 	}
+	if err := passOn(header, connchain.Header(cx.Conn)); err != nil {
+		return nil, fmt.Errorf("passing on what the PROXY header says more: %w", err)
+	}
 	bytes, err := header.Format()
 	if err != nil {
 		return nil, fmt.Errorf("making the PROXY header: %w", err)
 	}
 	return bytes, nil
+}
+
+// passOn puts the extensions (TLVs) of the header that came with a connection into the one that is sent, if that has a
+// version with extensions. The checksum is none of them, since it is that of the other header, and neither is padding.
+// Extensions that can't be read are left out.
+func passOn(header, came *proxyproto.Header) error {
+	if came == nil || header.Version != 2 {
+		return nil
+	}
+	extensions, err := came.TLVs()
+	if err != nil {
+		return nil
+	}
+	return header.SetTLVs(slices.DeleteFunc(extensions, func(e proxyproto.TLV) bool {
+		return e.Type == proxyproto.PP2_TYPE_CRC32C || e.Type == proxyproto.PP2_TYPE_NOOP
+	}))
+}
+
+// probeHeader returns the header by which a connection that is no client's begins, or nothing if none is wanted.
+func probeHeader(version byte) []byte {
+	if version == 0 {
+		return nil
+	}
+	header := proxyproto.Header{Version: version, Command: proxyproto.LOCAL, TransportProtocol: proxyproto.UNSPEC}
+	bytes, err := header.Format()
+	if err != nil {
+		return nil // it is the same always, and a test looks at it
+	}
+	return bytes
 }

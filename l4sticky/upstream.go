@@ -17,13 +17,13 @@ import (
 
 // Upstream is a target to which clients stick.
 type Upstream struct {
-	// The address to dial: `host:port`, `[ipv6]:port` or `unix//path`. A name is resolved at each dial.
-	// Global placeholders such as `{env.TARGET}` are replaced when the config is loaded; ranges of
-	// ports are an error.
+	// The address to dial: `host:port`, `[ipv6]:port` or `unix//path`. A name that has several addresses stands for as many
+	// targets, and so does a range of ports such as `host:8000-8003`, of at most 1000 ports; the other options are those of
+	// each. Global placeholders such as `{env.TARGET}` are replaced when the config is loaded.
 	Dial string `json:"dial,omitempty"`
 
-	// How large a share of the clients this target gets, relative to the others' weights. At least 1.
-	// Default: 1.
+	// How large a share of the clients this target gets, relative to the others' weights, up to 65535. Zero means that it gets
+	// no new clients, and that those which have a session there stay. Negative is an error. Default: 1.
 	Weight *int `json:"weight,omitempty"`
 
 	// The largest number of connections open to this target at a time, those being dialled included. A
@@ -35,71 +35,93 @@ type Upstream struct {
 	Backup bool `json:"backup,omitempty"`
 }
 
-// table returns the upstream's options. The weight is kept apart from its field, which is nil where none is given: an
-// explicit zero is refused.
+// table returns the upstream's options. The weight is kept apart from its field, which is nil where none is given.
 func (u *Upstream) table(weight *int) parse.Options {
 	return parse.Options{
-		parse.Int("weight", weight, 0, parse.Between(1, target.MaxWeight)),
+		parse.IntOrZero("weight", weight, parse.Between(0, target.MaxWeight)),
 		parse.Int("max_connections", &u.MaxConnections, 0),
 		parse.Flag("backup", &u.Backup),
 	}
 }
 
-// config checks the upstream and returns it as the target set knows it.
-func (u *Upstream) config() (target.Config, error) {
-	address, err := dialAddress(u.Dial)
+// configs checks the upstream and returns it as the target set knows it: once for each port.
+func (u *Upstream) configs() ([]target.Config, error) {
+	addresses, err := dialAddresses(u.Dial)
 	if err != nil {
-		return target.Config{}, err
+		return nil, err
 	}
 	weight := 1
 	if u.Weight != nil {
 		weight = *u.Weight
 	}
 	if err := u.table(&weight).SetDefaults(); err != nil {
-		return target.Config{}, fmt.Errorf("upstream %s: %w", u.Dial, err)
+		return nil, fmt.Errorf("upstream %s: %w", u.Dial, err)
 	}
-	return target.Config{Address: address, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup}, nil
+	configs := make([]target.Config, 0, len(addresses))
+	for _, a := range addresses {
+		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup})
+	}
+	return configs, nil
 }
 
-// dialAddress checks an upstream's address and returns it in one spelling, since a target is known by it.
+// dialAddress checks the address of one target, and returns it in one spelling, since a target is known by it.
 func dialAddress(dial string) (target.Address, error) {
-	var none target.Address
+	addresses, err := dialAddresses(dial)
+	switch {
+	case err != nil:
+		return target.Address{}, err
+	case len(addresses) > 1:
+		return target.Address{}, fmt.Errorf("upstream %s: a range of ports is not one target", dial)
+	}
+	return addresses[0], nil
+}
+
+// maxPorts is how many ports an upstream may have.
+const maxPorts = 1000
+
+// dialAddresses checks an upstream's address and returns those of its targets.
+func dialAddresses(dial string) (all []target.Address, err error) {
 	if dial == "" {
-		return none, errors.New("upstream '': an address is missing")
+		return nil, errors.New("upstream '': an address is missing")
 	}
 	replaced, err := caddy.NewReplacer().ReplaceOrErr(dial, true, true)
 	if err != nil {
-		return none, fmt.Errorf("upstream %s: %w", dial, err)
+		return nil, fmt.Errorf("upstream %s: %w", dial, err)
 	}
 	address, err := caddy.ParseNetworkAddress(replaced)
 	if err != nil {
-		return none, fmt.Errorf("upstream %s: %w", dial, err)
+		return nil, fmt.Errorf("upstream %s: %w", dial, err)
 	}
 	switch {
 	case address.Network == "unix" && address.Host == "":
-		return none, fmt.Errorf("upstream %s: the path of a socket is missing", dial)
+		return nil, fmt.Errorf("upstream %s: the path of a socket is missing", dial)
 	case address.Network == "unix" && strings.Contains(address.Host, "|"):
-		return none, fmt.Errorf("upstream %s: permissions are for listeners", dial)
+		return nil, fmt.Errorf("upstream %s: permissions are for listeners", dial)
 	case address.Network == "unix":
-		return target.Address{Network: "unix", Dial: address.Host}, nil
+		return []target.Address{{Network: "unix", Dial: address.Host}}, nil
 	case address.Network != "tcp" && address.Network != "tcp4" && address.Network != "tcp6":
-		return none, fmt.Errorf("upstream %s: the network '%s' is not one of tcp, tcp4, tcp6, unix", dial, address.Network)
-	case address.PortRangeSize() != 1:
-		return none, fmt.Errorf("upstream %s: a range of ports is not one target", dial)
+		return nil, fmt.Errorf("upstream %s: the network '%s' is not one of tcp, tcp4, tcp6, unix", dial, address.Network)
+	case address.PortRangeSize() > maxPorts:
+		return nil, fmt.Errorf("upstream %s: %d ports are more than %d", dial, address.PortRangeSize(), maxPorts)
 	case address.StartPort == 0:
-		return none, fmt.Errorf("upstream %s: a port from 1 to 65535 is missing", dial)
+		return nil, fmt.Errorf("upstream %s: a port from 1 to 65535 is missing", dial)
 	case address.Host != "" && !parse.IsHost(address.Host):
-		return none, fmt.Errorf("upstream %s: the host '%s' is neither an IP address nor a name", dial, address.Host)
+		return nil, fmt.Errorf("upstream %s: the host '%s' is neither an IP address nor a name", dial, address.Host)
 	}
 	network, host := address.Network, strings.ToLower(address.Host)
 	if ip, err := netip.ParseAddr(address.Host); err == nil {
 		ip = ip.Unmap()
 		if network == "tcp4" && !ip.Is4() || network == "tcp6" && ip.Is4() {
-			return none, fmt.Errorf("upstream %s: %v is not an address of %s", dial, ip, network)
+			return nil, fmt.Errorf("upstream %s: %v is not an address of %s", dial, ip, network)
 		}
 		network, host = "tcp", ip.String()
 	}
-	return target.Address{Network: network, Dial: net.JoinHostPort(host, strconv.Itoa(int(address.StartPort)))}, nil
+	for port := address.StartPort; ; port++ {
+		all = append(all, target.Address{Network: network, Dial: net.JoinHostPort(host, strconv.Itoa(int(port)))})
+		if port == address.EndPort {
+			return all, nil
+		}
+	}
 }
 
 // UnmarshalCaddyfile sets up the Upstream from Caddyfile tokens. Syntax:
@@ -118,9 +140,9 @@ func (u *Upstream) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.Errf("%s %s: '%s' is one address too many; give each upstream its own line", name, u.Dial, d.Val())
 	}
-	weight := 0
+	weight := -1
 	err := u.table(&weight).ReadBlock(d, name)
-	if weight > 0 {
+	if weight >= 0 {
 		u.Weight = &weight
 	}
 	return err

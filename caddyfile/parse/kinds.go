@@ -122,7 +122,12 @@ func Int(name string, field *int, preset int, checks ...func(int) error) Option 
 	if len(checks) == 0 {
 		checks = append(checks, checkNatural)
 	}
-	return one(name, field, preset, parseInt, checks...)
+	return one(name, field, preset, parseInt(1), checks...)
+}
+
+// IntOrZero is an Int for which zero is a value like others, and which has no default.
+func IntOrZero(name string, field *int, checks ...func(int) error) Option {
+	return one(name, field, 0, parseInt(0), checks...)
 }
 
 func checkNatural(n int) error {
@@ -132,19 +137,21 @@ func checkNatural(n int) error {
 	return nil
 }
 
-func parseInt(arg string) (int, error) {
-	value, err := strconv.Atoi(arg)
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return 0, fmt.Errorf("'%s' is out of range", arg)
-	case err != nil:
-		return 0, fmt.Errorf("'%s' is not a whole number", arg)
-	case value < 1:
-		return 0, fmt.Errorf("'%s' is below 1", arg)
-	case int64(value) > MaxInt:
-		return 0, fmt.Errorf("'%s' is above %d", arg, int64(MaxInt))
+func parseInt(least int) func(arg string) (int, error) {
+	return func(arg string) (int, error) {
+		value, err := strconv.Atoi(arg)
+		switch {
+		case errors.Is(err, strconv.ErrRange):
+			return 0, fmt.Errorf("'%s' is out of range", arg)
+		case err != nil:
+			return 0, fmt.Errorf("'%s' is not a whole number", arg)
+		case value < least:
+			return 0, fmt.Errorf("'%s' is below %d", arg, least)
+		case int64(value) > MaxInt:
+			return 0, fmt.Errorf("'%s' is above %d", arg, int64(MaxInt))
+		}
+		return value, nil
 	}
-	return value, nil
 }
 
 // String is an option with one argument that may be anything but empty. The preset is its default.

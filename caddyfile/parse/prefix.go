@@ -23,11 +23,11 @@ func Prefix(name string, field **ClientPrefix, ipv4, ipv6 int) Option {
 		name: name,
 		args: 2,
 		set: func(args []string) error {
-			v4, err := parseInt(args[0])
+			v4, err := parseInt(1)(args[0])
 			if err != nil {
 				return err
 			}
-			v6, err := parseInt(args[1])
+			v6, err := parseInt(1)(args[1])
 			*field = &ClientPrefix{v4, v6}
 			return err
 		},

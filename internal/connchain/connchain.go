@@ -84,6 +84,16 @@ func Control(conn net.Conn, f func(fd uintptr)) error {
 	return socket.Control(f)
 }
 
+// Header returns the PROXY header that came with a connection, or nil if none did. It waits for it as HeaderError does.
+func Header(conn net.Conn) *proxyproto.Header {
+	for ; conn != nil; conn = Inner(conn) {
+		if c, ok := conn.(*proxyproto.Conn); ok {
+			return c.ProxyHeader()
+		}
+	}
+	return nil
+}
+
 // HeaderError returns what is wrong with a PROXY header that has to be at the beginning of a connection: then the
 // connection has the address of who sent it, not of the client. It waits for a header that has not been waited for yet,
 // for no longer than the time limit that it was given, by default 10 seconds, and the connection's read deadline.

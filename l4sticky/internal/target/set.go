@@ -22,7 +22,7 @@ type Config struct {
 	At [2]netip.AddrPort
 	// Upstream is the upstream of the config to which the target belongs, if that is known by another address.
 	Upstream Address
-	// Weight is the target's share of the clients, from 1 to MaxWeight.
+	// Weight is the target's share of the clients, up to MaxWeight. With 0 no new client is placed there.
 	Weight int
 	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
@@ -176,8 +176,10 @@ func (s *Set) newList(configs []Config, old *list) *list {
 			l.members = append(l.members, m)
 			l.byTarget[t] = m
 		}
-		l.entries = append(l.entries, entry{m, c.Weight})
-		l.even = l.even && c.Weight == configs[0].Weight
+		if c.Weight > 0 {
+			l.entries = append(l.entries, entry{m, c.Weight})
+			l.even = l.even && c.Weight == l.entries[0].weight
+		}
 	}
 	return l
 }
