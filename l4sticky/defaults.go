@@ -20,6 +20,7 @@ import (
 const (
 	defaultDialTimeout   = 3 * time.Second
 	defaultFailoverDelay = 300 * time.Millisecond
+	defaultUnservedLimit = 3
 )
 
 // What Linux takes for TCP_KEEPIDLE and TCP_KEEPINTVL, and for TCP_USER_TIMEOUT.
@@ -47,6 +48,7 @@ func (h *Handler) table() parse.Options {
 		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
 		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
 		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
+		parse.IntOrOff("unserved_limit", &h.UnservedLimit, defaultUnservedLimit),
 		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval),
 		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),

@@ -72,6 +72,12 @@ type Handler struct {
 	// same bytes again. Default: `150s`.
 	UserTimeout caddy.Duration `json:"user_timeout,omitempty"`
 
+	// A target serves nobody if it has accepted so many clients in a row whose connections it then ended or reset without having sent
+	// a byte, and has sent none to any other client meanwhile: it is deactivated, as after a failed dial. A connection that
+	// its client ended first does not count, nor does a client count twice. Negative, in a Caddyfile `off`, is for
+	// protocols in which targets never send anything. Zero means the default. Default: 3.
+	UnservedLimit int `json:"unserved_limit,omitempty"`
+
 	// How long the addresses are used for which an upstream's name stands, until the name is looked up again, in the background.
 	// A name that has several addresses of a family becomes as many targets. Such a target gets no new connections any more when
 	// no answer has had its address for `resolve_hold`. While no answer comes, the last one holds. When all targets
@@ -192,6 +198,7 @@ func (h *Handler) Cleanup() error {
 //		keepalive <duration>|off
 //		keepalive_interval <duration>
 //		user_timeout <duration>|off
+//		unserved_limit <number>|off
 //		resolve_interval <duration>|off
 //		resolve_hold <duration>
 //		proxy_protocol v1|v2

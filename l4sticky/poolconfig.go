@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -105,7 +106,11 @@ func (c *poolConfig) move(s *clientSession, m *target.Member) {
 
 // deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
 func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
-	if m.Deactivate(c.deactivation) {
+	deactivate := m.Deactivate
+	if errors.Is(reason, errUnserved) {
+		deactivate = m.DeactivateMute
+	}
+	if deactivate(c.deactivation) {
 		logger.Warn("upstream deactivated", append(upstreamFields(m),
 			zap.Duration("duration", c.deactivation),
 			zap.Error(reason))...)

@@ -128,6 +128,9 @@ func (e *established) TargetFailed() { e.dialer.verify(e.upstream) }
 func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
+	if client := e.session.Client(); r.Unserved && e.UnservedLimit > 0 && client.IsValid() && e.upstream.Unserved(client, e.UnservedLimit) {
+		e.dialer.fails(e.upstream, errUnserved)
+	}
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(append(upstreamFields(e.upstream),
 			zap.Stringer("client", e.session.Client()),
@@ -137,6 +140,9 @@ func (e *established) Done(r flow.Result) {
 			zap.NamedError("upstream_error", r.TargetErr))...)
 	}
 }
+
+// errUnserved is why a target is deactivated that accepts connections and serves nobody.
+var errUnserved = errors.New("it accepts connections and ends them without having sent a byte")
 
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {

@@ -125,6 +125,20 @@ func Int(name string, field *int, preset int, checks ...func(int) error) Option 
 	return one(name, field, preset, parseInt(1), checks...)
 }
 
+// IntOrOff is an Int that may be the word off in a Caddyfile, which stores -1. Every negative value means off.
+func IntOrOff(name string, field *int, preset int) Option {
+	o := one(name, field, preset, parseInt(1))
+	set := o.set
+	o.set = func(args []string) error {
+		if args[0] == "off" {
+			*field = -1
+			return nil
+		}
+		return set(args)
+	}
+	return o
+}
+
 // IntOrZero is an Int for which zero is a value like others, and which has no default.
 func IntOrZero(name string, field *int, checks ...func(int) error) Option {
 	return one(name, field, 0, parseInt(0), checks...)

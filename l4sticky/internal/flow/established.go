@@ -14,6 +14,8 @@ type Established interface {
 type Result struct {
 	// ToTarget and ToClient are the bytes that were delivered to each side.
 	ToTarget, ToClient int64
+	// Unserved means that the target ended the connection first, or failed, and has never sent a byte.
+	Unserved bool
 	// ClientErr is the error of the client's connection that ended it, if one did: usually that the client reset it.
 	ClientErr error
 	// TargetErr is the same for the target's connection. At most one of the two is set; an error that follows from

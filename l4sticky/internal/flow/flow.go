@@ -124,6 +124,7 @@ type Flow struct {
 	since    time.Duration // when it began to linger, or was severed
 	unread   int32         // bytes that the peers had not acknowledged at the last look
 	state    State
+	left     bool // the target ended or failed first
 	talking  bool // the client has sent something since the last look, though it is severed
 }
 
@@ -152,6 +153,9 @@ func (f *Flow) Moved(from Side, n int, now time.Duration) {
 
 // Bytes returns how many bytes from a side were delivered.
 func (f *Flow) Bytes(from Side) int64 { return f.moved[from] }
+
+// Unserved reports whether the target has ended the connection, or failed, without ever having sent a byte.
+func (f *Flow) Unserved() bool { return f.left && f.moved[Target] == 0 }
 
 // Active returns when a byte has moved last, or a direction has ended.
 func (f *Flow) Active() time.Duration { return f.active }
@@ -202,6 +206,7 @@ func (f *Flow) on(e event, now time.Duration) Action {
 	if t.next == stay {
 		return 0
 	}
+	f.left = f.left || f.state == Open && (e == targetEnded || e == targetCut || e == targetFailed)
 	if f.state = t.next; f.state != LastWords {
 		f.active = now // from when on another limit may hold
 	}

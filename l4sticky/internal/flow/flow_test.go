@@ -161,3 +161,28 @@ func TestCounters(t *testing.T) {
 		t.Errorf("%d bytes up and %d down, want 6 and 30", up, down)
 	}
 }
+
+// A connection is unserved if its target went first and never sent a byte.
+func TestUnserved(t *testing.T) {
+	for name, test := range map[string]struct {
+		events func(f *Flow)
+		want   bool
+	}{
+		"the target ends":                       {func(f *Flow) { f.Ended(Target, 1) }, true},
+		"the target fails":                      {func(f *Flow) { f.Failed(Target, 1); f.TargetCut(2) }, true},
+		"the target is cut":                     {func(f *Flow) { f.TargetCut(1) }, true},
+		"the client ends first":                 {func(f *Flow) { f.Ended(Client, 1); f.Ended(Target, 2) }, false},
+		"the client fails":                      {func(f *Flow) { f.Failed(Client, 1) }, false},
+		"it is silent for too long":             {func(f *Flow) { f.Cut() }, false},
+		"it sent something":                     {func(f *Flow) { f.Moved(Target, 1, 1); f.Ended(Target, 2) }, false},
+		"it took something":                     {func(f *Flow) { f.Moved(Client, 1, 1); f.Ended(Target, 2) }, true},
+		"its last words come after the failure": {func(f *Flow) { f.Failed(Target, 1); f.Moved(Target, 1, 2); f.Ended(Target, 3) }, false},
+	} {
+		f := New(new(Limits))
+		f.Begin(nil, 0)
+		test.events(&f)
+		if got := f.Unserved(); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

@@ -292,6 +292,7 @@ func (r *relay) finish() flow.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.ToTarget, r.result.ToClient = r.flow.Bytes(flow.Client), r.flow.Bytes(flow.Target)
+	r.result.Unserved = r.flow.Unserved()
 	return r.result
 }
 

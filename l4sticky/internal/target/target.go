@@ -48,10 +48,13 @@ type Target struct {
 	suspect atomic.Bool // dials of several clients are late
 
 	mu           sync.Mutex
-	late         []lateDial // one for each client
-	probing      bool       // a probe is under way
-	probeWaiters []Waiter   // are woken when it ends
-	probes       int        // that have ended
+	late         []lateDial   // one for each client
+	probing      bool         // a probe is under way
+	probeWaiters []Waiter     // are woken when it ends
+	probes       int          // that have ended
+	unserved     []netip.Addr // clients that got no byte, since the target had sent sentBefore
+	sentBefore   int64
+	mute         bool // it was deactivated since it serves nobody
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
@@ -78,16 +81,21 @@ func (t *Target) Deactivate(d time.Duration) bool {
 	}
 	t.inactiveUntil.Store(int64(t.now() + d))
 	t.unsyncedClearSuspicion()
+	t.mute = false
 	return true
 }
 
-// Activate ends a deactivation before its time and reports whether there was one.
+// Activate ends a deactivation before its time, since the target has accepted a connection, and reports whether there was
+// one. That a target accepts which serves nobody means nothing, until it has sent something.
 func (t *Target) Activate() bool {
 	if t.inactiveUntil.Load() == 0 {
 		return false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.mute && t.Bytes.Bytes(flow.Target) == t.sentBefore {
+		return false
+	}
 	was := t.Active()
 	t.inactiveUntil.Store(0)
 	return !was
