@@ -69,8 +69,8 @@ func (d *dialer) notBlamed(m *target.Member, err error) {
 
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
-	if m.Activate() {
-		d.logger.Info("upstream accepts again", upstreamFields(m)...)
+	if since, was := m.Activate(); was {
+		d.logger.Info("upstream accepts again", append(upstreamFields(m), zap.Duration("deactivated_for", since))...)
 	}
 }
 

@@ -187,12 +187,12 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	}
 	safely.Reach("sticky_proxy connected")
 	m.Accepted()
-	if d.Probe {
+	if d.Probe || m.Active() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
-		if !p.detour {
-			p.dialer.move(p.session, m)
-			p.dialer.sessions.Reach(p.session, m.Target)
-		}
+	}
+	if d.Probe && !p.detour {
+		p.dialer.move(p.session, m)
+		p.dialer.sessions.Reach(p.session, m.Target)
 	}
 	return p.establish(m)
 }

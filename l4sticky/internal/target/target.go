@@ -54,7 +54,8 @@ type Target struct {
 	probes       int          // that have ended
 	unserved     []netip.Addr // clients that got no byte, since the target had sent sentBefore
 	sentBefore   int64
-	mute         bool // it was deactivated since it serves nobody
+	deactivated  time.Duration // when it was last
+	mute         bool          // it was deactivated since it serves nobody
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
@@ -79,26 +80,27 @@ func (t *Target) Deactivate(d time.Duration) bool {
 	if !t.Active() {
 		return false
 	}
-	t.inactiveUntil.Store(int64(t.now() + d))
+	t.deactivated = t.now()
+	t.inactiveUntil.Store(int64(t.deactivated + d))
 	t.unsyncedClearSuspicion()
 	t.mute = false
 	return true
 }
 
-// Activate ends a deactivation before its time, since the target has accepted a connection, and reports whether there was
-// one. That a target accepts which serves nobody means nothing, until it has sent something.
-func (t *Target) Activate() bool {
+// Activate ends a deactivation, since the target has accepted a connection, be it before the time of the deactivation was
+// over or after. It reports whether there was one, and how long ago it began. That a target accepts which serves nobody means
+// nothing, until it has sent something.
+func (t *Target) Activate() (since time.Duration, was bool) {
 	if t.inactiveUntil.Load() == 0 {
-		return false
+		return 0, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.mute && t.Bytes.Bytes(flow.Target) == t.sentBefore {
-		return false
+	if t.inactiveUntil.Load() == 0 || t.mute && t.Bytes.Bytes(flow.Target) == t.sentBefore {
+		return 0, false
 	}
-	was := t.Active()
 	t.inactiveUntil.Store(0)
-	return !was
+	return t.now() - t.deactivated, true
 }
 
 // Claim counts one more connection, which Release takes back. It returns false and counts nothing if the target has

@@ -33,7 +33,11 @@ func TestDeactivation(t *testing.T) {
 		t.Error("the target is not active again: a second deactivation must not extend the first")
 	}
 	target.Deactivate(time.Minute)
-	if !target.Activate() || !target.Active() || target.Activate() {
+	activate := func() bool {
+		_, was := target.Activate()
+		return was
+	}
+	if !activate() || !target.Active() || activate() {
 		t.Error("Activate does not end the deactivation, or not once")
 	}
 }
