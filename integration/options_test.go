@@ -167,6 +167,25 @@ func TestDualStack(t *testing.T) {
 	}
 }
 
+// When all targets are full the log says so, and how much they may have.
+func TestAllAreFull(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 2)
+	p := startCaddy(t, balance(listen, upstream(targets[0].addr, "max_connections 1")+upstream(targets[1].addr, "max_connections 2")))
+	ips := clientIPs(4)
+	for _, ip := range ips[:3] {
+		hold(t, ip, listen)
+	}
+	mustEnd(t, dialFrom(t, ips[3], listen))
+	await(t, "the log to tell it", func() bool { return strings.Contains(p.Log(), `"all upstreams are full"`) })
+	if log := p.Log(); !strings.Contains(log, `"pool":"default","upstreams":2,"max_connections":3`) || strings.Contains(log, "no upstream accepts") {
+		t.Errorf("the log does not tell how many, or something else:\n%s", log)
+	}
+	if got := p.metric(t, `caddy_sticky_proxy_blocked_total{limit="upstreams_full",pool="default"}`); got != "1" {
+		t.Errorf("the metric is %q", got)
+	}
+}
+
 // The target learns the client's address before anything else, also after a failover.
 func TestSendsProxyProtocol(t *testing.T) {
 	t.Parallel()

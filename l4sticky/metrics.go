@@ -12,7 +12,7 @@ var (
 		Namespace: "caddy_sticky",
 		Subsystem: "proxy",
 		Name:      "blocked_total",
-		Help:      "Connections that were over a limit: max_connections or max_connections_per_client.",
+		Help:      "Connections that were over a limit: max_connections, max_connections_per_client, or that of all upstreams (upstreams_full).",
 	}, []string{"pool", "limit"})
 	panics = prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Namespace: "caddy_sticky",

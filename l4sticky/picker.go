@@ -39,6 +39,8 @@ type picker struct {
 	detour bool
 	// refreshed means that the names of the upstreams were looked up anew for this connection, which found no target.
 	refreshed bool
+	// full means that no target was dialled, since those that are active are full.
+	full bool
 	// spare is a target that accepted, but is not the client's any more.
 	spare *target.Member
 
@@ -69,6 +71,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 					return search.Dial{}, search.AwaitWake
 				}
 			}
+			p.full = len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull)
 			return search.Dial{}, search.NoTarget
 		}
 		if probe {
@@ -255,6 +258,8 @@ func (p *picker) Lost(err error) {
 	defer p.close()
 	safely.Reach("sticky_proxy lost")
 	switch {
+	case err == nil && p.full:
+		p.dialer.allFull(p.remote)
 	case err == nil:
 		p.dialer.refused(p.remote, errNoTarget)
 	case !errors.Is(err, search.ErrClientLeft):
@@ -267,6 +272,9 @@ func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
 	e := &established{p.holding, p.header}
 	e.upstream = m
+	if p.detour {
+		p.dialer.splits(p.session, m)
+	}
 	return e
 }
 

@@ -154,6 +154,12 @@ func TestBlamelessFailure(t *testing.T) {
 				t.Error("a target is deactivated or counts a connection that it has not")
 			}
 			told := logs.All()
+			if test.moves {
+				if len(told) != 2 || !strings.Contains(told[1].Message, "two upstreams") || fmt.Sprint(told[1].ContextMap()["client"]) != visitor.String() {
+					t.Fatalf("the log tells %v, want it to say that the client is split", told)
+				}
+				told = told[:1]
+			}
 			if len(told) != 1 || !strings.Contains(fmt.Sprint(told[0].ContextMap()), test.err.Error()) || !strings.Contains(fmt.Sprint(told[0].ContextMap()), home.Address.Dial) {
 				t.Errorf("the log tells %v, want the error of %v", told, home.Address)
 			}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -167,14 +169,36 @@ func describe(upstreams []target.Config) string {
 func checkDuplicates(placement *target.Placement, upstreams []target.Config) error {
 	seen := make(map[target.Address]target.Config)
 	for _, u := range upstreams {
-		first, twice := seen[u.Address]
+		address := canonical(u.Address)
+		first, twice := seen[address]
 		switch {
 		case twice && !placement.Duplicates:
 			return fmt.Errorf("upstream %s is given twice; use weight to give it a larger share", u.Address)
 		case twice && (first.Backup != u.Backup || first.MaxConnections != u.MaxConnections):
 			return fmt.Errorf("upstream %s is given twice, with different settings", u.Address)
 		}
-		seen[u.Address] = u
+		seen[address] = u
 	}
 	return nil
+}
+
+// canonical returns an address in a spelling that is the same for all that mean one target: a name with a dot at its end
+// differs from the same without only in the way in which it is looked up, and no host is this machine.
+func canonical(a target.Address) target.Address {
+	host, port, ok := a.Split()
+	if !ok {
+		return a
+	}
+	host = strings.TrimSuffix(host, ".")
+	switch {
+	case host == "" && a.Network == "tcp6":
+		host = "::1"
+	case host == "":
+		host = "127.0.0.1"
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		a.Network = "tcp"
+	}
+	a.Dial = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	return a
 }
