@@ -3,6 +3,7 @@ package relay
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -19,7 +20,16 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sideBySide is how many tests run side by side. Those that do wait for time to pass.
+const sideBySide = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if side := flag.Lookup("test.parallel"); side.Value.String() == side.DefValue {
+		_ = side.Value.Set(sideBySide)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A bench is a running relay with a client at one end and a target at the other.
 type bench struct {
