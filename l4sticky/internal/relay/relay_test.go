@@ -5,11 +5,13 @@ import (
 	"errors"
 	"flag"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -21,7 +23,7 @@ import (
 )
 
 // sideBySide is how many tests run side by side. Those that do wait for time to pass.
-const sideBySide = "8"
+const sideBySide = "12"
 
 func TestMain(m *testing.M) {
 	flag.Parse()
@@ -68,6 +70,19 @@ func each(t *testing.T, test func(t *testing.T, start func(t *testing.T, early [
 			continue
 		}
 		t.Run(name, func(t *testing.T) { test(t, start) })
+	}
+}
+
+// eachAtOnce runs a test for some of the kinds, side by side.
+func eachAtOnce(t *testing.T, names []string, test func(t *testing.T, kind string)) {
+	for _, kind := range names {
+		if kind == "loop" && runtime.GOOS != "linux" {
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, kind)
+		})
 	}
 }
 
@@ -217,7 +232,7 @@ func TestHalfClose(t *testing.T) {
 // TestBulk sends much both ways at once, with pauses of the readers, and compares checksums. It takes
 // splice's way where there is one.
 func TestBulk(t *testing.T) {
-	const size = 64 << 20
+	const size = 32 << 20
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)
 		sums := make(chan [sha256.Size]byte, 4)
@@ -257,8 +272,8 @@ func TestBulk(t *testing.T) {
 
 func TestBackPressure(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
+	eachAtOnce(t, slices.Collect(maps.Keys(kinds)), func(t *testing.T, kind string) {
+		b := kinds[kind](t, nil)
 		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
 		written, err := io.Copy(b.client, endless{})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
