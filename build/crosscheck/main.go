@@ -8,6 +8,7 @@ import (
 	"log"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	debug.SetGCPercent(400) // nearly all that is allocated is needed until the end
 	if len(os.Args) < 3 {
 		log.Fatal("usage: crosscheck system/machine,... package ...")
 	}
