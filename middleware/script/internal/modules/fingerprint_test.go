@@ -30,6 +30,9 @@ func TestFingerprint(t *testing.T) {
 	if last == "" || Fingerprint(path) != last {
 		t.Fatalf("%q is no fingerprint", last)
 	}
+	if got := Fingerprint(filepath.Join(folder, "balancer")); got != last {
+		t.Errorf("without its ending it is %q", got)
+	}
 	for _, name := range files {
 		text, err := os.ReadFile(filepath.Join(folder, name))
 		if err != nil {

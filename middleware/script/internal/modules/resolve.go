@@ -8,6 +8,21 @@ import (
 	"strings"
 )
 
+// Find returns the real path of the script that is meant by a path, as by require.
+func Find(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("script %s: %w", path, err)
+	}
+	if found := AsFileOrFolder(absolute); found != "" {
+		absolute = found
+	}
+	if target, err := Real(absolute); err == nil {
+		absolute = target // else reading it tells what is wrong
+	}
+	return absolute, nil
+}
+
 // Resolve finds the file that a module in a folder means by a name, as Node does for require. It knows files only: an
 // error tells if the name is that of a module of Node.
 func Resolve(folder, name string) (string, error) {
