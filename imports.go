@@ -6,5 +6,6 @@ import (
 	_ "github.com/caddy-sticky/caddy-sticky/caddyfile/legacy"
 	_ "github.com/caddy-sticky/caddy-sticky/l4sticky"
 	_ "github.com/caddy-sticky/caddy-sticky/middleware"
+	_ "github.com/caddy-sticky/caddy-sticky/middleware/script"
 	_ "github.com/caddy-sticky/caddy-sticky/privileges"
 )

@@ -136,7 +136,7 @@ func (a *Authorize) Decide(ctx context.Context, client *Client) error {
 	return nil
 }
 
-func (*Authorize) punctual() {}
+func (*Authorize) Punctual() {}
 
 // Cleanup lets go of the connections to the service. Questions that are pending have theirs still.
 func (a *Authorize) Cleanup() error {
@@ -165,5 +165,5 @@ var (
 	_ caddy.CleanerUpper    = (*Authorize)(nil)
 	_ caddyfile.Unmarshaler = (*Authorize)(nil)
 	_ Middleware            = (*Authorize)(nil)
-	_ punctual              = (*Authorize)(nil)
+	_ Punctual              = (*Authorize)(nil)
 )

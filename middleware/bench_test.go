@@ -3,8 +3,6 @@ package middleware
 import (
 	"context"
 	"net"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -44,21 +42,4 @@ func benchmarkDecision(b *testing.B, chain ...link) {
 			b.Fatal(v)
 		}
 	}
-}
-
-// What a decision costs by a script that lets everybody in, all of the matcher's included.
-func BenchmarkScriptDecision(b *testing.B) {
-	path := filepath.Join(b.TempDir(), "balancer.js")
-	text := `module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => next());`
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: b.Context()})
-	defer cancel()
-	s := &Script{Path: path}
-	if err := s.Provision(ctx); err != nil {
-		b.Fatal(err)
-	}
-	benchmarkDecision(b, link{s, "script"})
-	_ = s.Cleanup()
 }

@@ -40,9 +40,6 @@ type verdict struct {
 	stack      string // where the middleware panicked
 }
 
-// A punctual middleware returns as soon as the context ends, so there is no need to ask it in a goroutine of its own.
-type punctual interface{ punctual() }
-
 // decide asks the chain about a connection.
 func (m *Matcher) decide(cx *layer4.Connection, remote net.Addr) verdict {
 	client := &Client{remote: remote, local: cx.LocalAddr(), vars: cx}

@@ -4,88 +4,29 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net"
-	"os"
-	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/mholt/caddy-l4/modules/l4proxyprotocol"
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 )
 
-// seed adds what the fixtures of the integration tests give to a parser whose module has this name.
-func seed(f *testing.F, name string) {
-	f.Helper()
-	files, err := filepath.Glob("../integration/testdata/*/*.txt")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no fixtures: %v", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		input, _, _ := strings.Cut(string(data), "\n----------\n")
-		if i := strings.Index(input, name+" "); i >= 0 {
-			f.Add([]byte(input[i:]))
-		}
-	}
-}
-
-// options are a module with options, in both of its forms.
-type options interface {
-	caddyfile.Unmarshaler
-	json.Unmarshaler
-}
-
-// fuzzOptions reads anything as the options of a module, as a Caddyfile or as JSON. What is accepted says the same when
-// it is written down and read again, and must stand up to the checks of a loaded config, with an error at most.
-func fuzzOptions[T options](f *testing.F, name, object string, blank func() T, check func(*testing.T, T)) {
-	seed(f, name)
-	for _, text := range []string{object, `{}`, `null`, `[]`} {
-		f.Add([]byte(text))
-	}
-	f.Fuzz(func(t *testing.T, input []byte) {
-		read := blank()
-		if json.Valid(input) {
-			if read.UnmarshalJSON(input) != nil {
-				return
-			}
-		} else {
-			tokens, err := caddyfile.Tokenize(input, "Caddyfile")
-			if err != nil || read.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)) != nil {
-				return
-			}
-		}
-		written, err := json.Marshal(read)
-		if err != nil {
-			t.Fatal(err)
-		}
-		again := blank()
-		if err := again.UnmarshalJSON(written); err != nil {
-			t.Fatalf("%v in %s", err, written)
-		}
-		if rewritten, err := json.Marshal(again); err != nil || !bytes.Equal(written, rewritten) {
-			t.Errorf("%s became %s, %v", written, rewritten, err)
-		}
-		check(t, read)
-	})
-}
+// fixtures are those of the black-box tests.
+const fixtures = "../integration/testdata/*/*.txt"
 
 func FuzzAuthorizeOptions(f *testing.F) {
 	const object = `{"url": "http://localhost:9000/", "socket": "/run/a", "timeout": "2s", "on_error": "deny", "cache_ttl": 1000, "cache_size": 10}`
-	fuzzOptions(f, "authorize", object, func() *Authorize { return new(Authorize) }, func(t *testing.T, a *Authorize) {
+	parsetest.FuzzOptions(f, fixtures, "authorize", object, func() *Authorize { return new(Authorize) }, func(t *testing.T, a *Authorize) {
 		if a.table().SetDefaults() != nil {
 			return
 		}
@@ -110,7 +51,7 @@ func FuzzAuthorizeOptions(f *testing.F) {
 
 func FuzzRateLimitOptions(f *testing.F) {
 	const object = `{"connections": 5, "window": "1m", "burst": 10, "client_prefix": {"ipv4": 24, "ipv6": 56}, "max_clients": 9, "name": "a"}`
-	fuzzOptions(f, "rate_limit", object, func() *RateLimit { return new(RateLimit) }, func(t *testing.T, r *RateLimit) {
+	parsetest.FuzzOptions(f, fixtures, "rate_limit", object, func() *RateLimit { return new(RateLimit) }, func(t *testing.T, r *RateLimit) {
 		if r.table().SetDefaults() != nil {
 			return
 		}
@@ -121,15 +62,9 @@ func FuzzRateLimitOptions(f *testing.F) {
 	})
 }
 
-func FuzzScriptOptions(f *testing.F) {
-	fuzzOptions(f, "script", `{"path": "./balancer.js", "version": "1", "pool": "a"}`, func() *Script { return new(Script) }, func(t *testing.T, s *Script) {
-		_ = addrPort(&net.UnixAddr{Name: s.Path, Net: s.Pool})
-	})
-}
-
 func FuzzMatcherOptions(f *testing.F) {
 	const object = `{"chain": [{"middleware": "rate_limit", "connections": 5}], "timeout": "1s", "reset": true}`
-	fuzzOptions(f, "middleware", object, func() *Matcher { return new(Matcher) }, func(t *testing.T, m *Matcher) {
+	parsetest.FuzzOptions(f, fixtures, "middleware", object, func() *Matcher { return new(Matcher) }, func(t *testing.T, m *Matcher) {
 		if m.Timeout < 0 || len(m.ChainRaw) == 0 {
 			return
 		}

@@ -108,7 +108,7 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 			return fmt.Errorf("chain: %T is no middleware", module)
 		}
 		m.chain = append(m.chain, link{middleware, module.(caddy.Module).CaddyModule().ID.Name()})
-		if _, is := middleware.(punctual); !is {
+		if _, is := middleware.(Punctual); !is {
 			m.punctual = false
 		}
 	}

@@ -31,6 +31,14 @@ type Middleware interface {
 	Decide(ctx context.Context, client *Client) error
 }
 
+// A Punctual middleware always returns as soon as the context of Decide ends. A chain of such middlewares is asked without
+// a goroutine of its own for each connection.
+type Punctual interface {
+	Middleware
+	// Punctual does nothing.
+	Punctual()
+}
+
 // Client is the peer of a connection that is to be decided about. It may be used by several goroutines.
 type Client struct {
 	remote, local net.Addr

@@ -8,7 +8,6 @@ import (
 
 func TestSyntaxNamesAllOptions(t *testing.T) {
 	parsetest.CheckSyntax(t, "matcher.go", "(m *Matcher) UnmarshalCaddyfile", new(Matcher).table())
-	parsetest.CheckSyntax(t, "script.go", "(s *Script) UnmarshalCaddyfile", new(Script).table())
 	parsetest.CheckSyntax(t, "ratelimit.go", "(r *RateLimit) UnmarshalCaddyfile", new(RateLimit).table())
 	parsetest.CheckSyntax(t, "authorize.go", "(a *Authorize) UnmarshalCaddyfile", new(Authorize).table())
 }

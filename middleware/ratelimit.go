@@ -97,7 +97,7 @@ func (r *RateLimit) Decide(_ context.Context, client *Client) error {
 	return fmt.Errorf("more than %d connections in %v", r.Connections, time.Duration(r.Window))
 }
 
-func (*RateLimit) punctual() {}
+func (*RateLimit) Punctual() {}
 
 // Cleanup leaves the buckets, if Provision came as far as joining them. Decisions that are pending have theirs still.
 func (r *RateLimit) Cleanup() error {
@@ -127,5 +127,5 @@ var (
 	_ caddy.CleanerUpper    = (*RateLimit)(nil)
 	_ caddyfile.Unmarshaler = (*RateLimit)(nil)
 	_ Middleware            = (*RateLimit)(nil)
-	_ punctual              = (*RateLimit)(nil)
+	_ Punctual              = (*RateLimit)(nil)
 )

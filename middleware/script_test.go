@@ -13,7 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/caddy-sticky/caddy-sticky/middleware"
+	jsscript "github.com/caddy-sticky/caddy-sticky/middleware/script"
 )
 
 // scriptFile writes a script whose middleware has this body.
@@ -151,7 +151,7 @@ func TestScriptProvision(t *testing.T) {
 		"/nowhere/x.js":  "path: /nowhere/x.js: cannot find the file /nowhere/x.js",
 		"{env.NOTHING9}": "path: ",
 	} {
-		s := &middleware.Script{Path: path}
+		s := &jsscript.Script{Path: path}
 		err := s.Provision(ctx)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: got %v, want %s", path, err, want)
@@ -159,7 +159,7 @@ func TestScriptProvision(t *testing.T) {
 		_ = s.Cleanup() // as Caddy does after a failure, too
 	}
 	t.Setenv("SCRIPTS", filepath.Dir(scriptFile(t, "next();")))
-	s := &middleware.Script{Path: "{env.SCRIPTS}/balancer.js"}
+	s := &jsscript.Script{Path: "{env.SCRIPTS}/balancer.js"}
 	if err := s.Provision(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestScriptPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := new(middleware.Script)
+		s := new(jsscript.Script)
 		if err := s.UnmarshalCaddyfile(caddyfile.NewDispenser(tokens)); err != nil || s.Path != c.want {
 			t.Errorf("%s in %s: got %q and %v, want %q", c.path, c.file, s.Path, err, c.want)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky"
 	"github.com/caddy-sticky/caddy-sticky/middleware"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script"
 	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
@@ -105,7 +106,7 @@ func (c *config) caddy() *caddy.Config {
 	}}
 	if c.controller != "" {
 		matcher := middleware.Matcher{ChainRaw: []json.RawMessage{
-			caddyconfig.JSONModuleObject(middleware.NewScript(c.controller), "middleware", "script", &c.warnings),
+			caddyconfig.JSONModuleObject(script.New(c.controller), "middleware", "script", &c.warnings),
 		}}
 		route.MatcherSetsRaw = []caddy.ModuleMap{{matcher.CaddyModule().ID.Name(): caddyconfig.JSON(&matcher, &c.warnings)}}
 	}

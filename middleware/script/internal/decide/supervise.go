@@ -1,0 +1,116 @@
+package decide
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+)
+
+// How long the script waits before it is started anew: not at all after the first failure, and then the longer the oftener
+// engines fail soon after they were started. It must be much less than a second, as all clients wait.
+const (
+	firstPause = 25 * time.Millisecond
+	mostPause  = 400 * time.Millisecond
+	// soon is how long an engine must have lived for the next one to be started at once.
+	soon = time.Second
+	// A script that can't be started is tried again after loadPause, then after twice as long each time, up to
+	// mostLoadPause. Its clients are kept out meanwhile.
+	loadPause     = time.Second
+	mostLoadPause = 30 * time.Second
+)
+
+// enter has an engine decide, first about the clients that wait. It shuts the engine if the script was closed meanwhile.
+func (s *Script) enter(e Engine) {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		e.Shut(errStopped)
+		return
+	}
+	s.engine, s.down = e, nil
+	all := s.waiting()
+	s.mu.Unlock()
+	for _, d := range all {
+		s.ask(e, d)
+	}
+}
+
+// leaveEngine has no engine decide, until the next one enters.
+func (s *Script) leaveEngine(down error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.engine, s.down = nil, down
+}
+
+// supervise replaces engines that fail, until the script is closed.
+func (s *Script) supervise(e Engine) {
+	pause := time.Duration(0)
+	for {
+		began := time.Now()
+		select {
+		case <-e.Done():
+		case <-s.ctx.Done():
+			return
+		}
+		s.leaveEngine(nil)
+		s.Log.Log(slog.LevelError, "the script was stopped and starts anew", "cause", e.Err().Error())
+		e.Shut(e.Err())
+		if time.Since(began) >= soon {
+			pause = 0
+		}
+		if !s.sleep(pause) {
+			return
+		}
+		pause = min(max(2*pause, firstPause), mostPause)
+		if e = s.restart(); e == nil {
+			return
+		}
+		s.enter(e)
+	}
+}
+
+// restart starts an engine, trying again for as long as that fails. It returns nil if the script is closed meanwhile.
+func (s *Script) restart() Engine {
+	for pause := loadPause; ; pause = min(2*pause, mostLoadPause) {
+		var e Engine
+		err := safely.ErrPanic // unless Start comes to an end
+		safely.Do("script restart", func() {
+			safely.Reach("script restart")
+			e, err = s.runtime.Start(s.ctx, s)
+		})
+		if err == nil {
+			return e
+		}
+		if s.ctx.Err() != nil {
+			return nil
+		}
+		err = fmt.Errorf("the script is down: %w", err)
+		s.Log.Log(slog.LevelError, "the script could not be started anew; all clients are blocked", "error", err.Error())
+		s.leaveEngine(err)
+		s.blockAll(err)
+		if !s.sleep(pause) {
+			return nil
+		}
+	}
+}
+
+// sleep waits, and reports whether the script is still open.
+func (s *Script) sleep(pause time.Duration) bool {
+	if pause == 0 {
+		return s.ctx.Err() == nil
+	}
+	select {
+	case <-time.After(pause):
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// abandon keeps all clients out when what replaces engines has failed.
+func (s *Script) abandon() {
+	s.leaveEngine(safely.ErrPanic)
+	s.blockAll(safely.ErrPanic)
+}

@@ -1,0 +1,18 @@
+package script
+
+import (
+	"net"
+	"testing"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
+)
+
+func TestSyntaxNamesAllOptions(t *testing.T) {
+	parsetest.CheckSyntax(t, "script.go", "(s *Script) UnmarshalCaddyfile", new(Script).table())
+}
+
+func FuzzScriptOptions(f *testing.F) {
+	parsetest.FuzzOptions(f, "../../integration/testdata/*/*.txt", "script", `{"path": "./balancer.js", "version": "1", "pool": "a"}`, func() *Script { return new(Script) }, func(t *testing.T, s *Script) {
+		_ = addrPort(&net.UnixAddr{Name: s.Path, Net: s.Pool})
+	})
+}
