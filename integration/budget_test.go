@@ -68,7 +68,7 @@ func TestAcceptsWhomItCanServe(t *testing.T) {
 // TestFillsLargeLimit does the same with as many descriptors as a service may have. The targets are in another process,
 // which needs one for each connection, too.
 func TestFillsLargeLimit(t *testing.T) {
-	const limit, clients = 10_000, 5_100
+	const limit, clients = 20_000, 10_100
 	if testing.Short() {
 		t.Skip("it takes seconds")
 	}
