@@ -11,7 +11,7 @@ import (
 	"github.com/mholt/caddy-l4/layer4"
 	"go.uber.org/zap"
 
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
 
 // patience is how long a test waits for what should happen at once.
@@ -222,14 +222,7 @@ func TestWithoutSocket(t *testing.T) {
 // TestPanicWhileLooking tells of the ends of connections though one look at them has panicked, and one who was told.
 func TestPanicWhileLooking(t *testing.T) {
 	awaitIdle(t)
-	var injected atomic.Bool
-	t.Cleanup(safely.Inject(func(place string) {
-		if place == "watched connections" && injected.CompareAndSwap(false, true) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
-	before := safely.Panics()
+	panicked := safelytest.InjectOnce(t, "watched connections")
 	told := make(chan struct{}, 2)
 	for _, f := range []func(){func() { told <- struct{}{}; panic("injected") }, func() { told <- struct{}{} }} {
 		conn, _ := tcpPair(t)
@@ -243,9 +236,9 @@ func TestPanicWhileLooking(t *testing.T) {
 			t.Fatal("the end of a connection is not told")
 		}
 	}
-	for deadline := time.Now().Add(patience); safely.Panics()-before < 2; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(patience); panicked() < 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%d panics, want 2", safely.Panics()-before)
+			t.Fatalf("%d panics, want 2", panicked())
 		}
 	}
 }

@@ -38,9 +38,9 @@ var onTheLine = map[string]bool{"upstreams": true, "dial": true, "chain": true, 
 var noSnippet = map[string]bool{"version": true}
 
 // Every option of every module has a row in the table of its page, with the default that its doc comment tells, and
-// stands in the page's snippets, as a Caddyfile and as JSON.
+// stands in the page's snippets, as a Caddyfile and as JSON, and in a golden of TestAdapt.
 func TestOptionsAreDocumented(t *testing.T) {
-	comments := fieldComments(t)
+	comments, goldens := fieldComments(t), adaptedGoldens(t)
 	pages := make(map[string]page)
 	for _, p := range readPages(t) {
 		pages[p.path] = p
@@ -71,8 +71,30 @@ func TestOptionsAreDocumented(t *testing.T) {
 		}
 		for _, o := range optionsOf(typ.Elem()) {
 			checkOption(t, p, o, comments[o.key])
+			if name := `"` + o.name + `":`; info != "privileges" && !noSnippet[o.name] && !strings.Contains(goldens, name) {
+				t.Errorf("no golden of TestAdapt has %s", o.key)
+			}
 		}
 	}
+}
+
+// adaptedGoldens returns the JSON of all goldens of TestAdapt.
+func adaptedGoldens(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	files, err := filepath.Glob("testdata/adapt/*.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, adapted, _ := strings.Cut(string(text), separator)
+		all.WriteString(adapted)
+	}
+	return all.String()
 }
 
 // A documentedOption is a field of a module, by its name in JSON.

@@ -55,7 +55,7 @@ func mustBeAt(t *testing.T, client net.IP, listen, want string) *net.TCPConn {
 func TestFloodOfClients(t *testing.T) {
 	const (
 		limit     = 192 * miB
-		strangers = 10_000
+		strangers = 5_000
 		regulars  = 50
 	)
 	t.Setenv("GOMEMLIMIT", fmt.Sprint(limit))

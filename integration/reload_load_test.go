@@ -65,7 +65,7 @@ func talk(t testing.TB, conn *net.TCPConn, ip string, stopped *atomic.Bool) {
 func TestReloadUnderFullLoad(t *testing.T) {
 	t.Parallel()
 	const interval = 100 * time.Millisecond
-	duration := 10 * time.Second
+	duration := 6 * time.Second
 	if testing.Short() {
 		duration = 3 * time.Second
 	}

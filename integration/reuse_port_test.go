@@ -12,7 +12,8 @@ import (
 // clients there notice nothing.
 func TestPortOfAnotherProcess(t *testing.T) {
 	t.Parallel()
-	targets := greeters(t, 2)
+	targets, other := greeters(t, 2), freeAddr(t)
+	second := startCaddy(t, balance("seamless/"+other, "", targets[1]))
 	for _, form := range []struct{ theirs, ours string }{
 		{"seamless/127.0.0.1:PORT", "seamless/127.0.0.1:PORT"},
 		{"seamless/127.0.0.1:PORT", "seamless/:PORT"},
@@ -33,8 +34,6 @@ func TestPortOfAnotherProcess(t *testing.T) {
 				t.Errorf("the log does not say %q:\n%s", says, log)
 			}
 
-			other := freeAddr(t)
-			second := startCaddy(t, balance("seamless/"+other, "", targets[1]))
 			if err := second.load(balance("seamless/"+other+" "+address(form.ours), "", targets[1])); err == nil || !strings.Contains(err.Error(), says) {
 				t.Errorf("reloading: %v, want it to say %q", err, says)
 			}

@@ -3,6 +3,6 @@
 package l4sticky
 
 const (
-	manyClients  = 100_000
-	manySessions = 10_000
+	manyClients  = 50_000
+	manySessions = 5_000
 )

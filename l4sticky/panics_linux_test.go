@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,46 +21,9 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
-
-// A fault is a panic that a test injects.
-type fault struct {
-	place string
-	armed atomic.Bool
-	told  chan string // the place that was reported, with the stack
-}
-
-// inject makes the next one panic who reaches the place.
-func inject(t *testing.T, place string) *fault {
-	t.Helper()
-	f := &fault{place: place, told: make(chan string, 10)}
-	f.armed.Store(true)
-	t.Cleanup(safely.Inject(func(reached string) {
-		if reached == place && f.armed.CompareAndSwap(true, false) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(place string, fault any, stack []byte) { f.told <- place + "\n" + string(stack) })
-	t.Cleanup(func() { safely.SetReporter(newPanicLog(zap.NewNop)) })
-	return f
-}
-
-// mustBeTold fails unless the panic has been reported with the stack of who panicked, and nothing else.
-func (f *fault) mustBeTold(t *testing.T) {
-	t.Helper()
-	select {
-	case told := <-f.told:
-		if !strings.Contains(told, "safely.Reach") {
-			t.Errorf("the stack is not that of the panic: %s", told)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatalf("no panic at %q is reported", f.place)
-	}
-	if f.armed.Load() || len(f.told) > 0 {
-		t.Errorf("%d more panics", len(f.told))
-	}
-}
 
 // echo runs a target that echoes. Stop makes it refuse, and leaves its connections alone.
 func echo(t *testing.T) (address string, stop func()) {
@@ -245,7 +207,7 @@ func TestPanicInConnection(t *testing.T) {
 					h.times.Idle = 10 * time.Millisecond
 				}
 
-				f := inject(t, place)
+				panicked := safelytest.InjectOnce(t, place)
 				client, done := arrive(t, h, homedAt(v, home), wrap)
 				if scene.ends {
 					mustEcho(t, client)
@@ -255,7 +217,7 @@ func TestPanicInConnection(t *testing.T) {
 					t.Errorf("%q, %v came instead of the end", rest, err)
 				}
 				<-done
-				f.mustBeTold(t)
+				safelytest.AwaitPanic(t, panicked)
 				mustEcho(t, innocent)
 				_ = innocent.Close()
 				mustBeEmpty(t, v)
@@ -280,10 +242,10 @@ func TestPanicInDial(t *testing.T) {
 			home = strings.Replace(home, "127.0.0.1", "localhost", 1)
 			v := joinAs(t, newConfig(t), t.Name(), time.Minute, home, other)
 			defer v.quit()
-			f := inject(t, place)
+			panicked := safelytest.InjectOnce(t, place)
 			client, _ := arrive(t, newHandler(t, v), homedAt(v, home), wrap)
 			mustEcho(t, client)
-			f.mustBeTold(t)
+			safelytest.AwaitPanic(t, panicked)
 			for _, m := range v.targets.Members() {
 				if !m.Active() || m.Connections() != 0 && m.Address.Dial == home {
 					t.Errorf("%v is active: %v, with %d connections", m.Address, m.Active(), m.Connections())
@@ -301,9 +263,9 @@ func TestPanicInSettle(t *testing.T) {
 	defer v.quit()
 	a := newHandler(t, v).newPicker(&net.TCPAddr{IP: visitor.AsSlice()})
 	d, _ := a.Next(nil)
-	f := inject(t, "sticky_proxy settle")
+	panicked := safelytest.InjectOnce(t, "sticky_proxy settle")
 	safely.Do("test", func() { a.TakeSpare(d) })
-	f.mustBeTold(t)
+	safelytest.AwaitPanic(t, panicked)
 	a.Lost(nil)
 	mustBeEmpty(t, v)
 }
@@ -315,9 +277,9 @@ func TestPanicInProbe(t *testing.T) {
 	defer v.quit()
 	h, m := newHandler(t, v), v.targets.Members()[0]
 	m.Deactivate(time.Hour)
-	f := inject(t, "probe")
+	panicked := safelytest.InjectOnce(t, "probe")
 	h.dialer.verify(m)
-	f.mustBeTold(t)
+	safelytest.AwaitPanic(t, panicked)
 	mustBeEmpty(t, v)
 	h.dialer.verify(m)
 	for deadline := time.Now().Add(20 * time.Second); !m.Active(); time.Sleep(time.Millisecond) {
@@ -334,11 +296,11 @@ func TestPanicInPolicy(t *testing.T) {
 	p := &SelectionPolicy{dialer: newHandler(t, v).dialer, places: map[target.Address]int{v.targets.Members()[0].Config.Address: 0}}
 	upstreams := l4proxy.UpstreamPool{{Dial: []string{"a:1"}}}
 	cx := func() *layer4.Connection { return layer4.WrapConnection(&net.TCPConn{}, nil, zap.NewNop()) }
-	f := inject(t, "sticky_ip")
+	panicked := safelytest.InjectOnce(t, "sticky_ip")
 	if u := p.Select(upstreams, cx()); u != nil {
 		t.Errorf("selected %v", u)
 	}
-	f.mustBeTold(t)
+	safelytest.AwaitPanic(t, panicked)
 	mustBeEmpty(t, v)
 	if u := p.Select(upstreams, cx()); u != upstreams[0] {
 		t.Errorf("selected %v, want the only upstream", u)
@@ -352,7 +314,7 @@ func TestPanicBehindSession(t *testing.T) {
 			v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
 			defer v.quit()
 			s := new(SessionHandler)
-			f := inject(t, "handler")
+			panicked := safelytest.InjectOnce(t, "handler")
 			err := s.Handle(layer4.WrapConnection(conn, nil, zap.NewNop()), layer4.HandlerFunc(func(cx *layer4.Connection) error {
 				session, _ := v.acquire(visitor, 0)
 				v.settle(session, visitor, all)
@@ -365,7 +327,7 @@ func TestPanicBehindSession(t *testing.T) {
 			if err != nil || len(s.datagrams) > 0 {
 				t.Errorf("%v, and %d datagram connections are left", err, len(s.datagrams))
 			}
-			f.mustBeTold(t)
+			safelytest.AwaitPanic(t, panicked)
 			mustBeEmpty(t, v)
 		})
 	}
@@ -382,9 +344,9 @@ func TestPanicAtExit(t *testing.T) {
 		mustEcho(t, client)
 		clients = append(clients, client)
 	}
-	f := inject(t, "exit")
+	panicked := safelytest.InjectOnce(t, "exit")
 	endAll()
-	f.mustBeTold(t)
+	safelytest.AwaitPanic(t, panicked)
 	ended := make(chan struct{}, len(clients))
 	for _, client := range clients {
 		go func() {
@@ -405,8 +367,7 @@ func TestPanicsAreCountedAndLogged(t *testing.T) {
 	defer v.quit()
 	before := safely.Panics()
 	core, logs := observer.New(zapcore.ErrorLevel)
-	safely.SetReporter(newPanicLog(func() *zap.Logger { return zap.New(core) }))
-	t.Cleanup(func() { safely.SetReporter(newPanicLog(zap.NewNop)) })
+	t.Cleanup(safely.SetReporter(newPanicLog(func() *zap.Logger { return zap.New(core) })))
 	for range 3 * loglimit.Lines {
 		safely.Do("here", func() { panic("injected") })
 	}

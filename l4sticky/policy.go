@@ -208,11 +208,7 @@ func (p *SelectionPolicy) Cleanup() error {
 //		max_sessions <number>
 //	}
 func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the policy's name
-	if d.NextArg() {
-		return d.Errf("sticky_ip: unexpected argument '%s'; options go into a block", d.Val())
-	}
-	return p.table().ReadBlock(d, "sticky_ip")
+	return p.table().ReadModule(d, "sticky_ip")
 }
 
 // Interface guards

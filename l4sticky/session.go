@@ -96,11 +96,7 @@ func (s *SessionHandler) Cleanup() error {
 //
 //	sticky_session
 func (s *SessionHandler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the handler's name
-	if d.NextArg() {
-		return d.Errf("sticky_session: unexpected argument '%s'; it has no options", d.Val())
-	}
-	return parse.Options{}.ReadBlock(d, "sticky_session")
+	return parse.Options{}.ReadModule(d, "sticky_session")
 }
 
 type sessionRefsKey struct{}

@@ -25,6 +25,8 @@ const (
 	defaultCacheTTL        = 10 * time.Second
 	defaultCacheSize       = 10_000
 
+	exampleURL = "http://localhost:9000/authorize"
+
 	onErrorAllow = "allow"
 	onErrorDeny  = "deny"
 )
@@ -70,9 +72,10 @@ func (*Authorize) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// table returns the options beside the URL.
+// table returns the middleware's options.
 func (a *Authorize) table() parse.Options {
 	return parse.Options{
+		parse.String("url", &a.URL, "", parse.Required[string](", such as "+exampleURL), checkURL).OnLine(),
 		parse.String("socket", &a.Socket, "", checkSocket),
 		parse.Duration("timeout", &a.Timeout, defaultQuestionTimeout),
 		parse.Enum("on_error", &a.OnError, onErrorDeny, onErrorAllow, onErrorDeny),
@@ -89,7 +92,7 @@ func (a *Authorize) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options. The service need not be there yet.
 func (a *Authorize) Provision(ctx caddy.Context) (err error) {
-	if err := a.setDefaults(); err != nil {
+	if err := a.table().SetDefaults(); err != nil {
 		return err
 	}
 	a.log = loglimit.NewLogger(ctx.Slogger(), 0, 0)
@@ -100,16 +103,11 @@ func (a *Authorize) Provision(ctx caddy.Context) (err error) {
 	return registerMetrics(ctx.GetMetricsRegistry(), answers)
 }
 
-// setDefaults puts the defaults where nothing is set, and returns an error if a value is missing, malformed or out of its
-// bounds.
-func (a *Authorize) setDefaults() error {
-	if a.URL == "" {
-		return errors.New("url: must be given, such as http://localhost:9000/authorize")
+func checkURL(text string) error {
+	if u, err := url.Parse(text); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return fmt.Errorf("'%s' is not an http or https URL such as %s", text, exampleURL)
 	}
-	if u, err := url.Parse(a.URL); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return fmt.Errorf("url: '%s' is not an http or https URL such as http://localhost:9000/authorize", a.URL)
-	}
-	return a.table().SetDefaults()
+	return nil
 }
 
 func checkSocket(path string) error {
@@ -158,13 +156,7 @@ func (a *Authorize) Cleanup() error {
 //		cache_size <number>
 //	}
 func (a *Authorize) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the middleware's name
-	args := d.RemainingArgs()
-	if len(args) != 1 {
-		return d.Errf("authorize: takes one URL, got %d: '%s'", len(args), strings.Join(args, " "))
-	}
-	a.URL = args[0]
-	return a.table().ReadBlock(d, "authorize")
+	return a.table().ReadModule(d, "authorize")
 }
 
 // Interface guards

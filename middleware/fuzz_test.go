@@ -27,7 +27,7 @@ const fixtures = "../integration/testdata/*/*.txt"
 func FuzzAuthorizeOptions(f *testing.F) {
 	const object = `{"url": "http://localhost:9000/", "socket": "/run/a", "timeout": "2s", "on_error": "deny", "cache_ttl": 1000, "cache_size": 10}`
 	parsetest.FuzzOptions(f, fixtures, "authorize", object, func() *Authorize { return new(Authorize) }, func(t *testing.T, a *Authorize) {
-		if a.setDefaults() != nil {
+		if a.table().SetDefaults() != nil {
 			return
 		}
 		if a.Timeout <= 0 || a.CacheTTL <= 0 || a.CacheSize <= 0 || a.OnError != onErrorAllow && a.OnError != onErrorDeny {
@@ -52,7 +52,7 @@ func FuzzAuthorizeOptions(f *testing.F) {
 func FuzzRateLimitOptions(f *testing.F) {
 	const object = `{"connections": 5, "window": "1m", "burst": 10, "client_prefix": {"ipv4": 24, "ipv6": 56}, "max_clients": 9, "name": "a"}`
 	parsetest.FuzzOptions(f, fixtures, "rate_limit", object, func() *RateLimit { return new(RateLimit) }, func(t *testing.T, r *RateLimit) {
-		if r.setDefaults() != nil {
+		if r.table().SetDefaults() != nil {
 			return
 		}
 		l := limits{window: time.Duration(r.Window), connections: r.Connections, burst: r.Burst, prefix: *r.ClientPrefix, maxClients: r.MaxClients}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -192,10 +191,6 @@ func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
 //		reset
 //	}
 func (m *Matcher) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the matcher's name
-	if args := d.RemainingArgs(); len(args) > 0 {
-		return d.Errf("middleware: '%s': the middlewares go into a block", strings.Join(args, " "))
-	}
 	options := m.table()
 	taken := options.Names()
 	for _, module := range caddy.GetModules(namespace) {
@@ -205,7 +200,7 @@ func (m *Matcher) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 		options = append(options, parse.Blocks(name, func(d *caddyfile.Dispenser) error { return m.add(d, name) }))
 	}
-	return options.ReadBlock(d, "middleware")
+	return options.ReadModule(d, "middleware")
 }
 
 // add reads the middleware that the dispenser stands at.

@@ -80,7 +80,7 @@ func (r *RateLimit) UnmarshalJSON(data []byte) error {
 
 // Provision checks the options and joins the buckets of that name.
 func (r *RateLimit) Provision(ctx caddy.Context) (err error) {
-	if err := r.setDefaults(); err != nil {
+	if err := r.table().SetDefaults(); err != nil {
 		return err
 	}
 	r.user, err = joinBuckets(r.Name, ctx.GetMetricsRegistry(), limits{
@@ -88,9 +88,6 @@ func (r *RateLimit) Provision(ctx caddy.Context) (err error) {
 	})
 	return err
 }
-
-// setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds.
-func (r *RateLimit) setDefaults() error { return r.table().SetDefaults() }
 
 // Decide takes a token from the client's bucket. Clients without an IP address, on a Unix socket, have one bucket.
 func (r *RateLimit) Decide(_ context.Context, client *Client) error {
@@ -121,11 +118,7 @@ func (r *RateLimit) Cleanup() error {
 //		name <name>
 //	}
 func (r *RateLimit) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the middleware's name
-	if d.NextArg() {
-		return d.Errf("rate_limit: '%s': the options go into a block", d.Val())
-	}
-	return r.table().ReadBlock(d, "rate_limit")
+	return r.table().ReadModule(d, "rate_limit")
 }
 
 // Interface guards

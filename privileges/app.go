@@ -2,7 +2,6 @@ package privileges
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -75,11 +74,7 @@ func parseGlobalOption(d *caddyfile.Dispenser, _ any) (any, error) {
 
 // UnmarshalCaddyfile sets up the App from Caddyfile tokens.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	d.Next() // consume the option's name
-	if args := d.RemainingArgs(); len(args) > 0 {
-		return d.Errf("privileges: '%s': the options go into a block", strings.Join(args, " "))
-	}
-	return a.table().ReadBlock(d, appName)
+	return a.table().ReadModule(d, appName)
 }
 
 // Interface guards

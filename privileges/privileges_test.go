@@ -91,7 +91,7 @@ func TestCaddyfile(t *testing.T) {
 		t.Errorf("adapted to %s", config)
 	}
 	for option, want := range map[string]string{
-		"privileges nobody":               "privileges: 'nobody': the options go into a block",
+		"privileges nobody":               "privileges: unexpected argument 'nobody'; options go into a block",
 		"privileges {\nuser\n}":           "privileges: option 'user' takes one argument, got 0",
 		"privileges {\nuser \"\"\n}":      "privileges: user: '' is empty",
 		"privileges {\nusr nobody\n}":     `privileges: unknown option 'usr': did you mean "user"?`,

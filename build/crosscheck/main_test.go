@@ -21,12 +21,13 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	known := newFiles()
 	for platform, want := range map[string][]string{
 		"linux/arm64":   nil,
 		"windows/amd64": {"undefined: unknown"},
 		"darwin/amd64":  {"nowhere", "undefined: notOnDarwin"},
 	} {
-		problems, err := check(platform, "./...")
+		problems, err := check(known, platform, "./...")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +40,7 @@ func TestCheck(t *testing.T) {
 			}
 		}
 	}
-	if _, err := check("linux", "./..."); err == nil {
+	if _, err := check(known, "linux", "./..."); err == nil {
 		t.Error("a platform without a machine is accepted")
 	}
 }

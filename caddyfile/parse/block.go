@@ -9,6 +9,28 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
+// ReadModule reads a module at whose name the dispenser comes next: the options of its line, and its block. It returns an
+// error if there are more or fewer arguments than the line takes, and for the reasons that ReadBlock has.
+func (o Options) ReadModule(d *caddyfile.Dispenser, module string) error {
+	d.Next() // consume the module's name
+	line, args := o.onLine(), d.RemainingArgs()
+	switch {
+	case len(args) == len(line):
+	case len(o) == 0:
+		return d.Errf("%s: unexpected argument '%s'; it has no options", module, strings.Join(args, " "))
+	case len(line) == 0:
+		return d.Errf("%s: unexpected argument '%s'; options go into a block", module, strings.Join(args, " "))
+	default:
+		return d.Errf("%s: takes %s (%s), got %d: '%s'", module, counts[len(line)], strings.Join(line.names(), ", "), len(args), strings.Join(args, " "))
+	}
+	for i := range line {
+		if err := line[i].store(d, module, args[i:i+1]); err != nil {
+			return err
+		}
+	}
+	return o.ReadBlock(d, module)
+}
+
 // ReadBlock reads the block that the dispenser stands before, if there is one. An error begins with the module's name.
 // It returns an error if an option is unknown, given twice, or has the wrong number of arguments or an argument of the
 // wrong type.
@@ -16,7 +38,7 @@ func (o Options) ReadBlock(d *caddyfile.Dispenser, module string) error {
 	given := make(map[string]bool)
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		name := d.Val()
-		i := slices.IndexFunc(o, func(option Option) bool { return option.name == name })
+		i := slices.IndexFunc(o, func(option Option) bool { return option.name == name && !option.line })
 		if i < 0 {
 			return d.Errf("%s: unknown option '%s'%s", module, name, Suggest(name, o.Names()))
 		}
@@ -43,6 +65,11 @@ func (o *Option) read(d *caddyfile.Dispenser, module string) error {
 	if inner := d.Nesting(); d.NextBlock(inner) {
 		return d.Errf("%s: option '%s' takes no block", module, o.name)
 	}
+	return o.store(d, module, args)
+}
+
+// store sets the option to its arguments.
+func (o *Option) store(d *caddyfile.Dispenser, module string, args []string) error {
 	if err := o.set(args); err != nil {
 		return d.Errf("%s: %s: %w", module, o.name, err)
 	}

@@ -11,11 +11,11 @@
 // A row has the option's name, which is the same in JSON and in a Caddyfile, the field that holds it, its default, its
 // bounds and its form in a Caddyfile. A config goes through the table in this order:
 //
-//	Caddyfile ── ReadBlock ──▶ module ── json.Marshal ──▶ JSON ── ReadJSON ──▶ module ── SetDefaults ──▶ CheckSame
+//	Caddyfile ── ReadModule ──▶ module ── json.Marshal ──▶ JSON ── ReadJSON ──▶ module ── SetDefaults ──▶ CheckSame
 //
 // So every module checks arity, duplicates, types and bounds in the same way and words its errors alike: they are
-// lowercase and name the option and the value. The module itself checks what one option means for another, and the
-// arguments that follow its name in a Caddyfile.
+// lowercase and name the option and the value. The module itself checks what one option means for another. If
+// its line in a Caddyfile takes a list, it reads that itself, and then calls ReadBlock instead of ReadModule.
 //
 // A table holds pointers to the fields of its module and nothing of its own, so it is made anew for each use. The
 // default of one option may be the value of another that has none, as it is when the table is made. A table belongs to

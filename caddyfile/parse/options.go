@@ -21,6 +21,8 @@ type Option struct {
 	// args is the number of arguments in a Caddyfile, which set stores.
 	args int
 	set  func(args []string) error
+	// line means that the argument follows the module's name in a Caddyfile.
+	line bool
 	// block, if not nil, reads the option from a Caddyfile instead of set, from its name on.
 	block func(d *caddyfile.Dispenser) error
 	// duration means that the field is a caddy.Duration.
@@ -31,13 +33,29 @@ type Option struct {
 	value func() any
 }
 
-// Names returns the names of the options in alphabetical order.
+// OnLine makes an option that takes one argument a part of the module's own line in a Caddyfile, where it must be given.
+func (o Option) OnLine() Option {
+	o.line = true
+	return o
+}
+
+// onLine returns the options of the module's line, in their order.
+func (o Options) onLine() Options {
+	return slices.DeleteFunc(slices.Clone(o), func(option Option) bool { return !option.line })
+}
+
+// Names returns the names of the options of the module's block in alphabetical order.
 func (o Options) Names() []string {
+	names := slices.DeleteFunc(slices.Clone(o), func(option Option) bool { return option.line }).names()
+	slices.Sort(names)
+	return names
+}
+
+func (o Options) names() []string {
 	names := make([]string, len(o))
 	for i, option := range o {
 		names[i] = option.name
 	}
-	slices.Sort(names)
 	return names
 }
 

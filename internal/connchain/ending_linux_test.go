@@ -6,14 +6,13 @@ import (
 	"io"
 	"net"
 	"path/filepath"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
 
 // unread returns how many bytes wait in the socket.
@@ -179,17 +178,11 @@ func TestDismissWhenClosed(t *testing.T) {
 
 // TestPanicWhileDismissing closes the second descriptor all the same.
 func TestPanicWhileDismissing(t *testing.T) {
-	var reached atomic.Bool
-	t.Cleanup(safely.Inject(func(place string) {
-		if place == "dismissal" && reached.CompareAndSwap(false, true) {
-			panic("injected")
-		}
-	}))
-	safely.SetReporter(func(string, any, []byte) {})
+	panicked := safelytest.InjectOnce(t, "dismissal")
 	conn, peer := tcpPair(t)
 	DismissWhenClosed(conn, false)
 	conn.Close()
-	if answer, err := io.ReadAll(peer); len(answer) > 0 || err != nil || !reached.Load() {
+	if answer, err := io.ReadAll(peer); len(answer) > 0 || err != nil || panicked() != 1 {
 		t.Errorf("the peer got %q and %v, want the end", answer, err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
 
 func TestLimiter(t *testing.T) {
@@ -44,12 +44,7 @@ func TestPanicInCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		counts := 0
 		l := &Limiter{LeftOut: func(int) { counts++ }}
-		t.Cleanup(safely.Inject(func(place string) {
-			if place == "log limit" && counts == 0 {
-				counts++
-				panic("injected")
-			}
-		}))
+		panicked := safelytest.InjectOnce(t, "log limit")
 		for range 2 {
 			for range 2 * Lines {
 				l.Admit()
@@ -57,8 +52,8 @@ func TestPanicInCount(t *testing.T) {
 			time.Sleep(2 * Window)
 			synctest.Wait()
 		}
-		if counts != 2 || !l.Admit() {
-			t.Errorf("told %d times, want once after the panic", counts-1)
+		if counts != 1 || panicked() != 1 || !l.Admit() {
+			t.Errorf("told %d times and %d panics, want one after the other", counts, panicked())
 		}
 	})
 }

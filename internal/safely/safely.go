@@ -58,8 +58,11 @@ func Report(place string, fault any) {
 func Count() { panics.Add(1) }
 
 // SetReporter sets the function that gets the reports, on the goroutine that panicked and at any rate. Until it is called,
-// the reports go to the default logger of package slog.
-func SetReporter(report func(place string, fault any, stack []byte)) { reporter.Store(&report) }
+// the reports go to the default logger of package slog. Undo sets the function that there was before.
+func SetReporter(report func(place string, fault any, stack []byte)) (undo func()) {
+	before := reporter.Swap(&report)
+	return func() { reporter.Store(before) }
+}
 
 // Panics returns how many panics there have been.
 func Panics() int64 { return panics.Load() }

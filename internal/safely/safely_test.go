@@ -19,9 +19,7 @@ type report struct {
 func reports(t *testing.T) <-chan report {
 	t.Helper()
 	got := make(chan report, 10)
-	old := reporter.Load()
-	SetReporter(func(place string, fault any, stack []byte) { got <- report{place, string(stack), fault} })
-	t.Cleanup(func() { reporter.Store(old) })
+	t.Cleanup(SetReporter(func(place string, fault any, stack []byte) { got <- report{place, string(stack), fault} }))
 	return got
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
 func init() {
@@ -54,7 +55,7 @@ type Script struct {
 
 // New returns the middleware for the script at path, with its version.
 func New(path string) *Script {
-	return &Script{Path: path, Version: embedded.Fingerprint(path)}
+	return &Script{Path: path, Version: modules.Fingerprint(path)}
 }
 
 // CaddyModule returns the Caddy module information.
@@ -92,7 +93,7 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if _, err := ctx.AppIfConfigured("privileges"); err != nil && !errors.Is(err, caddy.ErrNotConfigured) {
 		return err
 	}
-	if path, err = embedded.Find(path); err != nil {
+	if path, err = modules.Find(path); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
 	o := decide.Options{Logger: ctx.Slogger(), Targets: targetsOf(s.Pool)}

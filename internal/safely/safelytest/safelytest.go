@@ -1,6 +1,8 @@
 package safelytest
 
 import (
+	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,16 +19,30 @@ func InjectOnce(t testing.TB, place string) (panicked func() int64) {
 	return Inject(t, place, 1)
 }
 
-// Inject does the same to so many goroutines that come next.
+// errInjected is what goroutines panic with.
+var errInjected = errors.New("injected")
+
+// Inject does the same to so many goroutines that come next. The test fails if a report of theirs has another stack than
+// that of the panic.
 func Inject(t testing.TB, place string, times int64) (panicked func() int64) {
 	t.Helper()
 	var done atomic.Int64
 	t.Cleanup(safely.Inject(func(reached string) {
 		if reached == place && done.Add(1) <= times {
-			panic("injected")
+			panic(errInjected)
 		}
 	}))
-	safely.SetReporter(func(string, any, []byte) {})
+	var misleading atomic.Value // the last such stack
+	t.Cleanup(safely.SetReporter(func(_ string, fault any, stack []byte) {
+		if text := string(stack); fault == errInjected && !strings.Contains(text, "safely.Reach") {
+			misleading.Store(text)
+		}
+	}))
+	t.Cleanup(func() {
+		if stack := misleading.Load(); stack != nil {
+			t.Errorf("the stack is not that of the panic: %s", stack)
+		}
+	})
 	before := safely.Panics()
 	return func() int64 { return safely.Panics() - before }
 }

@@ -35,7 +35,6 @@ func TestEveryOrder(t *testing.T) {
 // mustEnd lets time pass for peers that say nothing more, and take nothing: a connection that lingers or was severed ends,
 // and so does a silent one if there is a limit.
 func (m *model) mustEnd(limits Limits) {
-	m.t.Helper()
 	m.path = append(m.path, "silence")
 	state, began := m.flow.State(), m.now
 	for range 1000 {

@@ -43,7 +43,6 @@ func (m *model) fail(format string, args ...any) {
 
 // take carries out an action and checks what must hold.
 func (m *model) take(a Action) {
-	m.t.Helper()
 	if m.closed && a != 0 {
 		m.fail("action %b after the end", a)
 	}
@@ -72,7 +71,6 @@ func (m *model) take(a Action) {
 
 // checkEnd looks at how the two sockets were closed.
 func (m *model) checkEnd() {
-	m.t.Helper()
 	resetsClient, resetsTarget := m.all&ResetClient != 0, m.all&ResetTarget != 0
 	switch {
 	case m.cut || m.timedOut && m.flow.since == 0:
@@ -100,7 +98,6 @@ func (m *model) checkEnd() {
 
 // checkState compares what the flow tells of itself with what has happened.
 func (m *model) checkState() {
-	m.t.Helper()
 	if m.anyFailed && m.all&(BlameClient|BlameTarget) == 0 {
 		m.fail("no side is blamed for the failure")
 	}
@@ -188,7 +185,6 @@ var steps = []step{
 
 // tick lets the time come for which the flow waits.
 func (m *model) tick(unread int) {
-	m.t.Helper()
 	due := m.flow.Due()
 	if due == Never {
 		m.take(m.flow.Tick(m.now, m))

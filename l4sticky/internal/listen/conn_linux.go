@@ -170,22 +170,21 @@ func (c *Conn) SetDeadline(t time.Time) error {
 
 // SetReadDeadline sets the time when Read fails.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.readDeadline = t
-	if c.real != nil {
-		return c.real.SetReadDeadline(t)
-	}
-	return nil
+	return c.setDeadline(&c.readDeadline, t, (*net.TCPConn).SetReadDeadline)
 }
 
 // SetWriteDeadline sets the time when Write fails.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
+	return c.setDeadline(&c.writeDeadline, t, (*net.TCPConn).SetWriteDeadline)
+}
+
+// setDeadline notes a deadline, which also counts for the connection that this one becomes or has become.
+func (c *Conn) setDeadline(deadline *time.Time, t time.Time, set func(*net.TCPConn, time.Time) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.writeDeadline = t
+	*deadline = t
 	if c.real != nil {
-		return c.real.SetWriteDeadline(t)
+		return set(c.real, t)
 	}
 	return nil
 }

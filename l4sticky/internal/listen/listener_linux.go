@@ -31,8 +31,8 @@ type Listener struct {
 	empty    chan struct{} // gets a value when nothing waits for Accept any more, after the end
 	unbind   func() bool   // makes the end of the context not close the listener any more
 
-	queue   []*Conn     // guarded by the socket's lock
-	serving func() bool // likewise; nil once it has said yes
+	start
+	queue []*Conn // guarded by the socket's lock
 }
 
 // Listen returns a listener for a TCP address. The listeners for one address share one socket, which is open as long
@@ -52,7 +52,7 @@ func Listen(ctx context.Context, address string, config net.ListenConfig, open O
 		s.key = address
 		sockets.open[address] = s
 	}
-	ln := &Listener{socket: s, follower: eventloop.NewFollower(), empty: make(chan struct{}, 1), serving: serving}
+	ln := &Listener{socket: s, follower: eventloop.NewFollower(), empty: make(chan struct{}, 1), start: start{serving}}
 	ln.unbind = context.AfterFunc(ctx, safely.Func("end of a listener", func() { _ = ln.Close() }))
 	s.mu.Lock()
 	first := len(s.listeners) == 0
@@ -159,7 +159,7 @@ func (ln *Listener) leave() (left, waits bool) {
 	ln.unbind()
 	s.listeners = slices.DeleteFunc(s.listeners, func(other *Listener) bool { return other == ln })
 	if n := len(s.listeners); n > 0 {
-		heir := s.unsyncedServing()
+		heir := newestServing(s.listeners)
 		if heir == nil {
 			heir = s.listeners[n-1]
 		}

@@ -32,12 +32,12 @@ type sharedSocket struct {
 
 // A sharedListener is a config's use of a socket.
 type sharedListener struct {
-	socket  *sharedSocket
-	conns   chan net.Conn
-	closed  chan struct{}
-	once    sync.Once
-	unbind  func() bool // makes the end of the context not close the listener any more
-	serving func() bool // guarded by the socket's lock; nil once it has said yes
+	socket *sharedSocket
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+	unbind func() bool // makes the end of the context not close the listener any more
+	start
 }
 
 // listenShared is Listen for systems without event loops: a goroutine accepts for all listeners of an address.
@@ -54,7 +54,7 @@ func listenShared(ctx context.Context, address string, config net.ListenConfig, 
 		sharedSockets.open[address] = s
 		go safely.Do("accept", s.accept)
 	}
-	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{}), serving: serving}
+	ln := &sharedListener{socket: s, conns: make(chan net.Conn), closed: make(chan struct{}), start: start{serving}}
 	ln.unbind = context.AfterFunc(ctx, safely.Func("end of a listener", func() { _ = ln.Close() }))
 	s.mu.Lock()
 	s.listeners = append(s.listeners, ln)
@@ -106,13 +106,7 @@ func (s *sharedSocket) inUse() bool {
 func (s *sharedSocket) serving() *sharedListener {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, ln := range slices.Backward(s.listeners) {
-		if ln.serving == nil || ln.serving() {
-			ln.serving = nil
-			return ln
-		}
-	}
-	return nil
+	return newestServing(s.listeners)
 }
 
 // Accept returns the next connection.

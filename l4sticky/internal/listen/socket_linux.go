@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -112,7 +111,7 @@ func (s *listenSocket) Accept() {
 		return
 	}
 	safely.Reach("accept")
-	ln := s.unsyncedServing()
+	ln := newestServing(s.listeners)
 	if ln == nil {
 		s.unsyncedPause()
 		return
@@ -152,17 +151,6 @@ func (s *listenSocket) Accept() {
 			s.loop.Yield()
 		}
 	}
-}
-
-// unsyncedServing returns the newest listener that serves, or nil if none does yet. The lock must be held.
-func (s *listenSocket) unsyncedServing() *Listener {
-	for _, ln := range slices.Backward(s.listeners) {
-		if ln.serving == nil || ln.serving() {
-			ln.serving = nil
-			return ln
-		}
-	}
-	return nil
 }
 
 // remove forgets a closed socket. It is called by the loop.

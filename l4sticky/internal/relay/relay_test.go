@@ -3,12 +3,15 @@ package relay
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -19,7 +22,16 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// sideBySide is how many tests run side by side. Those that do wait for time to pass.
+const sideBySide = "12"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if side := flag.Lookup("test.parallel"); side.Value.String() == side.DefValue {
+		_ = side.Value.Set(sideBySide)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A bench is a running relay with a client at one end and a target at the other.
 type bench struct {
@@ -58,6 +70,19 @@ func each(t *testing.T, test func(t *testing.T, start func(t *testing.T, early [
 			continue
 		}
 		t.Run(name, func(t *testing.T) { test(t, start) })
+	}
+}
+
+// eachAtOnce runs a test for some of the kinds, side by side.
+func eachAtOnce(t *testing.T, names []string, test func(t *testing.T, kind string)) {
+	for _, kind := range names {
+		if kind == "loop" && runtime.GOOS != "linux" {
+			continue
+		}
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			test(t, kind)
+		})
 	}
 }
 
@@ -207,7 +232,7 @@ func TestHalfClose(t *testing.T) {
 // TestBulk sends much both ways at once, with pauses of the readers, and compares checksums. It takes
 // splice's way where there is one.
 func TestBulk(t *testing.T) {
-	const size = 64 << 20
+	const size = 32 << 20
 	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
 		b := start(t, nil)
 		sums := make(chan [sha256.Size]byte, 4)
@@ -247,8 +272,8 @@ func TestBulk(t *testing.T) {
 
 func TestBackPressure(t *testing.T) {
 	t.Parallel()
-	each(t, func(t *testing.T, start func(*testing.T, []byte) *bench) {
-		b := start(t, nil)
+	eachAtOnce(t, slices.Collect(maps.Keys(kinds)), func(t *testing.T, kind string) {
+		b := kinds[kind](t, nil)
 		_ = b.client.SetWriteDeadline(time.Now().Add(time.Second))
 		written, err := io.Copy(b.client, endless{})
 		if !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -37,36 +37,36 @@ func TestClientResetWhileLingering(t *testing.T) {
 // TestClientGoesWhileSevered is a client that goes when its target's stream was cut and it has not read all.
 func TestClientGoesWhileSevered(t *testing.T) {
 	t.Parallel()
-	for _, kind := range resetting {
+	eachAtOnce(t, resetting, func(t *testing.T, kind string) {
 		b := kinds[kind](t, nil)
 		_ = b.target.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.Copy(b.target, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("%s: writing to a client that does not read: %v, want a time-out", kind, err)
+			t.Fatalf("writing to a client that does not read: %v, want a time-out", err)
 		}
 		reset(b.target)
 		began := time.Now()
 		_ = b.client.Close()
 		b.wait(t)
 		if took := time.Since(began); took >= linger {
-			t.Errorf("%s: the pair ended after %v", kind, took)
+			t.Errorf("the pair ended after %v", took)
 		}
-	}
+	})
 }
 
 // TestClientResetWhileItDoesNotRead is a client that goes with bytes on their way to it that it did not take.
 func TestClientResetWhileItDoesNotRead(t *testing.T) {
 	t.Parallel()
-	for _, kind := range resetting {
+	eachAtOnce(t, resetting, func(t *testing.T, kind string) {
 		b := kinds[kind](t, nil)
 		_ = b.target.SetWriteDeadline(time.Now().Add(time.Second))
 		if _, err := io.Copy(b.target, endless{}); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("%s: writing to a client that does not read: %v, want a time-out", kind, err)
+			t.Fatalf("writing to a client that does not read: %v, want a time-out", err)
 		}
 		reset(b.client)
 		if r := b.wait(t); r.ClientErr == nil || r.TargetErr != nil {
-			t.Errorf("%s: result %+v, want the client's error alone", kind, r)
+			t.Errorf("result %+v, want the client's error alone", r)
 		}
-	}
+	})
 }
 
 // TestTargetResetAfterHalfClose is a target that resets instead of the answer that a client waits for.

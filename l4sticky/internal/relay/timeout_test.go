@@ -82,6 +82,7 @@ func TestSlowReaderIsNotIdle(t *testing.T) {
 	const limit = time.Second
 	for _, way := range []string{"to the client", "to the target"} {
 		t.Run(way, func(t *testing.T) {
+			t.Parallel()
 			eachWay(t, func(t *testing.T, start func(*Options) *bench) {
 				b := start(&Options{Limits: flow.Limits{Idle: limit}})
 				writer, reader := b.target, b.client

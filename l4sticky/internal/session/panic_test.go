@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 )
 
 // TestPanicInExpiry ends one look at what is expired, and the next one finds it all.
@@ -14,17 +15,10 @@ func TestPanicInExpiry(t *testing.T) {
 		table, clock := newTable(10)
 		visit(table, addr(1), "first")
 		clock.advance(expiry)
-		faults := 3
-		t.Cleanup(safely.Inject(func(place string) {
-			if place == "session expiry" && faults > 0 {
-				faults--
-				panic("injected")
-			}
-		}))
-		before := safely.Panics()
+		panicked := safelytest.Inject(t, "session expiry", 3)
 		time.Sleep(2 * expiry)
 		synctest.Wait()
-		if n := safely.Panics() - before; n != 3 || table.Len() != 0 {
+		if n := panicked(); n != 3 || table.Len() != 0 {
 			t.Errorf("%d panics, and %d sessions are left", n, table.Len())
 		}
 	})

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	files "github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
 func TestMain(m *testing.M) {
@@ -83,7 +84,7 @@ func tryLoad(t testing.TB, o decide.Options, files map[string]string) (*box, err
 
 // loadPath loads the script that a path means.
 func loadPath(path string, o decide.Options) (*decide.Script, error) {
-	path, err := Find(path)
+	path, err := files.Find(path)
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 
 	"github.com/dop251/goja"
+
+	files "github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
 // mainProgram is the file that runs.
@@ -32,7 +34,7 @@ func (m *modules) module(path string, parent goja.Value) *goja.Object {
 		{"filename", path},
 		{"loaded", false},
 		{"children", vm.NewArray()},
-		{"paths", m.strings(packageFolders(folder))},
+		{"paths", m.strings(files.PackageFolders(folder))},
 	} {
 		_ = module.Set(property.name, property.value)
 	}
@@ -82,10 +84,10 @@ func (m *modules) requireFunction(module *goja.Object, folder string) *goja.Obje
 		switch name := call.Argument(0).String(); {
 		case isBuiltin(name):
 			return goja.Null()
-		case isPath(name):
+		case files.IsPath(name):
 			return m.strings([]string{folder})
 		}
-		return m.strings(packageFolders(folder))
+		return m.strings(files.PackageFolders(folder))
 	})
 	main := m.main
 	if main == nil {
@@ -112,7 +114,7 @@ func (m *modules) resolve(folder, name string, options goja.Value) string {
 	}
 	var fault error
 	for _, at := range folders {
-		path, err := resolve(at, name)
+		path, err := files.Resolve(at, name)
 		if err == nil {
 			return path
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 
 	"github.com/dop251/goja"
+
+	files "github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
 // modules is what require has loaded in an engine.
@@ -107,7 +109,7 @@ func (m *modules) require(module *goja.Object, folder, name string) goja.Value {
 	if isBuiltin(name) {
 		return m.builtin(name)
 	}
-	path, err := resolve(folder, name)
+	path, err := files.Resolve(folder, name)
 	if err != nil {
 		m.missing(err)
 	}

@@ -89,17 +89,6 @@ func init() { // they call each other
 	}
 }
 
-// nodeModules are Node's modules, to tell one that is not available from a package that is not there.
-var nodeModules = func() map[string]bool {
-	all := make(map[string]bool)
-	for _, name := range strings.Fields(`assert async_hooks buffer child_process cluster console constants crypto
-		dgram diagnostics_channel dns domain events fs http http2 https inspector module net os path perf_hooks process punycode querystring
-		readline repl stream string_decoder sys test timers tls trace_events tty url util v8 vm wasi worker_threads zlib`) {
-		all[name] = true
-	}
-	return all
-}()
-
 func isBuiltin(name string) bool {
 	name = strings.TrimPrefix(name, "node:")
 	_, own := builtins[name]

@@ -2,9 +2,7 @@ package embedded
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"path/filepath"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -71,21 +69,6 @@ func (r *Runtime) leaveBehind(e *engine) {
 		r.stuck--
 		r.mu.Unlock()
 	})
-}
-
-// Find returns the real path of the script that is meant by a path, as by require.
-func Find(path string) (string, error) {
-	absolute, err := filepath.Abs(path)
-	if err != nil {
-		return "", fmt.Errorf("script %s: %w", path, err)
-	}
-	if found := asFileOrFolder(absolute); found != "" {
-		absolute = found
-	}
-	if target, err := real(absolute); err == nil {
-		absolute = target // else reading it tells what is wrong
-	}
-	return absolute, nil
 }
 
 // Decide asks the script about a client.

@@ -1,4 +1,4 @@
-package embedded
+package modules
 
 import (
 	"crypto/sha256"
@@ -9,14 +9,14 @@ import (
 	"regexp"
 )
 
-// required finds what a file requires by a relative path that stands in it.
-var required = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'\n]+)["']\s*\)|\bfrom\s*["'](\.{1,2}/[^"'\n]+)["']`)
+// relative finds what a file requires by a relative path that stands in it.
+var relative = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'\n]+)["']\s*\)|\bfrom\s*["'](\.{1,2}/[^"'\n]+)["']`)
 
 // maxFile is how much of a file is read by who only looks at a script.
 const maxFile = 16 << 20
 
-// readFile reads a file unless that has no end or may take forever.
-func readFile(path string) ([]byte, error) {
+// ReadFile reads a file unless that has no end or may take forever.
+func ReadFile(path string) ([]byte, error) {
 	if info, err := os.Stat(path); err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
 		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
 	}
@@ -27,25 +27,25 @@ func readFile(path string) ([]byte, error) {
 // relative path. It is empty if there is no such script. Files larger than 16 MiB, and those that are no regular
 // ones, count as if they were not there.
 func Fingerprint(path string) string {
-	found := asFileOrFolder(path)
+	found := AsFileOrFolder(path)
 	if found == "" {
 		return ""
 	}
-	path, err := real(found)
+	path, err := Real(found)
 	if err != nil {
 		return ""
 	}
 	sum := sha256.New()
 	seen := map[string]bool{path: true}
 	for files := []string{path}; len(files) > 0; files = files[1:] {
-		text, err := readFile(files[0])
+		text, err := ReadFile(files[0])
 		if err != nil {
 			continue
 		}
 		one := sha256.Sum256(text)
 		sum.Write(one[:])
-		for _, match := range required.FindAllStringSubmatch(string(text), -1) {
-			found, err := resolve(filepath.Dir(files[0]), match[1]+match[2])
+		for _, match := range relative.FindAllStringSubmatch(string(text), -1) {
+			found, err := Resolve(filepath.Dir(files[0]), match[1]+match[2])
 			if err == nil && !seen[found] {
 				seen[found] = true
 				files = append(files, found)

@@ -1,4 +1,4 @@
-package embedded
+package modules
 
 import (
 	"encoding/json"
@@ -8,40 +8,56 @@ import (
 	"strings"
 )
 
-// resolve finds the file that a module in a folder means by a name, as Node does for require.
-func resolve(folder, name string) (string, error) {
-	if isPath(name) {
+// Find returns the real path of the script that is meant by a path, as by require.
+func Find(path string) (string, error) {
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return "", fmt.Errorf("script %s: %w", path, err)
+	}
+	if found := AsFileOrFolder(absolute); found != "" {
+		absolute = found
+	}
+	if target, err := Real(absolute); err == nil {
+		absolute = target // else reading it tells what is wrong
+	}
+	return absolute, nil
+}
+
+// Resolve finds the file that a module in a folder means by a name, as Node does for require. It knows files only: an
+// error tells if the name is that of a module of Node.
+func Resolve(folder, name string) (string, error) {
+	if IsPath(name) {
 		path := name
 		if !filepath.IsAbs(path) {
 			path = filepath.Join(folder, name)
 		}
-		if found := asFileOrFolder(path); found != "" && !strings.HasSuffix(name, "/") {
-			return real(found)
+		if found := AsFileOrFolder(path); found != "" && !strings.HasSuffix(name, "/") {
+			return Real(found)
 		} else if found := asFolder(path); found != "" {
-			return real(found)
+			return Real(found)
 		}
 		return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 	}
-	for _, packages := range packageFolders(folder) {
+	for _, packages := range PackageFolders(folder) {
 		if found, err := inPackages(packages, name); err != nil {
 			return "", err
 		} else if found != "" {
-			return real(found)
+			return Real(found)
 		}
 	}
-	if bare := strings.TrimPrefix(name, "node:"); bare != name || nodeModules[bare] {
+	if bare, ok := NodeModule(name); ok {
 		return "", fmt.Errorf("the Node module %q is not available in balancer scripts", bare)
 	}
 	return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 }
 
-// isPath tells the paths of files from the names of packages.
-func isPath(name string) bool {
+// IsPath tells the paths of files from the names of packages.
+func IsPath(name string) bool {
 	return name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name)
 }
 
-// packageFolders are the folders in which a module in a folder finds packages, the nearest first.
-func packageFolders(folder string) (folders []string) {
+// PackageFolders are the folders in which a module in a folder finds packages, the nearest first.
+func PackageFolders(folder string) (folders []string) {
 	for at := folder; ; at = filepath.Dir(at) {
 		if filepath.Base(at) != "node_modules" {
 			folders = append(folders, filepath.Join(at, "node_modules"))
@@ -52,14 +68,35 @@ func packageFolders(folder string) (folders []string) {
 	}
 }
 
-// real names a file as Node does, so that one file is one module.
-func real(path string) (string, error) { return filepath.EvalSymlinks(path) }
+// nodeModules are Node's modules, to tell one that a runtime lacks from a package that is not there.
+var nodeModules = func() map[string]bool {
+	all := make(map[string]bool)
+	for _, name := range strings.Fields(`assert assert/strict async_hooks buffer child_process cluster console constants crypto dgram
+		diagnostics_channel dns dns/promises domain events fs fs/promises http http2 https inspector inspector/promises module net os path
+		path/posix path/win32 perf_hooks process punycode querystring readline readline/promises repl stream stream/consumers
+		stream/promises stream/web string_decoder sys timers timers/promises tls trace_events tty url util util/types v8 vm wasi
+		worker_threads zlib`) {
+		all[name] = true
+	}
+	return all
+}()
+
+// NodeModule reports whether a name is that of a module of Node, such as `fs` or `node:test`, and returns it without
+// `node:`.
+func NodeModule(name string) (bare string, ok bool) {
+	bare, ok = strings.CutPrefix(name, "node:")
+	return bare, ok || nodeModules[bare]
+}
+
+// Real names a file as Node does, so that one file is one module.
+func Real(path string) (string, error) { return filepath.EvalSymlinks(path) }
 
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
 }
 
+// asFile adds the ending that a file has.
 func asFile(path string) string {
 	for _, ending := range []string{"", ".js", ".json", ".cjs", ".mjs"} {
 		if isFile(path + ending) {
@@ -69,7 +106,8 @@ func asFile(path string) string {
 	return ""
 }
 
-func asFileOrFolder(path string) string {
+// AsFileOrFolder finds the file that a path means, with its ending left off or as a folder. It returns nothing if there is none.
+func AsFileOrFolder(path string) string {
 	if found := asFile(path); found != "" {
 		return found
 	}
@@ -94,7 +132,7 @@ type manifest struct {
 }
 
 func readManifest(folder string) (m manifest) {
-	text, err := readFile(filepath.Join(folder, "package.json"))
+	text, err := ReadFile(filepath.Join(folder, "package.json"))
 	if err == nil {
 		_ = json.Unmarshal(text, &m) // what makes no sense is as if it were not there
 	}
@@ -124,7 +162,7 @@ func inPackages(folder, name string) (string, error) {
 		}
 		return filepath.Join(root, filepath.FromSlash(target)), nil
 	}
-	return asFileOrFolder(filepath.Join(root, filepath.FromSlash(subpath))), nil
+	return AsFileOrFolder(filepath.Join(root, filepath.FromSlash(subpath))), nil
 }
 
 // exported finds a subpath such as "." or "./lib/x" in the exports of a package.json.

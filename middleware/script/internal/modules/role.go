@@ -1,0 +1,203 @@
+package modules
+
+import (
+	"strings"
+
+	"github.com/tdewolff/parse/v2/js"
+)
+
+// role is what becomes of the value of an expression.
+type role int
+
+const (
+	taken    role = iota // it goes somewhere, where it may or may not have to be there
+	needed               // without it, there is an exception
+	tested               // it is looked whether it is there
+	provided             // it is set
+)
+
+// look finds what a file requires and uses.
+func (f *file) look(n js.INode) {
+	switch n := n.(type) {
+	case *js.CallExpr:
+		if name, literal, form, ok := f.requiredBy(n); ok {
+			f.required = append(f.required, required{name, form, f.offset(literal), f.isOptional()})
+		}
+	case *js.ImportStmt:
+		f.lookModule(n.Module, "import %q", n.List)
+	case *js.ExportStmt:
+		if n.Module != nil {
+			f.lookModule(n.Module, "export from %q", n.List)
+		}
+	case *js.Var, *js.DotExpr, *js.IndexExpr:
+		f.lookReference(n)
+	case *js.BinaryExpr:
+		if name, _, ok := textOf(n.X); ok && n.Op == js.InToken {
+			if r, _, ok := f.refer(n.Y); ok {
+				f.tested[r.get(name)] = true
+			}
+		}
+	}
+}
+
+// lookModule looks at what a statement imports. Names that are not there keep an ES module from being linked.
+func (f *file) lookModule(literal []byte, form string, list []js.Alias) {
+	name := strings.Trim(string(literal), `"'`)
+	f.required = append(f.required, required{name: name, form: form, offset: f.offset(literal)})
+	for _, alias := range list {
+		member := alias.Name
+		if member == nil {
+			member = alias.Binding
+		}
+		if r := moduleNamed(name).get(string(member)); r.member != "" && r.member != "*" {
+			f.uses = append(f.uses, use{r, f.offset(member)})
+		}
+	}
+}
+
+func (f *file) lookReference(n js.INode) {
+	r, named, ok := f.refer(n)
+	if !ok || r.member == "" {
+		return
+	}
+	_, isVariable := n.(*js.Var)
+	isGlobal := isVariable && r.module == globals && f.isFree(n.(*js.Var))
+	switch f.role(n) {
+	case needed:
+		f.uses = append(f.uses, use{r, f.offset(named)})
+	case tested:
+		f.tested[r] = true
+	case provided:
+		if !isVariable || isGlobal {
+			f.tested[r], f.provided[r] = true, true
+		}
+	case taken:
+		if isGlobal { // a name that nothing has declared is an exception already
+			f.uses = append(f.uses, use{r, f.offset(named)})
+		}
+	}
+}
+
+func (f *file) isFree(v *js.Var) bool {
+	v = variable(v)
+	_, bound := f.bound[v]
+	_, imported := f.imported[string(v.Data)]
+	return v.Decl == js.NoDecl && !bound && !imported
+}
+
+// role tells what becomes of the value of a node, by those above it.
+func (f *file) role(n js.INode) role {
+	direct := true // no other value may come in its place
+	for level := 1; ; level++ {
+		parent := f.parent(level)
+		switch p := parent.(type) {
+		case *js.GroupExpr:
+		case *js.BinaryExpr:
+			switch p.Op {
+			case js.AndToken, js.OrToken, js.NullishToken:
+				if n == p.X {
+					return tested
+				}
+				direct = false
+			default:
+				return roleOfOperand(p, n)
+			}
+		case *js.CondExpr:
+			if n == p.Cond {
+				return tested
+			}
+			direct = false
+		default:
+			if found := f.roleBelow(p, n, level); found != needed || direct {
+				return found
+			}
+			return taken
+		}
+		n = parent
+	}
+}
+
+func roleOfOperand(p *js.BinaryExpr, n js.INode) role {
+	switch p.Op {
+	case js.EqEqToken, js.EqEqEqToken, js.NotEqToken, js.NotEqEqToken:
+		return tested
+	case js.EqToken, js.OrEqToken, js.NullishEqToken:
+		if n == p.X {
+			return provided
+		}
+	case js.InstanceofToken:
+		if n == p.Y {
+			return needed
+		}
+	}
+	return taken
+}
+
+// roleBelow is the role of a node below one that is no operator between values.
+func (f *file) roleBelow(parent, n js.INode, level int) role {
+	optional := map[bool]role{true: tested, false: needed}
+	switch p := parent.(type) {
+	case *js.UnaryExpr:
+		switch p.Op {
+		case js.NotToken, js.TypeofToken, js.DeleteToken, js.VoidToken:
+			return tested
+		}
+	case *js.IfStmt, *js.WhileStmt, *js.DoWhileStmt:
+		return tested
+	case *js.CallExpr:
+		return optional[p.Optional]
+	case *js.DotExpr:
+		return optional[p.Optional]
+	case *js.IndexExpr:
+		if n == p.X {
+			return optional[p.Optional]
+		}
+	case *js.NewExpr:
+		return needed
+	case *js.TemplateExpr:
+		return needed // it is the tag: what is put in has a TemplatePart around it
+	case *js.ClassDecl:
+		return needed // it is what the class extends
+	case *js.Arg:
+		if call, ok := f.parent(level + 2).(*js.CallExpr); ok && isPromisify(call.X) {
+			return needed
+		}
+	}
+	return taken
+}
+
+func isPromisify(e js.IExpr) bool {
+	if dot, ok := e.(*js.DotExpr); ok {
+		name, ok := dot.Y.(js.LiteralExpr)
+		return ok && string(name.Data) == "promisify"
+	}
+	v, ok := e.(*js.Var)
+	return ok && string(v.Data) == "promisify"
+}
+
+// isOptional reports whether the file does without what the call requires that is looked at: it is in try, or what
+// becomes of an import is caught.
+func (f *file) isOptional() bool {
+	for level := 1; ; level += 2 {
+		dot, ok := f.parent(level).(*js.DotExpr)
+		if !ok {
+			break
+		}
+		if name, ok := dot.Y.(js.LiteralExpr); ok && string(name.Data) == "catch" {
+			return true
+		}
+		if _, ok := f.parent(level + 1).(*js.CallExpr); !ok {
+			break
+		}
+	}
+	for level := 1; ; level++ {
+		switch p := f.parent(level).(type) {
+		case nil, *js.FuncDecl, *js.ArrowFunc, *js.MethodDecl:
+			return false
+		case *js.TryStmt:
+			if body, ok := f.parent(level - 1).(*js.BlockStmt); ok && body == p.Body && p.Catch != nil {
+				return true
+			}
+		}
+	}
+}
