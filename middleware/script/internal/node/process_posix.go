@@ -1,0 +1,25 @@
+//go:build unix && !linux
+
+package node
+
+import (
+	"os"
+	"syscall"
+)
+
+func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+func dropRights() error { return nil }
+
+func limit(int, int64) error { return nil }
+
+func usedMemory(int) int64 { return 0 }
+
+// newMarkFile returns a file of no name.
+func newMarkFile() (*os.File, error) {
+	file, err := os.CreateTemp("", "script")
+	if err != nil {
+		return nil, err
+	}
+	return file, os.Remove(file.Name())
+}
