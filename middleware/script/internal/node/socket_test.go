@@ -126,7 +126,7 @@ func TestSocketEvents(t *testing.T) {
 			b := open(t, `
 				const seen = [];
 				const note = (name) => (...args) => seen.push(name + '(' + args.map((a) => a && (a.code || a.message) || a) + ')');
-				const done = (error) => note('done')(error === null ? 'null' : error);
+				const done = (error) => note('done')(error == null ? 'null' : error);
 				for (const name of ['timeout', 'error', 'end', 'finish', 'close']) socket.on(name, note(name));
 				socket.on('close', () => setTimeout(() => console.log('seen', seen.join(' '), socket.readyState + '.')));`+middleware)
 			ctx, leave := context.WithCancel(context.Background())
