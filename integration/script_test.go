@@ -107,7 +107,7 @@ var comparisons = []comparison{
 		script:  "balancer.js",
 		visits:  []visit{both("127.0.0.2", closed), {"127.0.0.3", hangs, closed}},
 		reasons: []string{"connection true function function function function function function function function"},
-		log:     []string{"noticed connection true", "failed to be noticed", "balancer.js:16:13: to be noticed"},
+		log:     []string{"noticed connection true", "failed to be noticed", "balancer.js:16:22: to be noticed"},
 	},
 }
 

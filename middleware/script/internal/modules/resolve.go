@@ -46,7 +46,7 @@ func Resolve(folder, name string) (string, error) {
 		}
 	}
 	if bare, ok := NodeModule(name); ok {
-		return "", fmt.Errorf("the Node module %q is not available in balancer scripts", bare)
+		return "", fmt.Errorf("the module %q needs runtime node", bare)
 	}
 	return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 }
