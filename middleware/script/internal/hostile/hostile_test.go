@@ -22,7 +22,7 @@ const soon = 10 * time.Second
 
 // share says that of the scripts that take much time, a runtime runs one of so many, and each runtime others. All run if the
 // variable HOSTILE_ALL is set.
-const share = 3
+const share = 4
 
 // chosen returns the names of the scripts that run in a runtime.
 func chosen(runtime string, all map[string]hostile, everything bool) []string {
