@@ -103,7 +103,7 @@ func (p *process) run(started chan<- error) {
 	}
 	started <- err
 	if err == nil {
-		_ = p.command.Wait() // the state tells more
+		wait(p.command)
 		close(p.exited)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"strconv"
 	"syscall"
 
@@ -13,6 +14,16 @@ import (
 // attributes has the process end with the thread that starts it, and get no signals of Caddy's terminal.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+}
+
+// wait waits for the end of a process, and ends what that has started and not detached. Only then the number of the group
+// may be that of another one.
+func wait(command *exec.Cmd) {
+	pid := command.Process.Pid
+	for unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil) == unix.EINTR {
+	}
+	_ = unix.Kill(-pid, unix.SIGKILL)
+	_ = command.Wait() // the state tells more
 }
 
 // dropRights keeps what the calling thread starts from having capabilities that Caddy may have, and from getting any.

@@ -4,10 +4,17 @@ package node
 
 import (
 	"os"
+	"os/exec"
 	"syscall"
 )
 
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
+
+// wait waits for the end of a process, and ends what that has started and not detached.
+func wait(command *exec.Cmd) {
+	_ = command.Wait() // the state tells more
+	_ = syscall.Kill(-command.Process.Pid, syscall.SIGKILL)
+}
 
 func dropRights() error { return nil }
 
