@@ -8,7 +8,8 @@
 // # Promises
 //
 // What the script has is what Node.js gives it. The process runs as Caddy's user, with none of the capabilities that Caddy may
-// have, and with no descriptors but its pipes. It ends with Caddy, on Linux also when it hangs and Caddy is killed. Its heap is
+// have, and with no descriptors but its pipes. It ends with Caddy, on Linux also when it hangs and Caddy is killed. What it
+// has started and not detached ends with it. Its heap is
 // bounded by the memory limit, and on Linux all its memory by one and a half of it, beyond what Node.js itself takes: the
 // watchdog kills it before, and where Node.js reserves little, the kernel gives it no more.
 //
