@@ -121,6 +121,7 @@ var computing = map[string]hostile{
 	"BigInt":                      {code: "let b = 3n ** 100000n; for (;;) b * b;"},
 	"BigInt text":                 {code: "for (let b = 7n ** 200000n;;) String(b);"},
 	"hash":                        {code: "for (;;) require('crypto').createHash('sha256').update('x'.repeat(1e6)).digest();"},
+	"random bytes":                {code: "for (;;) require('crypto').randomBytes(2e5);"},
 	"files":                       {code: "for (;;) require('fs').existsSync('/');"},
 	"listener":                    {code: "socket.on('close', () => { for (;;); }); socket.destroy();"},
 	"notice":                      {code: "balancer.on('notice', () => { for (;;); }); next('no');"},
