@@ -175,14 +175,23 @@ func (e *engine) loop() {
 			return
 		}
 		if len(tasks) == 0 {
-			timer.Reset(e.untilNextTimer())
-			select {
-			case <-e.wake:
-			case <-timer.C:
-			case <-e.ctx.Done():
-			}
+			e.sleep(timer)
 			signal(e.stir)
 		}
+	}
+}
+
+// sleep waits for something to do.
+func (e *engine) sleep(timer *time.Timer) {
+	var due <-chan time.Time
+	if len(e.timers.heap) > 0 { // else it costs too much
+		timer.Reset(e.untilNextTimer())
+		due = timer.C
+	}
+	select {
+	case <-e.wake:
+	case <-due:
+	case <-e.ctx.Done():
 	}
 }
 

@@ -39,7 +39,7 @@ let deciding = null;
 // Asks the middlewares about a client. Its socket is a handle, by which the event loop knows the client.
 function decide(socket, remoteAddress) {
   socket.remoteAddress = remoteAddress;
-  const chain = deciding = { socket, at: 0, state: open, running: false, reason: undefined, timer: undefined };
+  const chain = deciding = { socket, at: 0, state: open, running: false }; // reason and timer come when they are needed
   try {
     advance(chain);
   } catch (error) {
