@@ -22,13 +22,6 @@ const (
 	leastMemory   = 16 << 20
 )
 
-// missingGlobals are the globals of Node.js that the embedded runtime lacks.
-var missingGlobals = []string{
-	"AbortController", "AbortSignal", "Blob", "BroadcastChannel", "CompressionStream", "Crypto", "CryptoKey", "CustomEvent", "DecompressionStream", "Event",
-	"EventSource", "EventTarget", "File", "FormData", "Headers", "Intl", "MessageChannel", "MessageEvent", "MessagePort", "Navigator", "Performance",
-	"ReadableStream", "Request", "Response", "SubtleCrypto", "TransformStream", "WebAssembly", "WebSocket", "WritableStream", "crypto", "fetch", "navigator",
-}
-
 // load loads the script in the runtime that is given by its name.
 func load(ctx context.Context, runtime, path, nodePath string, o decide.Options) (*decide.Script, error) {
 	switch runtime {
@@ -74,7 +67,7 @@ func loadAuto(ctx context.Context, path, nodePath string, o decide.Options) (*de
 // inEmbedded loads the script in the embedded runtime. What that lacks is found by reading the script's files first, so that
 // a script is not refused a client as late as when it requires something.
 func inEmbedded(path string, o decide.Options) (*decide.Script, error) {
-	needs, err := modules.Scan(path, modules.Runtime{Modules: embedded.Builtins(), Missing: missingGlobals})
+	needs, err := modules.Scan(path, modules.Runtime{Modules: embedded.Builtins(), Missing: embedded.MissingGlobals()})
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded"
 )
 
 // journal keeps what is logged.
@@ -89,7 +90,7 @@ func TestRuntimesRefuse(t *testing.T) {
 
 // The globals that are said to be missing are.
 func TestMissingGlobals(t *testing.T) {
-	script := saying("[" + "'" + strings.Join(missingGlobals, "', '") + "'].filter((name) => name in globalThis).join() || 'none'")
+	script := saying("[" + "'" + strings.Join(embedded.MissingGlobals(), "', '") + "'].filter((name) => name in globalThis).join() || 'none'")
 	s, err := load(t.Context(), runtimeEmbedded, writeScript(t, script), "", decide.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
