@@ -60,8 +60,8 @@ type Script struct {
 	// Default: `auto`.
 	Runtime string `json:"runtime,omitempty"`
 
-	// The path of Node.js, version 18 or newer, for the runtime `node`. Global placeholders are replaced. Default: `node` is
-	// looked for in PATH.
+	// The path of Node.js, version 18 or newer, for the runtime `node`. Global placeholders are replaced. Default: `node`, which
+	// is looked for in PATH.
 	NodePath string `json:"node_path,omitempty"`
 
 	// How much memory the script may take, in bytes; in a Caddyfile with a unit, such as `256MiB`. In Node.js it is that

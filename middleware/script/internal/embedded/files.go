@@ -160,7 +160,7 @@ func (e *engine) readFile(path string) (any, error) {
 		return nil, known(err, "open", path)
 	}
 	defer f.Close()
-	defer context.AfterFunc(e.ctx, func() { f.Close() })()
+	defer context.AfterFunc(e.ctx, safely.Func("script file", func() { f.Close() }))()
 	info, err := f.Stat()
 	if err != nil {
 		return nil, known(err, "fstat", path)
