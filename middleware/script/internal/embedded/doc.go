@@ -7,7 +7,7 @@
 //	             a watchdog stops an event loop that does not come back
 //
 // An engine is one run of a script, on one goroutine, its event loop: what it keeps in variables stays, and while one client
-// waits for a timer or a file, others are decided. What an engine computes without a pause is a stretch. A stretch that takes
+// waits for a timer or a file, others are decided. What an engine computes without a pause is a turn. A turn that takes
 // too long, or all of the memory, is the engine's last: the client it worked for is kept out, the engine gives its memory
 // back, and Script.Replace has another one started.
 //

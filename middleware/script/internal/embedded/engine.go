@@ -50,17 +50,17 @@ type engine struct {
 	loadOnce sync.Once
 	ready    atomic.Bool // it was loaded and may decide
 
-	mu    sync.Mutex
-	queue []task // guarded by mu
-	spare []task
-	wake  chan struct{}
-	stir  chan struct{}         // tells the watchdog that there is something to watch
-	state atomic.Uint64         // of the current stretch; see stretch.go
-	owner atomic.Pointer[chain] // whom the script works for right now, if for anybody
-	cause error                 // guarded by mu: why the engine was condemned
+	mu           sync.Mutex
+	queue        []task // guarded by mu
+	spare        []task
+	wake         chan struct{}
+	wakeWatchdog chan struct{}         // tells the watchdog that there is something to watch
+	state        atomic.Uint64         // of the current turn; see turn.go
+	owner        atomic.Pointer[chain] // whom the script works for right now, if for anybody
+	cause        error                 // guarded by mu: why the engine was aborted
 
 	// What follows belongs to the event loop.
-	stretches  uint64
+	turns      uint64
 	entry      entries
 	clients    map[int]*chain              // by number: of whom the script may speak
 	byDecision map[*decide.Decision]*chain // who waits, or is listened to
@@ -114,7 +114,7 @@ func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, e
 func newEngine(r *Runtime, s *decide.Script) *engine {
 	e := &engine{
 		script: s, sources: r.sources,
-		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), stir: make(chan struct{}, 1),
+		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), wakeWatchdog: make(chan struct{}, 1),
 		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
 		clients: make(map[int]*chain), byDecision: make(map[*decide.Decision]*chain), promises: make(map[uintptr]*chain),
 		read: make(map[string]bool), watched: make(map[int]func()),
@@ -157,7 +157,7 @@ func (e *engine) loop() {
 	}
 	e.vm = vm
 	go safely.Do("script watchdog", e.watch)
-	if !e.stretch(nil, e.load) {
+	if !e.turn(nil, e.load) {
 		return
 	}
 	timer := time.NewTimer(time.Hour)
@@ -176,7 +176,7 @@ func (e *engine) loop() {
 		}
 		if len(tasks) == 0 {
 			e.sleep(timer)
-			signal(e.stir)
+			signal(e.wakeWatchdog)
 		}
 	}
 }
@@ -199,8 +199,8 @@ func (e *engine) sleep(timer *time.Timer) {
 func (e *engine) end() {
 	p := recover()
 	if p != nil && e.vm != nil && e.vm.Exhausted() {
-		e.condemn(e.state.Load(), e.tookAll())
-	} else if p != nil && e.condemn(e.state.Load(), fmt.Errorf("the script engine failed: %v", p)) {
+		e.abort(e.state.Load(), e.tookAll())
+	} else if p != nil && e.abort(e.state.Load(), fmt.Errorf("the script engine failed: %v", p)) {
 		safely.Count()
 		e.script.Log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 	}
@@ -218,14 +218,14 @@ func (e *engine) end() {
 
 func (e *engine) perform(t task) bool {
 	if t.run != nil {
-		return e.stretch(t.client, t.run)
+		return e.turn(t.client, t.run)
 	}
 	if !e.script.Pending(t.decision) {
 		return true
 	}
 	e.lastClient++
 	c := &chain{decision: t.decision, number: e.lastClient}
-	return e.stretch(c, nil)
+	return e.turn(c, nil)
 }
 
 // take returns the tasks that came since the last call. They are valid until the next one.
@@ -278,7 +278,7 @@ func (e *engine) Err() error {
 
 // Shut ends the engine and waits for its end, but not for ever for what the system does not return from.
 func (e *engine) Shut(reason error) {
-	e.condemnAny(reason)
+	e.abortAny(reason)
 	e.cancel()
 	e.finishLoading(reason)
 	over := make(chan struct{})

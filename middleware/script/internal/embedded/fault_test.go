@@ -125,7 +125,7 @@ func TestNobodysLoop(t *testing.T) {
 	b.log.await(t, "the script computed for 2s without a pause")
 }
 
-// What a stretch has left to be run ends with it.
+// What a turn has left to be run ends with it.
 func TestNothingRunsAfterAStop(t *testing.T) {
 	for _, fault := range []string{
 		`process.nextTick(() => { for (;;); }); process.nextTick(() => { for (;;); });`,

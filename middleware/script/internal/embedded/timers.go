@@ -116,7 +116,7 @@ func (e *engine) fireTimers(now time.Time) bool {
 		} else {
 			delete(e.timers.byNumber, t.number)
 		}
-		if !e.stretch(t.client, func() { e.call(e.entry.complete, t.number) }) {
+		if !e.turn(t.client, func() { e.call(e.entry.complete, t.number) }) {
 			return false
 		}
 	}

@@ -29,7 +29,7 @@ func (e *engine) readAnswers() {
 		for data := buffer[:filled]; ; {
 			f, rest, err := parseFrame(data)
 			if err != nil {
-				e.condemn(err)
+				e.abort(err)
 				return
 			}
 			if len(rest) == len(data) {
@@ -50,7 +50,7 @@ func (e *engine) take(f frame) {
 	switch f.kind {
 	case hello:
 		if err := e.load(); err != nil {
-			e.condemn(err)
+			e.abort(err)
 		}
 	case ready:
 		e.ready.Store(true)
@@ -195,7 +195,7 @@ func (e *engine) reply(question uint32, address string) {
 	_ = e.process.replies.SetWriteDeadline(time.Now().Add(patience)) // a script that writes questions itself may never read
 	head := binary.LittleEndian.AppendUint16([]byte{code}, uint16(len(text)))
 	if _, err := e.process.replies.Write(append(head, text...)); err != nil {
-		e.condemn(err)
+		e.abort(err)
 	}
 }
 

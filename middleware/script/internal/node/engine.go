@@ -30,14 +30,14 @@ type engine struct {
 	script  *decide.Script
 	process *process
 
-	loaded chan error    // gets the outcome of loading
-	ready  atomic.Bool   // it was loaded
-	active atomic.Bool   // something was asked since the watchdog looked
-	stir   chan struct{} // wakes the watchdog
-	pings  atomic.Uint32
-	pongs  atomic.Uint32 // the number of the last ping that was answered
-	base   atomic.Int64  // the memory that the process had before it loaded the script; 0 if that is not known yet
-	noRoom atomic.Bool   // Node.js has said that it is out of memory
+	loaded       chan error    // gets the outcome of loading
+	ready        atomic.Bool   // it was loaded
+	active       atomic.Bool   // something was asked since the watchdog looked
+	wakeWatchdog chan struct{} // wakes the watchdog
+	pings        atomic.Uint32
+	pongs        atomic.Uint32 // the number of the last ping that was answered
+	base         atomic.Int64  // the memory that the process had before it loaded the script; 0 if that is not known yet
+	noRoom       atomic.Bool   // Node.js has said that it is out of memory
 
 	readers sync.WaitGroup // of what the process writes
 	workers sync.WaitGroup // the others, which end with the process
@@ -108,7 +108,7 @@ func (e *engine) Decide(d *decide.Decision) {
 	e.enqueue(d)
 	if !e.active.Swap(true) {
 		select {
-		case e.stir <- struct{}{}:
+		case e.wakeWatchdog <- struct{}{}:
 		default:
 		}
 	}
@@ -188,8 +188,8 @@ func (e *engine) fail(cause error) bool {
 	return true
 }
 
-// condemn kills the process.
-func (e *engine) condemn(cause error) {
+// abort kills the process.
+func (e *engine) abort(cause error) {
 	e.fail(cause)
 	e.process.kill()
 }

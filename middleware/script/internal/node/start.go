@@ -23,7 +23,7 @@ func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, e
 	}
 	e := &engine{
 		script: s, process: p,
-		loaded: make(chan error, 1), stir: make(chan struct{}, 1), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		loaded: make(chan error, 1), wakeWatchdog: make(chan struct{}, 1), wake: make(chan struct{}, 1), done: make(chan struct{}),
 		asked: make(map[uint32]*decide.Decision), guests: make(map[uint32]*guest), mostGuests: leastGuests,
 	}
 	for place, f := range map[string]func(){"answers": e.readAnswers, "stdout": e.readStdout, "stderr": e.readStderr} {

@@ -31,23 +31,23 @@ func (e *engine) watch() {
 	timer := time.NewTimer(watchEvery)
 	defer timer.Stop()
 	for quiet := 0; ; quiet++ {
-		stir := e.stir
+		wakeWatchdog := e.wakeWatchdog
 		switch {
 		case w.grown > e.script.Options().MemoryLimit/2:
 			timer.Reset(closeEvery)
 		case quiet < calm:
 			timer.Reset(watchEvery)
-			stir = nil
+			wakeWatchdog = nil
 		default:
 			timer.Reset(idleEvery)
 		}
 		select {
 		case now := <-timer.C:
 			if cause := e.inspect(&w, now); cause != nil {
-				e.condemn(cause)
+				e.abort(cause)
 				return
 			}
-		case <-stir:
+		case <-wakeWatchdog:
 			quiet = 0
 		case <-e.process.exited:
 			return

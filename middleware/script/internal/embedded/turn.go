@@ -16,20 +16,20 @@ import (
 const (
 	// watchEvery is how often the watchdog looks while there is something to see.
 	watchEvery = 10 * time.Millisecond
-	// killAfter is how long a stretch that was condemned may take to end by itself.
+	// killAfter is how long a turn that was aborted may take to end by itself.
 	killAfter = 50 * time.Millisecond
 )
 
-// The state of an engine is the number of its stretch times two, plus one while it runs; a stretch that was condemned is
+// The state of an engine is the number of its turn times two, plus one while it runs; a turn that was aborted is
 // the engine's last.
-const condemned = math.MaxUint64
+const aborted = math.MaxUint64
 
-// stretch runs f for a client, or for nobody, and what f leaves to be run right after. Without f it asks the script about the
+// turn runs f for a client, or for nobody, and what f leaves to be run right after. Without f it asks the script about the
 // client. It reports whether the engine may go on.
-func (e *engine) stretch(c *chain, f func()) (alive bool) {
-	e.stretches++
-	running := e.stretches<<1 | 1
-	if old := e.state.Load(); old == condemned || !e.state.CompareAndSwap(old, running) {
+func (e *engine) turn(c *chain, f func()) (alive bool) {
+	e.turns++
+	running := e.turns<<1 | 1
+	if old := e.state.Load(); old == aborted || !e.state.CompareAndSwap(old, running) {
 		return false
 	}
 	e.owner.Store(c)
@@ -40,7 +40,7 @@ func (e *engine) stretch(c *chain, f func()) (alive bool) {
 	}
 	e.runJobs()
 	if e.vm.Exhausted() {
-		e.condemn(running, e.tookAll())
+		e.abort(running, e.tookAll())
 	}
 	if !e.state.CompareAndSwap(running, running-1) {
 		return false
@@ -56,7 +56,7 @@ func (e *engine) tookAll() error {
 // runJobs runs what process.nextTick and promises have left to be run, in Node's order, and then reports the rejections
 // that nothing handles.
 func (e *engine) runJobs() {
-	for e.state.Load() != condemned {
+	for e.state.Load() != aborted {
 		if e.ticking {
 			e.ticking = false
 			e.call(e.entry.ticks)
@@ -82,7 +82,7 @@ func (e *engine) runJobs() {
 
 // call calls a function of JavaScript and reports what it throws.
 func (e *engine) call(f quickjs.Value, arguments ...any) {
-	if e.state.Load() == condemned {
+	if e.state.Load() == aborted {
 		return
 	}
 	v, err := e.vm.Call(f, arguments...)
@@ -182,10 +182,10 @@ func (e *engine) reportRejections() {
 	e.owner.Store(working)
 }
 
-// condemn ends the engine because of the stretch that is given by its state, if that still runs. It is for any goroutine.
-func (e *engine) condemn(running uint64, cause error) bool {
+// abort ends the engine because of the turn that is given by its state, if that still runs. It is for any goroutine.
+func (e *engine) abort(running uint64, cause error) bool {
 	e.mu.Lock()
-	done := running != condemned && e.state.CompareAndSwap(running, condemned)
+	done := running != aborted && e.state.CompareAndSwap(running, aborted)
 	if done {
 		e.cause = cause
 	}
@@ -193,7 +193,7 @@ func (e *engine) condemn(running uint64, cause error) bool {
 	if !done {
 		return false
 	}
-	guilty := e.owner.Load() // stays, as the event loop does not get past a condemned stretch
+	guilty := e.owner.Load() // stays, as the event loop does not get past a aborted turn
 	e.vm.Interrupt()
 	e.cancel()
 	e.finishLoading(fmt.Errorf("%s: %w", e.script.Path(), cause))
@@ -203,13 +203,13 @@ func (e *engine) condemn(running uint64, cause error) bool {
 	return true
 }
 
-// condemnAny ends the engine, whatever it is at.
-func (e *engine) condemnAny(cause error) {
-	for running := e.state.Load(); running != condemned && !e.condemn(running, cause); running = e.state.Load() {
+// abortAny ends the engine, whatever it is at.
+func (e *engine) abortAny(cause error) {
+	for running := e.state.Load(); running != aborted && !e.abort(running, cause); running = e.state.Load() {
 	}
 }
 
-// watch is the watchdog: it ends a stretch that takes too long. It sleeps while the script does.
+// watch is the watchdog: it ends a turn that takes too long. It sleeps while the script does.
 func (e *engine) watch() {
 	ticker := time.NewTicker(watchEvery)
 	defer ticker.Stop()
@@ -219,7 +219,7 @@ func (e *engine) watch() {
 		if idle > 50 {
 			ticker.Stop()
 			select {
-			case <-e.stir:
+			case <-e.wakeWatchdog:
 			case <-e.ended:
 				return
 			}
@@ -231,7 +231,7 @@ func (e *engine) watch() {
 			safely.Do("script watchdog", func() { safely.Reach("script watchdog") })
 			running := e.state.Load()
 			switch limit := e.limit(); {
-			case running == condemned:
+			case running == aborted:
 				e.killLater()
 				return
 			case running&1 == 0:
@@ -239,7 +239,7 @@ func (e *engine) watch() {
 			case running != seen:
 				seen, since, idle = running, now, 0
 			case now.Sub(since) >= limit:
-				e.condemn(running, fmt.Errorf("the script computed for %v without a pause", limit))
+				e.abort(running, fmt.Errorf("the script computed for %v without a pause", limit))
 			}
 		case <-e.ended:
 			return
@@ -257,7 +257,7 @@ func (e *engine) killLater() {
 	}
 }
 
-// limit is how long a stretch may take.
+// limit is how long a turn may take.
 func (e *engine) limit() time.Duration {
 	limit := e.script.Options().RunLimit
 	switch {
