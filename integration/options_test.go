@@ -332,18 +332,23 @@ func startRange(t *testing.T, n int, first *int) (targets []*target) {
 	return nil
 }
 
-// With weight 0 a target keeps the clients that have a session there, and gets no others.
-func TestWeightZero(t *testing.T) {
+// With weight 0, or drained, a target keeps the clients that have a session there, and gets no others.
+func TestNoNewClients(t *testing.T) {
 	t.Parallel()
-	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(80)
-	p := startCaddy(t, balance(listen, "session_expiry 1h", targets...))
-	homes := whoEach(t, ips[:40], listen)
-	p.reload(t, caddyfile(server{listen, sticky("session_expiry 1h\n"+upstream(targets[0].addr, "weight 0"), targets[1])}))
-	mustAgree(t, "with weight 0", whoEach(t, ips[:40], listen), homes)
-	for ip, home := range whoEach(t, ips[40:], listen) {
-		if home != targets[1].name {
-			t.Errorf("%s is new, and at %s", ip, home)
-		}
+	for _, option := range []string{"weight 0", "drain"} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(80)
+			p := startCaddy(t, balance(listen, "session_expiry 1h", targets...))
+			homes := whoEach(t, ips[:40], listen)
+			p.reload(t, caddyfile(server{listen, sticky("session_expiry 1h\n"+upstream(targets[0].addr, option), targets[1])}))
+			mustAgree(t, "with "+option, whoEach(t, ips[:40], listen), homes)
+			for ip, home := range whoEach(t, ips[40:], listen) {
+				if home != targets[1].name {
+					t.Errorf("%s is new, and at %s", ip, home)
+				}
+			}
+		})
 	}
 }
 

@@ -182,6 +182,7 @@ func (h *Handler) Cleanup() error {
 //			weight <number>
 //			max_connections <number>
 //			backup
+//			drain
 //		}
 //		pool <name>
 //		session_expiry <duration>

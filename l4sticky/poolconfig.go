@@ -161,6 +161,9 @@ func describe(upstreams []target.Config) string {
 		if u.Backup {
 			text += " backup"
 		}
+		if u.Drain {
+			text += " drain"
+		}
 	}
 	return text
 }

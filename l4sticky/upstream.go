@@ -33,6 +33,10 @@ type Upstream struct {
 
 	// Takes clients only while no other target can. Default: false.
 	Backup bool `json:"backup,omitempty"`
+
+	// Whether the target gets no new clients, while those that have a session there stay, until they have been away for
+	// longer than `session_expiry`. It may be taken out of the config then. Default: false.
+	Drain bool `json:"drain,omitempty"`
 }
 
 // table returns the upstream's options. The weight is kept apart from its field, which is nil where none is given.
@@ -41,6 +45,7 @@ func (u *Upstream) table(weight *int) parse.Options {
 		parse.IntOrZero("weight", weight, parse.Between(0, target.MaxWeight)),
 		parse.Int("max_connections", &u.MaxConnections, 0),
 		parse.Flag("backup", &u.Backup),
+		parse.Flag("drain", &u.Drain),
 	}
 }
 
@@ -59,7 +64,7 @@ func (u *Upstream) configs() ([]target.Config, error) {
 	}
 	configs := make([]target.Config, 0, len(addresses))
 	for _, a := range addresses {
-		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup})
+		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup, Drain: u.Drain})
 	}
 	return configs, nil
 }
@@ -130,6 +135,7 @@ func dialAddresses(dial string) (all []target.Address, err error) {
 //		weight <number>
 //		max_connections <number>
 //		backup
+//		drain
 //	}
 func (u *Upstream) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	const name = "sticky_proxy upstream"

@@ -28,6 +28,8 @@ type Config struct {
 	MaxConnections int
 	// Backup means that the target gets clients only while no other target is usable.
 	Backup bool
+	// Drain means that no new client is placed there.
+	Drain bool
 }
 
 // key returns the address by which the registry knows the target. It is the same for all names that stand for an address.
@@ -176,7 +178,7 @@ func (s *Set) newList(configs []Config, old *list) *list {
 			l.members = append(l.members, m)
 			l.byTarget[t] = m
 		}
-		if c.Weight > 0 {
+		if c.Weight > 0 && !c.Drain {
 			l.entries = append(l.entries, entry{m, c.Weight})
 			l.even = l.even && c.Weight == l.entries[0].weight
 		}
