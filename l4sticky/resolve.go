@@ -198,6 +198,7 @@ func (c *poolConfig) unsyncedPlaceNames() {
 		}
 	}
 	c.targets.Update(configs)
+	c.pool.unsyncedCheckTargets()
 }
 
 // expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one
@@ -290,15 +291,19 @@ func (c *countdown) Wake() {
 }
 
 // dialKnown connects to one of the addresses of a target after the other.
-func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (conn net.Conn, err error) {
-	addrs := m.Addrs()
+func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (net.Conn, error) {
+	return d.dialFirst(ctx, m.Addrs(), m.Reached)
+}
+
+// dialFirst connects to one of the addresses after the other, and tells which one it has reached.
+func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached func(netip.AddrPort)) (conn net.Conn, err error) {
 	deadline, _ := ctx.Deadline()
 	for i, at := range addrs {
 		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
 		conn, err = d.net.DialContext(one, "tcp", at.String())
 		cancel()
 		if err == nil {
-			m.Reached(at)
+			reached(at)
 			return conn, nil
 		}
 	}
