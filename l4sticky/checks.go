@@ -143,7 +143,7 @@ func (c *checker) once(ctx context.Context) {
 		n.dialer.notBlamed(m, unknown)
 		return
 	}
-	if change, counts := c.judge(err == nil, began, n.options); counts {
+	if change, counts := c.judge(err == nil, began, n.rules()); counts {
 		config.tell(m, change, err)
 	}
 }
@@ -160,13 +160,18 @@ func (c *checker) current() (*poolConfig, *target.Member, *checking) {
 }
 
 // judge gives a result to the target, unless its checks have ended meanwhile.
-func (c *checker) judge(passed bool, began time.Duration, o *HealthCheck) (change target.Change, counts bool) {
+func (c *checker) judge(passed bool, began time.Duration, rules target.Rules) (change target.Change, counts bool) {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	if c.pool.checks[c.target] != c {
 		return change, false
 	}
-	return c.target.Checked(passed, began, target.Rules{Rise: o.Rise, Fall: o.Fall, Serves: o.Type != checkTCP}), true
+	return c.target.Checked(passed, began, rules), true
+}
+
+// rules returns what the results mean.
+func (n *checking) rules() target.Rules {
+	return target.Rules{Rise: n.options.Rise, Fall: n.options.Fall, Serves: n.options.Type != checkTCP}
 }
 
 // tell logs what the result of a check has changed.
