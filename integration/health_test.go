@@ -57,11 +57,11 @@ const quickly = "interval 100ms\ntimeout 1s\nrise 2\nfall 2\n"
 func TestHealthChecks(t *testing.T) {
 	t.Parallel()
 	for name, check := range map[string]string{
-		"send":       "health_check send {\n" + quickly + `send "PING\r\n"` + "\nexpect ^\\+PONG\n}",
-		"hex":        "health_check send {\n" + quickly + "send_hex 01ff0a\nexpect_hex 02ff\n}",
-		"http":       "health_check http {\n" + quickly + "path /health\n}",
-		"http body":  "health_check http {\n" + quickly + "body ^up$\n}",
-		"all of it":  "health_check http {\n" + quickly + "method GET\npath /health\nhost example.com\nstatus 200,204\n}",
+		"send":      "health_check send {\n" + quickly + `send "PING\r\n"` + "\nexpect ^\\+PONG\n}",
+		"hex":       "health_check send {\n" + quickly + "send_hex 01ff0a\nexpect_hex 02ff\n}",
+		"http":      "health_check http {\n" + quickly + "path /health\n}",
+		"http body": "health_check http {\n" + quickly + "body ^up$\n}",
+		"all of it": "health_check http {\n" + quickly + "method GET\npath /health\nhost example.com\nstatus 200,204\n}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -110,6 +110,8 @@ func TestDeadTargetIsFoundByChecks(t *testing.T) {
 	caddy := startCaddy(t, balance(listen, "session_expiry 1ms\nhealth_check tcp {\n"+quickly+"}\n"+backups(good), dead))
 	mustFollow(t, caddy, p, listen, func(ill bool) {
 		if ill {
+			// The balancer looks at a target that resets a client's connection.
+			await(t, "the end of all connections", func() bool { return dead.open() == 0 })
 			dead.kill()
 		} else {
 			dead.start(t)
@@ -287,7 +289,9 @@ func TestChecksOverReloads(t *testing.T) {
 	p := new(patient)
 	sick, good := startTarget(t, "sick", p.serve), startTarget(t, "good", (&patient{name: "good"}).serve)
 	listen, ip := freeAddr(t), clientIPs(1)[0]
-	config := func(options string) string { return balance(listen, "session_expiry 1ms\n"+options+backups(good), sick) }
+	config := func(options string) string {
+		return balance(listen, "session_expiry 1ms\n"+options+backups(good), sick)
+	}
 	const check = "health_check http {\ninterval 100ms\ntimeout 10s\nfall 2\nrise %d\npath /health\n}\n"
 	p.ill.Store(true)
 	caddy := startCaddy(t, config(fmt.Sprintf(check, 2)))
@@ -352,8 +356,9 @@ func TestAllDown(t *testing.T) {
 	t.Parallel()
 	targets, listen, ips := greeters(t, 3), freeAddr(t), clientIPs(60)
 	closed := portOf(freeAddr(t))
-	caddy := startCaddy(t, balance(listen, fmt.Sprintf("session_expiry 1ms\nhealth_check tcp {\n%sport %d\n}", quickly, closed), targets...))
+	caddy := startCaddy(t, balance(listen, "session_expiry 1ms", targets...))
 	homes := whoEach(t, ips, listen)
+	caddy.reload(t, balance(listen, fmt.Sprintf("session_expiry 1ms\nhealth_check tcp {\n%sport %d\n}", quickly, closed), targets...))
 	await(t, "all are out", func() bool { return strings.Count(caddy.Log(), "upstream check failed") == 3 })
 	mustAgree(t, "with all targets down", whoEach(t, ips, listen), homes)
 

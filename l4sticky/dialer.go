@@ -68,7 +68,7 @@ func (d *dialer) notBlamed(m *target.Member, err error) {
 }
 
 // isFull reports whether a target would get connections if it had not all that it may have.
-func isFull(m *target.Member) bool { return m.Active() && m.Full() }
+func isFull(m *target.Member) bool { return !m.Deactivated() && m.Full() }
 
 // allFull tells that a connection is closed because the targets have all the connections that they may have.
 func (d *dialer) allFull(remote net.Addr) {
