@@ -168,6 +168,7 @@ func TestChecksWithProxyHeader(t *testing.T) {
 				header, err := proxyproto.Read(reader)
 				if err != nil {
 					t.Errorf("the header of a connection: %v", err)
+					checks <- new(proxyproto.Header)
 					return
 				}
 				if first, err := reader.Peek(1); err == nil && first[0] == 'P' {

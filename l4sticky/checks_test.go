@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,8 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // checkQuickly has the targets of a pool checked all the time, and returns the log.
@@ -97,8 +100,8 @@ func TestChecksFollowConfigs(t *testing.T) {
 	checked := func() (all []string) {
 		old.mu.Lock()
 		defer old.mu.Unlock()
-		for target := range old.checks {
-			all = append(all, target.Address.Dial)
+		for checked := range old.checks {
+			all = append(all, checked.Address.Dial)
 		}
 		return all
 	}
@@ -130,4 +133,42 @@ func TestChecksFollowConfigs(t *testing.T) {
 	}
 	without.quit()
 	must("without a config")
+}
+
+// While all targets are down, connections do not wait for each other, stay at the client's target, and go on to the next one when
+// it refuses. A target that is active again gets them all.
+func TestDialsWhileAllAreDown(t *testing.T) {
+	h, home, other := newBalancer(t, mustListen(t), mustListen(t))
+	rules := target.Rules{Rise: 1, Fall: 1}
+	home.Checked(false, 0, rules)
+	other.Checked(false, 0, rules)
+	var pickers []*picker
+	for range 3 {
+		p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+		pickers = append(pickers, p)
+		if d, step := p.Next(new(wakeCount)); step != search.DialTarget || d.Probe || d.Target != home {
+			t.Fatalf("step %v, probe %v, of %v", step, d.Probe, d.Target)
+		}
+	}
+	for _, p := range pickers {
+		_ = p.Failed(search.Dial{Target: home}, errNoTarget)
+		if d, step := p.Next(new(wakeCount)); step != search.DialTarget || d.Probe || d.Target != other {
+			t.Fatalf("after a failed dial: step %v, probe %v, of %v", step, d.Probe, d.Target)
+		}
+		p.Dropped(search.Dial{Target: other})
+		p.Lost(search.ErrClientLeft)
+	}
+	if !home.Deactivated() || other.Deactivated() {
+		t.Error("the failed dial does not deactivate the target that is down")
+	}
+	home.Activate()
+	for range 2 {
+		if _, at := connectVisitor(t, h); at == nil || !at.Is(other) {
+			t.Errorf("the client is at %v", at)
+		}
+	}
+	home.Checked(true, monotonic(), rules)
+	if _, at := connectVisitor(t, h); at == nil || !at.Is(home) {
+		t.Errorf("the client is at %v, which is down", at)
+	}
 }
