@@ -17,10 +17,8 @@ var strippers = []string{
 
 // wallClock are the places where the time of day is meant, or a moment that is always over.
 var wallClock = map[string]string{
-	"l4sticky/internal/relay/relay.go Unix":                        "a deadline that is always over",
-	"middleware/script/internal/embedded/node_locale.go UnixMilli": "a date that a script shows",
-	"middleware/script/internal/embedded/node_locale.go In":        "a date that a script shows",
-	"middleware/script/internal/embedded/node_stat.go UnixNano":    "the time of a file, for a script",
+	"l4sticky/internal/relay/relay.go Unix":                 "a deadline that is always over",
+	"middleware/script/internal/embedded/files.go UnixNano": "the time of a file, for a script",
 }
 
 // TestClock sees to it that nothing of ours reckons with the wall clock, which may be set at any time: neither by

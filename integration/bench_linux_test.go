@@ -50,7 +50,7 @@ func TestBench(t *testing.T) {
 	if got, want := strings.Join(names, "\n"), strings.Join([]string{
 		"direct bulk-down-1", "direct bulk-down-8", "direct bulk-up-1", "direct bulk-up-8", "direct conn", "direct trips",
 		"ours bulk-down-1", "ours bulk-down-8", "ours bulk-up-1", "ours bulk-up-8", "ours conn", "ours hole",
-		"ours idle-64", "ours idle-64k", "ours refused", "ours reload", "ours trips",
+		"ours idle-64", "ours idle-64k", "ours refused", "ours reload", "ours script", "ours trips",
 	}, "\n"); got != want {
 		t.Errorf("played:\n%s\nwant:\n%s", got, want)
 	}

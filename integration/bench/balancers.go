@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -75,6 +76,18 @@ func balancers() []balancer {
 		},
 		{name: "nginx", tool: toolNginx, config: nginx(1), note: "one worker, `hash $remote_addr consistent`"},
 		{name: "loadbalancer.js", tool: toolNode, config: legacy(1), note: "one worker, `stickiness: true`"},
+		{
+			name: "ours-embedded", tool: toolCaddy, config: scripted("embedded"), only: []string{"script"},
+			note: "`ours` behind a `script` that lets everybody in, in the embedded runtime",
+		},
+		{
+			name: "ours-node", tool: toolCaddy, config: scripted("node"), only: []string{"script"},
+			note: "the same with the script in Node.js",
+		},
+		{
+			name: "loadbalancer.js-script", tool: toolNode, config: legacyScripted, only: []string{"script"},
+			note: "`loadbalancer.js` with the same script",
+		},
 		{name: "direct", note: "no balancer: clients connect to the targets"},
 	}
 	for i := range all {
@@ -134,6 +147,31 @@ func caddyfile(s site, listen, handler string) string {
 
 func oursConfig(s site) string {
 	return caddyfile(s, s.network+s.listen, "sticky_proxy "+strings.Join(s.targets, " "))
+}
+
+// allowAll is a script that lets everybody in.
+const allowAll = `module.exports.run = (balancer) => balancer.addMiddleware(balancer.MIDDLEWARE_CONNECTION, (socket, next) => next());`
+
+// scriptFile writes the script into the site's folder and returns its path. A balancer that can't read it does not start.
+func scriptFile(s site) string {
+	path := filepath.Join(s.dir, "allow.js")
+	_ = os.WriteFile(path, []byte(allowAll), 0o600)
+	return path
+}
+
+// scripted returns the config of ours with the script in a runtime.
+func scripted(runtime string) func(site) string {
+	return func(s site) string {
+		config := caddyfile(s, s.network+s.listen, "sticky_proxy "+strings.Join(s.targets, " "))
+		matcher := "@allowed middleware {\n\t\t\t\tscript " + scriptFile(s) + " {\n\t\t\t\t\truntime " + runtime + "\n\t\t\t\t}\n\t\t\t}\n\t\t\troute @allowed {"
+		return strings.Replace(config, "route {", matcher, 1)
+	}
+}
+
+// legacyScripted is the config.json of LoadBalancer.js with the script.
+func legacyScripted(s site) string {
+	path, _ := json.Marshal(scriptFile(s))
+	return strings.Replace(loadBalancerConfig(s, 1), "{\n", "{\n\t\"balancerControllerPath\": "+string(path)+",\n", 1)
 }
 
 func caddyL4Config(s site) string {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// members returns the processes of a group. Each balancer is started as the leader of a group of its own, in which its
-// workers stay even when the process that made them is gone.
+// members returns the processes of a group, and those that these have started. Each balancer is started as the leader of a
+// group of its own, in which its workers stay even when the process that made them is gone.
 func members(group int) ([]int, error) {
 	folder, err := os.Open("/proc")
 	if err != nil {
@@ -25,6 +26,7 @@ func members(group int) ([]int, error) {
 		return nil, err
 	}
 	var found []int
+	parents := make(map[int]int)
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -36,8 +38,22 @@ func members(group int) ([]int, error) {
 		}
 		// The command before the last parenthesis may contain anything. Then come state, parent and group.
 		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 2 && fields[0] != "Z" && fields[2] == strconv.Itoa(group) {
+		if len(fields) < 3 || fields[0] == "Z" {
+			continue
+		}
+		if fields[2] == strconv.Itoa(group) {
 			found = append(found, pid)
+		} else if parents[pid], err = strconv.Atoi(fields[1]); err != nil {
+			return nil, fmt.Errorf("the parent of process %d: %w", pid, err)
+		}
+	}
+	for again := true; again; { // until nothing is added
+		again = false
+		for pid, parent := range parents {
+			if slices.Contains(found, parent) {
+				found, again = append(found, pid), true
+				delete(parents, pid)
+			}
 		}
 	}
 	return found, nil

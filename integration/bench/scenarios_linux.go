@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -37,6 +38,12 @@ func scenarios() []scenario {
 			columns: perPiece("round trip", "round trips/s"), takes: anybody, measure: measureTrips,
 		},
 	}
+	all = append(all, scenario{
+		name: "script", title: "New connections that a script decides about",
+		note:    "As `conn`, with and without a script that lets everybody in: the difference is what a decision costs.",
+		columns: append(perPiece("connection", "connections/s"), column{"rss_mib", "memory, MiB", "%.1f", median}),
+		takes:   takesScript, measure: measureScript,
+	})
 	for _, way := range []string{kindDown, kindUp} {
 		for _, conns := range []int{1, 8} {
 			all = append(all, bulkScenario(way, conns))
@@ -63,6 +70,21 @@ func perPiece(piece, rate string) []column {
 
 func measureConnections(r *round) (figures, error) {
 	return r.pieces(job{Kind: kindConnect, Conns: r.crowd, Warm: r.window / 4, Window: r.window})
+}
+
+// takesScript tells the balancers that can have a script, with and without one.
+func takesScript(b balancer) bool {
+	return slices.Contains([]string{"ours", "ours-embedded", "ours-node", "loadbalancer.js", "loadbalancer.js-script"}, b.name)
+}
+
+func measureScript(r *round) (figures, error) {
+	f, err := measureConnections(r)
+	if err != nil {
+		return nil, err
+	}
+	rss, err := groupRSS(r.running.group())
+	f["rss_mib"] = float64(rss) / (1 << 20)
+	return f, err
 }
 
 func measureTrips(r *round) (figures, error) {

@@ -16,7 +16,6 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 	"github.com/caddy-sticky/caddy-sticky/middleware"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
-	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
@@ -50,6 +49,26 @@ type Script struct {
 	// balancer.deactivateTarget. Default: `default`.
 	Pool string `json:"pool,omitempty"`
 
+	// Where the script runs.
+	//
+	// - `embedded`: in Caddy, in a small JavaScript engine with what a script that decides about addresses needs of Node. What
+	//   a script needs beyond that is an error when the config is loaded.
+	// - `node`: in a process of Node.js of its own, where a script may do all that it may in Node.
+	// - `auto`: embedded if the script can be loaded there, else in Node.js if that is installed. The log tells which one was
+	//   taken, and why.
+	//
+	// Default: `auto`.
+	Runtime string `json:"runtime,omitempty"`
+
+	// The path of Node.js, version 18 or newer, for the runtime `node`. Global placeholders are replaced. Default: `node`, which
+	// is looked for in PATH.
+	NodePath string `json:"node_path,omitempty"`
+
+	// How much memory the script may take, in bytes; in a Caddyfile with a unit, such as `256MiB`. In Node.js it is that
+	// of the process beyond what an empty one takes. A script that takes more is stopped and starts anew. Zero means the
+	// default; less than 16 MiB is an error. Default: 268435456, which is 256 MiB.
+	MemoryLimit int `json:"memory_limit,omitempty"`
+
 	script *decide.Script
 }
 
@@ -68,7 +87,12 @@ func (*Script) CaddyModule() caddy.ModuleInfo {
 
 // table returns the options beside the path.
 func (s *Script) table() parse.Options {
-	return parse.Options{parse.String("pool", &s.Pool, defaultPool)}
+	return parse.Options{
+		parse.String("pool", &s.Pool, defaultPool),
+		parse.Enum("runtime", &s.Runtime, runtimeAuto, runtimeAuto, runtimeEmbedded, runtimeNode),
+		parse.String("node_path", &s.NodePath, ""),
+		parse.Size("memory_limit", &s.MemoryLimit, defaultMemory, leastMemory),
+	}
 }
 
 // UnmarshalJSON decodes the options; an error names the one that it is about.
@@ -96,11 +120,13 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if path, err = modules.Find(path); err != nil {
 		return fmt.Errorf("path: %w", err)
 	}
-	o := decide.Options{Logger: ctx.Slogger(), Targets: targetsOf(s.Pool)}
-	if s.script, err = decide.Open(path, o, embedded.NewRuntime()); err != nil {
-		return fmt.Errorf("path: %w", err)
+	nodePath, err := caddy.NewReplacer().ReplaceOrErr(s.NodePath, true, true)
+	if err != nil {
+		return fmt.Errorf("node_path: %w", err)
 	}
-	return nil
+	o := decide.Options{Logger: ctx.Slogger(), Targets: targetsOf(s.Pool), MemoryLimit: int64(s.MemoryLimit)}
+	s.script, err = load(ctx, s.Runtime, path, nodePath, o)
+	return err
 }
 
 // Decide asks the script.
@@ -139,6 +165,9 @@ func (s *Script) Cleanup() error {
 //
 //	script <path> {
 //		pool <name>
+//		runtime auto|embedded|node
+//		node_path <path>
+//		memory_limit <size>
 //	}
 func (s *Script) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the middleware's name

@@ -66,8 +66,14 @@ func (e *fakeEngine) Decide(d *Decision) {
 func (e *fakeEngine) Left(d *Decision)      { e.left <- d }
 func (e *fakeEngine) Done() <-chan struct{} { return e.done }
 func (e *fakeEngine) Err() error            { return errCrash }
-func (e *fakeEngine) Shut(reason error)     { e.shut <- reason; e.fail() }
-func (e *fakeEngine) fail()                 { e.once.Do(func() { close(e.done) }) }
+func (e *fakeEngine) Shut(reason error) {
+	select {
+	case e.shut <- reason:
+	default: // it was shut before
+	}
+	e.fail()
+}
+func (e *fakeEngine) fail() { e.once.Do(func() { close(e.done) }) }
 
 func mustOpen(t *testing.T, r *fakeRuntime) *Script {
 	t.Helper()
@@ -159,6 +165,7 @@ func TestDown(t *testing.T) {
 		r.setBroken(nil)
 		r.decide = func(s *Script, d *Decision) { s.Settle(d, nil) }
 		time.Sleep(mostLoadPause)
+		synctest.Wait()
 		if err := <-ask(s); err != nil {
 			t.Error(err)
 		}
@@ -253,6 +260,7 @@ func TestPanicInRestart(t *testing.T) {
 			t.Error("let in while there is no engine")
 		}
 		time.Sleep(loadPause)
+		synctest.Wait()
 		if err := <-ask(s); err != nil || panicked() != 1 {
 			t.Errorf("got %v after %d panics", err, panicked())
 		}

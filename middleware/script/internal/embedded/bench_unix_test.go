@@ -97,3 +97,12 @@ func raise(to *atomic.Int64, n int64) {
 	for old := to.Load(); n > old && !to.CompareAndSwap(old, n); old = to.Load() {
 	}
 }
+
+// What a start costs, as at each reload.
+func BenchmarkStart(b *testing.B) {
+	before := cpuTime(b)
+	for b.Loop() {
+		open(b, benchmarks["allow"]).Close()
+	}
+	b.ReportMetric(float64(cpuTime(b)-before)/float64(b.N), "cpu-ns/op")
+}

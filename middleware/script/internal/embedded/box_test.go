@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dlclark/regexp2/v2"
 	"go.uber.org/goleak"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
@@ -21,9 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	regexp2.DefaultMatchTimeout = time.Second // longer than RunLimit where it counts, and goleak waits for no more
-	// The clock of regular expressions with a timeout ends by itself, a while after the last one.
-	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/dlclark/regexp2/v2.runClock"))
+	goleak.VerifyTestMain(m)
 }
 
 const (

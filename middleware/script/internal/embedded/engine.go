@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -9,32 +10,31 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/dop251/goja"
-
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
-// maxCallDepth bounds recursion. Calls that go through built-in functions count twice and take Go stack;
-// unwinding them costs the square of their number, which this keeps well below RunLimit.
-const maxCallDepth = 2000
-
-// maxFiles and maxNetwork are how much background work goes on at a time.
 const (
-	maxFiles   = 64
-	maxNetwork = 2000
+	// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
+	prepareLimit = 5 * time.Second
+	// patience is how long Shut waits for what an engine has begun in the background.
+	patience = 250 * time.Millisecond
+	// maxFiles and maxNetwork are how much background work of a kind goes on at a time, and maxJobs how much may wait.
+	maxFiles, maxNetwork, maxJobs = 64, 1000, 10000
 )
 
-// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
-const prepareLimit = 5 * time.Second
+// Runtime starts engines of one script.
+type Runtime struct{ sources *sources }
 
-// engine is one run of a script: a JavaScript runtime and the goroutine that owns it. goja_nodejs has an
-// event loop as well; this one is for what that cannot tell: which client a failing callback belongs
-// to, and that it failed at all.
+// NewRuntime returns the runtime of a script. A script that is started anew is as it was loaded, whatever has become of its files.
+func NewRuntime() *Runtime { return &Runtime{sources: newSources()} }
+
+// engine is one run of a script.
 type engine struct {
-	runtime *Runtime
 	script  *decide.Script
-	vm      *goja.Runtime
+	sources *sources
+	vm      *quickjs.VM
 	ctx     context.Context // ends when the engine does
 	cancel  context.CancelFunc
 	ended   chan struct{}  // closed when the event loop is over
@@ -43,82 +43,89 @@ type engine struct {
 	// What bounds the background work that goes on at a time: a service that doesn't answer must not keep the script
 	// from its files.
 	fileSlots, netSlots chan struct{}
-
-	files descriptors
+	memory              budget // of what is read, before it is the script's
+	waitingJobs         atomic.Int64
 
 	loaded   chan error // gets the outcome of loading
 	loadOnce sync.Once
-
-	ready  atomic.Bool   // it was loaded and may decide
-	failed chan struct{} // closed when the engine was condemned
-	cause  error         // why it was, once failed is closed
-	stir   chan struct{} // tells the watchdog that there is something to watch
+	ready    atomic.Bool // it was loaded and may decide
 
 	mu    sync.Mutex
 	queue []task // guarded by mu
-	wake  chan struct{}
 	spare []task
-
-	state atomic.Uint64                   // of the current stretch; see stretch.go
-	owner atomic.Pointer[decide.Decision] // whom the script works for right now, if for anybody
+	wake  chan struct{}
+	stir  chan struct{}         // tells the watchdog that there is something to watch
+	state atomic.Uint64         // of the current stretch; see stretch.go
+	owner atomic.Pointer[chain] // whom the script works for right now, if for anybody
+	cause error                 // guarded by mu: why the engine was condemned
 
 	// What follows belongs to the event loop.
-	stretches   uint64
-	charged     float64          // bytes that big allocations have taken in this stretch
-	working     *decide.Decision // whom the current stretch is for
-	timers      timers
-	ticks       []tick
-	rejections  map[*goja.Promise]*decide.Decision
-	middlewares []goja.Callable
-	watched     map[*chain]func() // clients who were let in and are listened to; stops waiting for their end
-	modules     *modules
-	socketProto *goja.Object
-	ran         bool // run has returned, and its promise is fulfilled
-	preparing   int  // background work of loading that goes on
-	local       localEnd
-	balancer    *goja.Object
-	process     *goja.Object
-	emitting    bool
+	stretches  uint64
+	entry      entries
+	clients    map[int]*chain              // by number: of whom the script may speak
+	byDecision map[*decide.Decision]*chain // who waits, or is listened to
+	lastClient int
+	promises   map[uintptr]*chain // what asynchronous middlewares have returned
+	rejections []rejection
+	timers     timers
+	ticking    bool            // process.nextTick has left something to run
+	ran        bool            // run has returned, and its promise is fulfilled
+	preparing  int             // background work of loading that goes on
+	read       map[string]bool // files that this engine has had already
+	watched    map[int]func()  // what ends fs.watch, by number
+	emitting   bool
+	text       []byte // a buffer
 }
 
-// task is what the event loop is asked to do: decide, or run something for a decision or for nobody.
+// entries are the functions of JavaScript that the event loop calls; see js/main.js.
+type entries struct {
+	load, decide, closed, complete, ticks, describe, uncaught, exports quickjs.Value
+}
+
+// task is what the event loop is asked to do: decide, or run something for a client or for nobody.
 type task struct {
 	decision *decide.Decision
+	client   *chain
 	run      func()
 }
 
-func newEngine(r *Runtime, s *decide.Script) *engine {
-	ctx, cancel := context.WithCancel(context.Background())
-	return &engine{
-		runtime:    r,
-		script:     s,
-		failed:     make(chan struct{}),
-		stir:       make(chan struct{}, 1),
-		ctx:        ctx,
-		cancel:     cancel,
-		ended:      make(chan struct{}),
-		fileSlots:  make(chan struct{}, maxFiles),
-		netSlots:   make(chan struct{}, maxNetwork),
-		loaded:     make(chan error, 1),
-		wake:       make(chan struct{}, 1),
-		vm:         goja.New(),
-		rejections: make(map[*goja.Promise]*decide.Decision),
-		watched:    make(map[*chain]func()),
+// Start runs the script and returns when its run function is done, or the promise that this returned.
+func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
+	e := newEngine(r, s)
+	go safely.Do("script", e.loop)
+	limit := time.NewTimer(decide.LoadRuns * s.Options().RunLimit * 5 / 4)
+	defer limit.Stop()
+	err := errors.New("run did not finish in time")
+	select {
+	case err = <-e.loaded:
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-limit.C:
+		err = fmt.Errorf("%s: %w", s.Path(), err)
 	}
+	if err != nil {
+		e.Shut(err)
+		return nil, err
+	}
+	e.ready.Store(true)
+	return e, nil
 }
 
-// start runs the script and returns when its run function is done, or the promise that this returned.
-func (e *engine) start() error {
-	go safely.Do("script watchdog", e.watch)
-	go safely.Do("script", e.loop, func() { e.condemn(e.state.Load(), safely.ErrPanic) })
-	limit := time.NewTimer(decide.LoadRuns * e.script.Options().RunLimit * 5 / 4)
-	defer limit.Stop()
-	select {
-	case err := <-e.loaded:
-		return err
-	case <-limit.C:
-		return fmt.Errorf("%s: run did not finish in time", e.script.Path())
+func newEngine(r *Runtime, s *decide.Script) *engine {
+	e := &engine{
+		script: s, sources: r.sources,
+		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), stir: make(chan struct{}, 1),
+		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
+		clients: make(map[int]*chain), byDecision: make(map[*decide.Decision]*chain), promises: make(map[uintptr]*chain),
+		read: make(map[string]bool), watched: make(map[int]func()),
 	}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	return e
+}
+
+// finishLoading tells Start the outcome; only the first one counts.
+func (e *engine) finishLoading(err error) {
+	e.loadOnce.Do(func() { e.loaded <- err })
 }
 
 // hasRun is called when run is done, and its promise fulfilled. What the script has begun to read meanwhile, such as a
@@ -139,20 +146,17 @@ func (e *engine) prepared() bool {
 	return true
 }
 
-// finishLoading tells start the outcome; only the first one counts.
-func (e *engine) finishLoading(err error) {
-	e.loadOnce.Do(func() {
-		e.ready.Store(err == nil)
-		e.loaded <- err
-	})
-}
-
 // loop is the event loop.
 func (e *engine) loop() {
-	defer close(e.ended)
-	defer e.files.closeAll()
-	defer e.cancel()
-	defer e.forgetGuests()
+	defer e.end()
+	defer quickjs.Recoverable()()
+	vm, err := quickjs.New(e.script.Options().MemoryLimit, e)
+	if err != nil {
+		e.finishLoading(err)
+		return
+	}
+	e.vm = vm
+	go safely.Do("script watchdog", e.watch)
 	if !e.stretch(nil, e.load) {
 		return
 	}
@@ -171,29 +175,57 @@ func (e *engine) loop() {
 			return
 		}
 		if len(tasks) == 0 {
-			timer.Reset(e.untilNextTimer())
-			select {
-			case <-e.wake:
-			case <-timer.C:
-			case <-e.ctx.Done():
-			}
-			e.watchMe()
+			e.sleep(timer)
+			signal(e.stir)
 		}
 	}
 }
 
-// forgetGuests lets go of clients, who would keep the whole engine in memory.
-func (e *engine) forgetGuests() {
-	for _, stop := range e.watched {
-		stop()
+// sleep waits for something to do.
+func (e *engine) sleep(timer *time.Timer) {
+	var due <-chan time.Time
+	if len(e.timers.heap) > 0 { // else it costs too much
+		timer.Reset(e.untilNextTimer())
+		due = timer.C
 	}
+	select {
+	case <-e.wake:
+	case <-due:
+	case <-e.ctx.Done():
+	}
+}
+
+// end gives back what the engine has, and has another one started if this one broke.
+func (e *engine) end() {
+	p := recover()
+	if p != nil && e.vm != nil && e.vm.Exhausted() {
+		e.condemn(e.state.Load(), e.tookAll())
+	} else if p != nil && e.condemn(e.state.Load(), fmt.Errorf("the script engine failed: %v", p)) {
+		safely.Count()
+		e.script.Log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
+	}
+	e.cancel()
+	for _, c := range e.clients {
+		if c.stop != nil {
+			c.stop() // else it would keep the engine in memory
+		}
+	}
+	if e.vm != nil {
+		e.vm.Close()
+	}
+	close(e.ended)
 }
 
 func (e *engine) perform(t task) bool {
 	if t.run != nil {
-		return e.stretch(t.decision, t.run)
+		return e.stretch(t.client, t.run)
 	}
-	return e.stretch(t.decision, func() { e.decide(t.decision) })
+	if !e.script.Pending(t.decision) {
+		return true
+	}
+	e.lastClient++
+	c := &chain{decision: t.decision, number: e.lastClient}
+	return e.stretch(c, nil)
 }
 
 // take returns the tasks that came since the last call. They are valid until the next one.
@@ -205,64 +237,58 @@ func (e *engine) take() []task {
 	return tasks
 }
 
-// enqueue is for any goroutine.
 func (e *engine) enqueue(t task) {
-	if e.ctx.Err() != nil {
-		return
+	e.mu.Lock()
+	e.queue = append(e.queue, t)
+	first := len(e.queue) == 1
+	e.mu.Unlock()
+	if first {
+		signal(e.wake)
 	}
+}
+
+// post has the event loop run something for a client, or for nobody if that is nil. It is for any goroutine.
+func (e *engine) post(c *chain, run func()) {
+	if e.ctx.Err() == nil {
+		e.enqueue(task{client: c, run: run})
+	}
+}
+
+// Decide has the event loop ask the script about a client.
+func (e *engine) Decide(d *decide.Decision) { e.enqueue(task{decision: d}) }
+
+// Left tells the script that a client does not wait any longer.
+func (e *engine) Left(d *decide.Decision) {
+	e.post(nil, func() {
+		if c := e.byDecision[d]; c != nil {
+			e.closeSocket(c)
+		}
+	})
+}
+
+// Done is closed when the event loop of an engine that has failed is over.
+func (e *engine) Done() <-chan struct{} { return e.ended }
+
+// Err returns why the engine has failed.
+func (e *engine) Err() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.queue = append(e.queue, t)
-	if len(e.queue) == 1 {
-		select {
-		case e.wake <- struct{}{}:
-		default:
-		}
+	return e.cause
+}
+
+// Shut ends the engine and waits for its end, but not for ever for what the system does not return from.
+func (e *engine) Shut(reason error) {
+	e.condemnAny(reason)
+	e.cancel()
+	e.finishLoading(reason)
+	over := make(chan struct{})
+	go safely.Do("script end", func() {
+		defer close(over)
+		<-e.ended
+		e.jobs.Wait()
+	})
+	select {
+	case <-over:
+	case <-time.After(patience + killAfter):
 	}
-}
-
-// post has the event loop run something for a decision, or for nobody if that is nil. It is for any goroutine.
-func (e *engine) post(d *decide.Decision, run func()) {
-	e.enqueue(task{decision: d, run: run})
-}
-
-// background does work outside of the event loop, with a slot of its kind, and has the event loop run what it returns,
-// for the client for whom the work was started. The work must return when its context ends.
-func (e *engine) background(slots chan struct{}, work func(context.Context) func()) {
-	d := e.owner.Load()
-	preparing := !e.ready.Load()
-	if preparing {
-		e.preparing++
-	}
-	e.jobs.Go(safely.Func("script background", func() {
-		select {
-		case slots <- struct{}{}:
-			defer func() { <-slots }()
-		case <-e.ctx.Done():
-			return
-		}
-		done := e.guardedWork(work)
-		if e.ctx.Err() != nil || done == nil && !preparing {
-			return
-		}
-		e.post(d, func() {
-			if done != nil {
-				done()
-			}
-			if preparing {
-				e.preparing--
-				e.prepared()
-			}
-		})
-	}))
-}
-
-func (e *engine) guardedWork(work func(context.Context) func()) (done func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			safely.Count()
-			e.script.Log.Log(slog.LevelError, "background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-		}
-	}()
-	return work(e.ctx)
 }

@@ -16,7 +16,7 @@ func TestEvents(t *testing.T) {
 // Emitters do what Node's do while they emit, and with many listeners.
 func TestEventLists(t *testing.T) {
 	expressions(t, nil, `
-		const EventEmitter = require('events'), { errorMonitor, on, once } = EventEmitter;
+		const EventEmitter = require('events'), { errorMonitor, once } = EventEmitter;
 		const log = (run) => { const l = [], e = new EventEmitter(); run(e, l); return l; };
 		const many = (n) => { const e = new EventEmitter(), f = () => {}; for (let i = 0; i < n; i++) e.once('x', () => {}); e.on('x', f).emit('x'); return e.off('x', f).listenerCount('x'); };`, [][2]string{
 		{`log((e, l) => { e.on('x', () => { l.push(1); e.on('x', () => l.push(2)); }); e.emit('x'); e.emit('x'); })`, `[1,1,2]`},
@@ -28,9 +28,7 @@ func TestEventLists(t *testing.T) {
 		{`log((e, l) => { const s = Symbol(); e.on(s, () => {}).on(1, () => l.push('one')).emit('1'); l.push(e.eventNames().map((n) => typeof n)); })`, `["one",["string","symbol"]]`},
 		{`log((e, l) => { e.on(errorMonitor, () => l.push('monitor')); try { e.emit('error', { a: 1 }); } catch (x) { l.push(x.message, x.code, x.context.a); } })`, `["monitor","Unhandled error. ({ a: 1 })","ERR_UNHANDLED_ERROR",1]`},
 		{`log((e, l) => { e.setMaxListeners(1); l.push(e.getMaxListeners(), Object.keys(e)); e.setMaxListeners(-1); })`, `"throws The value of \"setMaxListeners\" is out of range. It must be >= 0. Received -1"`},
-		{`[many(4000), Object.assign({}, EventEmitter.prototype).on('x', () => {}).emit('x')]`, `[0,true]`},
+		{`[many(1000), Object.assign({}, EventEmitter.prototype).on('x', () => {}).emit('x')]`, `[0,true]`},
 		{`(() => { const e = new EventEmitter(); setTimeout(() => e.emit('error', new Error('bad')), 1); return once(e, 'x').catch((x) => [x.message, e.eventNames()]); })()`, `["bad",[]]`},
-		{`(async () => { const e = new EventEmitter(), l = []; setTimeout(() => { e.emit('x', 1); e.emit('x', 2); e.emit('end'); }, 1); for await (const [v] of on(e, 'x', { close: ['end'] })) l.push(v); return [l, e.eventNames()]; })()`, `[[1,2],[]]`},
-		{`(async () => { const e = new EventEmitter(), l = []; setTimeout(() => { e.emit('x', 1); e.emit('error', new Error('bad')); }, 1); try { for await (const [v] of on(e, 'x')) l.push(v); } catch (x) { l.push(x.message); } return l; })()`, `[1,"bad"]`},
 	})
 }

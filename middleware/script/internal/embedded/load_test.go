@@ -16,27 +16,27 @@ func TestLoadErrors(t *testing.T) {
 		files map[string]string
 		want  string // a part of the error; DIR is the folder
 	}{
-		"syntax":            {map[string]string{"balancer.js": "\n\nlet x = ;"}, "DIR/balancer.js:3:9: SyntaxError: Unexpected \";\""},
-		"syntax elsewhere":  {map[string]string{"balancer.js": "require('./a')", "a.js": "\n)"}, "DIR/a.js:2:1: SyntaxError: Unexpected \")\""},
-		"throws":            {map[string]string{"balancer.js": "\nthrow new Error('no');"}, "DIR/balancer.js:2:7: no"},
+		"syntax":            {map[string]string{"balancer.js": "\n\nlet x = ;"}, "DIR/balancer.js:3:9: SyntaxError: unexpected token in expression: ';'"},
+		"syntax elsewhere":  {map[string]string{"balancer.js": "require('./a')", "a.js": "\n)"}, "DIR/a.js:2:1: SyntaxError: unexpected token in expression: ')'"},
+		"throws":            {map[string]string{"balancer.js": "\nthrow new Error('no');"}, "DIR/balancer.js:2:16: no"},
 		"throws in run":     {map[string]string{"balancer.js": "module.exports.run = () => {\n x.y; }"}, "DIR/balancer.js:2:2: ReferenceError: x is not defined"},
-		"throws elsewhere":  {map[string]string{"balancer.js": "\nrequire('./a')", "a.js": "\n\nnull.x"}, "DIR/a.js:3:6: TypeError: Cannot read property 'x' of undefined"},
-		"run rejects":       {map[string]string{"balancer.js": "exports.run = async () => {\n  await null;\n  throw new Error('no'); }"}, "DIR/balancer.js:3:9: no"},
+		"throws elsewhere":  {map[string]string{"balancer.js": "\nrequire('./a')", "a.js": "\n\nnull.x"}, "DIR/a.js:3:5: TypeError: cannot read property 'x' of null"},
+		"run rejects":       {map[string]string{"balancer.js": "exports.run = async () => {\n  await null;\n  throw new Error('no'); }"}, "DIR/balancer.js:3:18: no"},
 		"no run":            {map[string]string{"balancer.js": "module.exports = {}"}, "DIR/balancer.js: module.exports.run is not a function"},
 		"exports null":      {map[string]string{"balancer.js": "module.exports = null"}, "DIR/balancer.js: module.exports.run is not a function"},
 		"no file":           {nil, "cannot find the file DIR/balancer.js"},
 		"no module":         {map[string]string{"balancer.js": "\nrequire('express')"}, "DIR/balancer.js:2:8: cannot find the module \"express\" from DIR"},
 		"no relative":       {map[string]string{"balancer.js": "require('./x')"}, "cannot find the module \"./x\" from DIR"},
-		"no Node module":    {map[string]string{"balancer.js": "require('worker_threads')"}, "the Node module \"worker_threads\" is not available in balancer scripts"},
-		"no node: module":   {map[string]string{"balancer.js": "require('node:worker_threads')"}, "the Node module \"worker_threads\" is not available in balancer scripts"},
+		"no Node module":    {map[string]string{"balancer.js": "require('worker_threads')"}, "the module \"worker_threads\" needs runtime node"},
+		"no node: module":   {map[string]string{"balancer.js": "require('node:worker_threads')"}, "the module \"worker_threads\" needs runtime node"},
 		"bad JSON":          {map[string]string{"balancer.js": "require('./a.json')", "a.json": "{\n  \"a\": 1,\n  b: 2\n}"}, "DIR/a.json:3:3: invalid character 'b'"},
 		"JSON cut off":      {map[string]string{"balancer.js": "require('./a.json')", "a.json": "{\n"}, "DIR/a.json:1:2: unexpected end of JSON input"},
 		"first line":        {map[string]string{"balancer.js": "x.y"}, "DIR/balancer.js:1:1: ReferenceError: x is not defined"},
 		"first line, later": {map[string]string{"balancer.js": "exports.run = async () => { await null; x.y; }"}, "DIR/balancer.js:1:41: ReferenceError: x is not defined"},
 		"first line, other": {map[string]string{"balancer.js": "export const a = 1; x.y"}, "DIR/balancer.js:1:2"},
-		"first line, bad":   {map[string]string{"balancer.js": "let a = ;"}, "DIR/balancer.js:1:9: SyntaxError: Unexpected \";\""},
-		"unknown property":  {map[string]string{"balancer.js": "exports.run = () => {\n  /\\p{Foo}/u; }"}, "DIR/balancer.js:2:3: SyntaxError: Invalid regular expression: /\\p{Foo}/u: the property \\p{Foo} is not known here"},
-		"property in range": {map[string]string{"balancer.js": "/[a-\\p{L}]/u"}, "DIR/balancer.js:1:1: SyntaxError: Invalid regular expression: /[a-\\p{L}]/u: invalid character class"},
+		"first line, bad":   {map[string]string{"balancer.js": "let a = ;"}, "DIR/balancer.js:1:9: SyntaxError: unexpected token in expression: ';'"},
+		"unknown property":  {map[string]string{"balancer.js": "exports.run = () => {\n  /\\p{Foo}/u; }"}, "DIR/balancer.js:2:3: SyntaxError: unknown unicode property name"},
+		"property in range": {map[string]string{"balancer.js": "/[a-\\p{L}]/u"}, "DIR/balancer.js:1:1: SyntaxError: invalid class range"},
 		"endless":           {map[string]string{"balancer.js": "for (;;) {}"}, "DIR/balancer.js: the script computed for 1s without a pause"},
 		"endless run":       {map[string]string{"balancer.js": "exports.run = () => { for (;;) {} }"}, "DIR/balancer.js: the script computed for 1s without a pause"},
 		"recursion":         {map[string]string{"balancer.js": "\nfunction f() { f() } f()"}, "DIR/balancer.js:2:17: too much recursion"},
@@ -44,9 +44,9 @@ func TestLoadErrors(t *testing.T) {
 		"addMiddleware":     {map[string]string{"balancer.js": "exports.run = (b) => b.addMiddleware('x', () => {})"}, "TypeError: balancer.addMiddleware: there is no middleware type \"x\""},
 		"setTargets":        {map[string]string{"balancer.js": "exports.run = (b) => b.setTargets([])"}, "balancer.setTargets: not available here"},
 		"isTargetActive":    {map[string]string{"balancer.js": "exports.run = (b) => b.isTargetActive('a', 1)"}, "balancer.isTargetActive: not available while the script is loaded"},
-		"nested":            {map[string]string{"balancer.js": "require('./a')", "a.js": "x = " + strings.Repeat("(", 1e6)}, "DIR/a.js:1:1: SyntaxError: the code is nested more than 10000 deep"},
+		"nested":            {map[string]string{"balancer.js": "require('./a')", "a.js": "x = " + strings.Repeat("(", 1e6)}, "too much recursion"},
 		"write":             {map[string]string{"balancer.js": "require('fs').writeFileSync('x', '')"}, "fs.writeFile: scripts can read files only"},
-		"listen":            {map[string]string{"balancer.js": "require('net').createServer()"}, "net.createServer: scripts cannot make connections or servers of their own"},
+		"listen":            {map[string]string{"balancer.js": "require('net').createServer()"}, "net.createServer: needs runtime node"},
 		"exit":              {map[string]string{"balancer.js": "process.exit(1)"}, "process.exit: not available here"},
 		"module not export": {map[string]string{"balancer.js": "require('p/x')", "node_modules/p/package.json": `{"exports": "./a.js"}`}, "the package \"p\" does not export \"./x\""},
 	} {
@@ -173,28 +173,11 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// A fingerprint changes with each file that a script requires by a relative path, however it is written.
 // A script is found as by require.
-func TestPathOfScript(t *testing.T) {
-	const text = "module.exports.run = (b) => b.addMiddleware('connection', (socket, next) => next(__filename));"
-	b, err := tryLoad(t, decide.Options{}, map[string]string{"balancer.js": text, "control/index.js": text})
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := filepath.Dir(b.path)
-	for path, want := range map[string]string{"balancer": b.path, "control": filepath.Join(folder, "control", "index.js")} {
-		s, err := loadPath(filepath.Join(folder, path), decide.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(s.Close)
-		if err := s.Decide(t.Context(), client("192.0.2.1")); err == nil || err.Error() != want {
-			t.Errorf("%s is %v, want %s", path, err, want)
-		}
-	}
-}
 
-// ES2020, with what goja does not parse itself, and what is younger.
+// What has no end, or is too large, is not read for a fingerprint.
+
+// ES2020, and what is younger.
 func TestSyntax(t *testing.T) {
 	b := load(t, decide.Options{}, `
 		class A { #p = 1n; static s = 2; get p() { return this.#p; } }

@@ -1,212 +1,281 @@
 package embedded
 
 import (
-	"bytes"
+	"context"
+	"embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 
-	"github.com/dop251/goja"
-
-	files "github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
-// modules is what require has loaded in an engine.
-type modules struct {
-	engine   *engine
-	cache    *goja.Object // require.cache: modules by their file
-	main     *goja.Object // the program that the script is a part of, as it is under LoadBalancer.js
-	builtins map[string]goja.Value
-	read     map[string]bool // files that this engine has had already
+//go:embed js
+var shims embed.FS
 
-	trackMatches goja.Callable // has RegExp keep the last match
+// compiled are this package's own JavaScript files, compiled once for all scripts.
+var compiled sync.Map
+
+// shim runs one of this package's own JavaScript files, between a head and a tail.
+func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
+	code, ok := compiled.Load(name)
+	if !ok {
+		text, err := shims.ReadFile("js/" + name + ".js")
+		if err != nil {
+			panic(err)
+		}
+		if code, err = e.vm.Compile("node:"+name, head+string(text)+tail); err != nil {
+			return quickjs.Undefined, err
+		}
+		compiled.Store(name, code)
+	}
+	return e.vm.Run(code.([]byte))
 }
 
-func newModules(e *engine) *modules {
-	m := &modules{engine: e, cache: e.vm.NewObject(), builtins: make(map[string]goja.Value), read: make(map[string]bool)}
-	m.main = m.module(mainProgram(), goja.Null())
-	_ = m.main.Set("id", ".")
-	return m
+// builtins are the modules of Node that scripts may require.
+var builtins = sync.OnceValue(func() map[string]bool {
+	all := map[string]bool{"fs/promises": true, "dns/promises": true, "timers/promises": true, "util/types": true, "path/posix": true}
+	files, err := shims.ReadDir("js")
+	if err != nil {
+		panic(err)
+	}
+	for _, file := range files {
+		if !file.IsDir() {
+			all[strings.TrimSuffix(file.Name(), ".js")] = true
+		}
+	}
+	return all
+})
+
+// Builtins returns the modules of Node that scripts may require, with the names of what each exports.
+func Builtins() map[string][]string { return exportsOfBuiltins() }
+
+var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
+	exports := make(map[string][]string)
+	e := newEngine(NewRuntime(), nil)
+	vm, err := quickjs.New(64<<20, e)
+	if err != nil {
+		panic(err)
+	}
+	e.vm = vm
+	defer vm.Close()
+	e.install()
+	for name := range builtins() {
+		v, err := vm.Call(e.entry.exports, name)
+		if err != nil {
+			panic(fmt.Sprintf("built-in module %s: %v", name, err))
+		}
+		text, _ := vm.Text(v)
+		exports[name] = strings.Split(text, ",")
+	}
+	return exports
+})
+
+// missingGlobals are those of Node that scripts do not have here.
+var missingGlobals = []string{
+	"AbortController", "AbortSignal", "Atomics", "Blob", "BroadcastChannel", "CompressionStream", "CustomEvent", "DOMException",
+	"DecompressionStream", "Event", "EventSource", "EventTarget", "File", "FormData", "Headers", "Intl", "MessageChannel", "MessageEvent", "MessagePort", "ReadableStream",
+	"Request", "Response", "SharedArrayBuffer", "Storage", "TransformStream", "WebAssembly", "WebSocket", "WritableStream", "crypto", "fetch", "localStorage", "navigator", "sessionStorage", "structuredClone",
 }
 
-// isUserFile tells the names of files from those that this package gives to its own JavaScript.
-func isUserFile(name string) bool { return filepath.IsAbs(name) }
+// MissingGlobals returns the globals of Node that scripts do not have in this runtime.
+func MissingGlobals() []string { return missingGlobals }
+
+// problem is an error with properties that scripts know.
+type problem struct {
+	error
+	class      string
+	properties any
+}
+
+func (p *problem) Unwrap() error         { return p.error }
+func (p *problem) Fields() (string, any) { return p.class, p.properties }
+
+func missing(err error) error {
+	return &problem{err, "Error", map[string]any{"code": "MODULE_NOT_FOUND"}}
+}
+
+// install gives the VM its globals, and the engine its entries. What goes wrong is a fault of this package.
+func (e *engine) install() {
+	main, err := e.shim("internal/main", "", "")
+	if err == nil {
+		native := e.vm.NewObject(e.functions())
+		_, err = e.vm.Call(main, native)
+		e.vm.Free(native)
+		e.vm.Free(main)
+	}
+	var exception *quickjs.Exception
+	if errors.As(err, &exception) {
+		text, _ := e.vm.Text(exception.Value)
+		err = errors.New(text)
+	}
+	if err != nil && !errors.Is(err, quickjs.ErrInterrupted) {
+		panic(fmt.Sprintf("built-in JavaScript: %v", err))
+	}
+}
 
 // load runs the script and its run function.
 func (e *engine) load() {
-	e.vm.SetMaxCallStackSize(maxCallDepth)
-	e.followPromises()
-	e.modules = newModules(e)
 	e.install()
-	err := e.try(func() {
-		exports := e.modules.file(e.script.Path(), e.modules.main)
-		e.run(exports)
-	})
-	if err != nil {
-		e.finishLoading(e.loadError(err))
+	v, err := e.vm.Call(e.entry.load, mainProgram(), e.script.Path())
+	var exception *quickjs.Exception
+	if errors.As(err, &exception) {
+		e.finishLoading(e.loadError(exception.Value))
 	}
-}
-
-// run calls the script's run function and waits for its promise if it returns one.
-func (e *engine) run(exports goja.Value) {
-	object, ok := exports.(*goja.Object)
-	var run goja.Callable
-	if ok {
-		run, ok = goja.AssertFunction(nilSafe(object.Get("run")))
-	}
-	if !ok {
-		e.finishLoading(fmt.Errorf("%s: module.exports.run is not a function", e.script.Path()))
-		return
-	}
-	result, err := run(object, e.balancer)
-	if err != nil {
-		panic(err)
-	}
-	if _, ok := result.Export().(*goja.Promise); !ok {
-		e.hasRun()
-		return
-	}
-	then, _ := goja.AssertFunction(result.ToObject(e.vm).Get("then"))
-	fulfilled := func(goja.FunctionCall) goja.Value { e.hasRun(); return goja.Undefined() }
-	rejected := func(call goja.FunctionCall) goja.Value {
-		e.finishLoading(e.loadError(e.rejected(call.Argument(0))))
-		return goja.Undefined()
-	}
-	if _, err := then(result, e.vm.ToValue(fulfilled), e.vm.ToValue(rejected)); err != nil {
-		panic(err)
-	}
+	e.vm.Free(v)
 }
 
 // loadError is an error that begins with the file at fault.
-func (e *engine) loadError(err error) error {
-	var exception *goja.Exception
-	if errors.As(err, &exception) {
-		if message := e.reason(exception.Value()); filepath.IsAbs(message) {
-			return errors.New(message) // of a file that cannot be compiled, which need not be the one that requires it
-		}
-	}
-	described := e.describe(err)
+func (e *engine) loadError(thrown quickjs.Value) error {
+	defer e.vm.Free(thrown)
+	_, described := e.describe(thrown)
 	if filepath.IsAbs(described.Error()) {
 		return described
 	}
 	return fmt.Errorf("%s: %w", e.script.Path(), described)
 }
 
-// try runs f and returns what it throws, be it from Go or from JavaScript.
-func (e *engine) try(f func()) (err error) {
-	wrapped, _ := goja.AssertFunction(e.vm.ToValue(func(goja.FunctionCall) goja.Value {
-		f()
-		return goja.Undefined()
-	}))
-	_, err = wrapped(goja.Undefined())
-	return err
-}
-
-// require loads what a module in a folder asks for by a name.
-func (m *modules) require(module *goja.Object, folder, name string) goja.Value {
-	if isBuiltin(name) {
-		return m.builtin(name)
+// functions are all that JavaScript may call.
+func (e *engine) functions() map[string]quickjs.Function {
+	all := map[string]quickjs.Function{
+		"enter": func(a []any) (any, error) {
+			entries := map[string]*quickjs.Value{
+				"load": &e.entry.load, "decide": &e.entry.decide, "closed": &e.entry.closed, "complete": &e.entry.complete,
+				"ticks": &e.entry.ticks, "describe": &e.entry.describe, "uncaught": &e.entry.uncaught, "exports": &e.entry.exports,
+			}
+			*entries[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value))
+			return nil, nil
+		},
+		"thrower": func(a []any) (any, error) {
+			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
+			return nil, nil
+		},
+		"hasRun": func([]any) (any, error) {
+			e.hasRun()
+			return nil, nil
+		},
+		"loadFailed": func(a []any) (any, error) {
+			thrown, err := e.vm.Make(a[0])
+			if err == nil {
+				e.finishLoading(e.loadError(e.vm.Dup(thrown)))
+			}
+			return nil, err
+		},
+		"uncaught": func(a []any) (any, error) {
+			thrown, err := e.vm.Make(a[0])
+			if err == nil {
+				e.uncaught(e.vm.Dup(thrown), "uncaughtException")
+			}
+			return nil, err
+		},
+		"isTargetActive": func(a []any) (any, error) {
+			return e.ofTarget("isTargetActive", a, decide.Targets.IsActive)
+		},
+		"deactivateTarget": func(a []any) (any, error) {
+			return e.ofTarget("deactivateTarget", a, func(t decide.Targets, address string) (bool, error) { return false, t.Deactivate(address) })
+		},
 	}
-	path, err := files.Resolve(folder, name)
-	if err != nil {
-		m.missing(err)
-	}
-	return m.file(path, module)
-}
-
-func (m *modules) missing(err error) {
-	panic(m.engine.codedError("Error", "MODULE_NOT_FOUND", err.Error()))
-}
-
-// file loads a file for a module, or returns what it gave when it was loaded before.
-func (m *modules) file(path string, parent *goja.Object) goja.Value {
-	if known, ok := m.cache.Get(path).(*goja.Object); ok {
-		return nilSafe(known.Get("exports"))
-	}
-	module := m.module(path, parent)
-	adopt(parent, module)
-	_ = m.cache.Set(path, module)
-	loaded := false
-	defer func() {
-		if !loaded {
-			_ = m.cache.Delete(path) // so that another attempt is one
+	for _, more := range []map[string]quickjs.Function{
+		e.clientFunctions(), e.timerFunctions(), e.moduleFunctions(), e.fileFunctions(), e.nameFunctions(), e.systemFunctions(), e.dataFunctions(),
+	} {
+		for name, f := range more {
+			all[name] = f
 		}
-	}()
-	if filepath.Ext(path) == ".json" {
-		_ = module.Set("exports", m.json(path))
-	} else {
-		m.javascript(path, module)
 	}
-	loaded = true
-	_ = module.Set("loaded", true)
-	return nilSafe(module.Get("exports"))
+	return all
 }
 
-func (m *modules) source(path string, compiled bool) *source {
-	fresh := m.read[path]
-	m.read[path] = true
-	text, err := m.engine.runtime.sources.get(path, fresh, compiled)
-	var fault *syntaxError
-	switch {
-	case errors.As(err, &fault):
-		panic(m.engine.makeError("SyntaxError", fault.Error()))
-	case errors.Is(err, fs.ErrNotExist):
-		m.missing(fmt.Errorf("cannot find the file %s", path))
-	case err != nil:
-		panic(m.engine.makeError("Error", err.Error()))
-	}
-	return text
-}
-
-func (m *modules) json(path string) goja.Value {
-	text := bytes.TrimPrefix(m.source(path, false).text, []byte("\ufeff"))
-	var fault *json.SyntaxError
-	if err := json.Unmarshal(text, new(json.RawMessage)); errors.As(err, &fault) {
-		before := text[:max(0, min(int(fault.Offset)-1, len(text)))]
-		line := 1 + bytes.Count(before, []byte("\n"))
-		column := len(before) - bytes.LastIndexByte(before, '\n')
-		panic(m.engine.makeError("SyntaxError", fmt.Sprintf("%s:%d:%d: %v", path, line, column, err)))
-	}
-	parse, _ := goja.AssertFunction(m.engine.global("JSON").Get("parse"))
-	value, err := parse(goja.Undefined(), m.engine.vm.ToValue(string(text)))
-	if err != nil {
-		panic(err)
-	}
-	return value
-}
-
-func (m *modules) javascript(path string, module *goja.Object) {
-	vm := m.engine.vm
-	source := m.source(path, true)
-	if source.lastMatch {
-		m.must(m.trackMatches(goja.Undefined()))
-	}
-	wrapper, err := vm.RunProgram(source.program)
-	if err != nil {
-		panic(err)
-	}
-	call, _ := goja.AssertFunction(wrapper)
-	exports := module.Get("exports")
-	folder := filepath.Dir(path)
-	if _, err := call(exports, exports, module.Get("require"), module, vm.ToValue(path), vm.ToValue(folder)); err != nil {
-		panic(err)
+// moduleFunctions are what js/internal/main.js calls for require.
+func (e *engine) moduleFunctions() map[string]quickjs.Function {
+	return map[string]quickjs.Function{
+		"isModule":       func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
+		"packageFolders": func(a []any) (any, error) { return modules.PackageFolders(a[0].(string)), nil },
+		"builtin": func(a []any) (any, error) {
+			v, err := e.shim(a[0].(string), "(function (exports, require, module, native) {", "\n})")
+			return quickjs.Owned{Value: v}, err
+		},
+		"resolve": func(a []any) (any, error) {
+			path, err := modules.Resolve(a[0].(string), a[1].(string))
+			if err != nil {
+				return nil, missing(err)
+			}
+			return path, nil
+		},
+		"compile": func(a []any) (any, error) {
+			path := a[0].(string)
+			source, err := e.source(path)
+			if err != nil {
+				return nil, err
+			}
+			v, err := e.vm.Eval(path, wrapperHead+source.program+wrapperTail)
+			var exception *quickjs.Exception
+			if errors.As(err, &exception) {
+				err = e.syntaxError(path, exception)
+			}
+			return quickjs.Owned{Value: v}, err
+		},
+		"json": func(a []any) (any, error) {
+			path := a[0].(string)
+			source, err := e.source(path)
+			if err != nil {
+				return nil, err
+			}
+			v, err := e.vm.ParseJSON(source.program)
+			if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
+				e.vm.Free(exception.Value)
+				err = jsonError(path, source.program, json.Unmarshal([]byte(source.program), new(json.RawMessage)))
+			}
+			return quickjs.Owned{Value: v}, err
+		},
+		"isMissing": func(a []any) (any, error) { return slices.Contains(missingGlobals, a[0].(string)), nil },
+		"place": func(a []any) (any, error) {
+			line, column := e.sources.place(a[0].(string), int(a[1].(float64)), int(a[2].(float64)))
+			return []int{line, column}, nil
+		},
 	}
 }
 
-// makeError makes an error of JavaScript.
-func (e *engine) makeError(class, message string) *goja.Object {
-	object, err := e.vm.New(e.vm.Get(class), e.vm.ToValue(message))
-	if err != nil {
-		panic(err)
+// source reads a file, anew if this engine has had it already.
+func (e *engine) source(path string) (*source, error) {
+	fresh := e.read[path]
+	e.read[path] = true
+	s, err := e.sources.get(path, fresh, func(text string) error {
+		err := e.vm.CheckModule(path, text)
+		var exception *quickjs.Exception
+		if errors.As(err, &exception) {
+			// What it imports is not there, which is seen when all has been parsed.
+			if fault := e.syntaxError(path, exception); !strings.Contains(fault.Error(), "could not load module") {
+				return fault
+			}
+			return nil
+		}
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, missing(fmt.Errorf("cannot find the file %s", path))
 	}
-	return object
+	return s, err
 }
 
-// codedError makes an error that has a code, as those of Node.
-func (e *engine) codedError(class, code, message string) *goja.Object {
-	object := e.makeError(class, message)
-	_ = object.Set("code", code)
-	return object
+// syntaxError names the place of what QuickJS does not compile, which is in the stack.
+func (e *engine) syntaxError(path string, exception *quickjs.Exception) error {
+	_, described := e.describe(exception.Value)
+	e.vm.Free(exception.Value)
+	message := described.Error()
+	if !filepath.IsAbs(message) {
+		message = path + ": " + message
+	}
+	return &problem{errors.New(message), "SyntaxError", map[string]any{"placed": true}}
+}
+
+// background has a function wait for its context.
+func inBackground(f func() (any, error)) func(context.Context) (any, error) {
+	return func(context.Context) (any, error) { return f() }
 }

@@ -2,9 +2,6 @@ package embedded
 
 import (
 	"fmt"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +59,6 @@ func TestFS(t *testing.T) {
 		{`code(() => fs.readFileSync(at('none')))`, `["ENOENT","open","ENOENT: no such file or directory, open '{DIR}/none'"]`},
 		{`code(() => fs.readFileSync(at('sub')))[0]`, `"EISDIR"`},
 		{`code(() => fs.readFileSync(at('list.txt/x')))[0]`, `"ENOTDIR"`},
-		{`code(() => fs.readFileSync(7))`, `["EBADF","fstat","EBADF: bad file descriptor, fstat"]`},
 		{`fs.readdirSync(at('sub'))`, `["a","b"]`},
 		{`fs.readdirSync(at('sub'), { withFileTypes: true }).map((e) => e.name + e.isFile())`, `["atrue","btrue"]`},
 		{`fs.realpathSync(at('sub/../list.txt')) === at('list.txt')`, `true`},
@@ -119,7 +115,7 @@ func TestNet(t *testing.T) {
 		{`['2001:db8::5', '2001:db9::', '::ffff:192.0.2.1', '::ffff:192.0.2.2', 'fe80::1'].map((a) => list.check(a, 'ipv6'))`, `[true,false,true,false,true]`},
 		{`list.check('2001:db8::5')`, `false`},
 		{`list.rules`, `["Address: IPv6 fe80::1","Subnet: IPv6 2001:db8::/32","Range: IPv4 192.0.2.10-192.0.2.20","Address: IPv4 192.0.2.1"]`},
-		{`net.connect(80)`, `"throws net.connect: scripts cannot make connections or servers of their own"`},
+		{`net.connect(80)`, `"throws net.connect: needs runtime node"`},
 	})
 }
 
@@ -190,7 +186,6 @@ func TestCryptoAndBuffer(t *testing.T) {
 		{`Buffer.from('a').equals(Buffer.from('a')) && Buffer.compare(Buffer.from('a'), Buffer.from('b')) === -1`, `true`},
 		{`[...new Uint8Array([1, 2])].concat([...Buffer.alloc(2, 7)])`, `[1,2,7,7]`},
 		{`new TextDecoder().decode(new TextEncoder().encode('é'))`, `"é"`},
-		{`(() => { const d = new (require('string_decoder').StringDecoder)(); return d.write(Buffer.from([0xc3])) + d.write(Buffer.from([0xa9])) + d.end(); })()`, `"é"`},
 	})
 }
 
@@ -221,7 +216,7 @@ func TestWords(t *testing.T) {
 		{`[typeof global, global === globalThis, typeof performance.now()]`, `["object",true,"number"]`},
 		{`require('timers/promises').setTimeout(1, 'x')`, `"x"`},
 		{`(() => { const e = {}; Error.captureStackTrace(e); return typeof e.stack; })()`, `"string"`},
-		{`(() => { const a = require('assert'); a(1); a.deepStrictEqual([1], [1]); a.equal(1, 2); })()`, `"throws 1 == 2"`},
+		{`require('assert')`, `"throws the module \"assert\" needs runtime node"`},
 	})
 }
 
@@ -230,7 +225,7 @@ func TestTimers(t *testing.T) {
 		{`new Promise((done) => { const t = setTimeout(done, 1, 'no'); clearTimeout(t); setTimeout(done, 5, 'yes'); })`, `"yes"`},
 		{`new Promise((done) => { const t = setTimeout(done, 1, 'no'); clearTimeout(+t); setTimeout(done, 5, 'by number'); })`, `"by number"`},
 		{`new Promise((done) => { const i = setImmediate(done, 'no'); clearImmediate(i); setTimeout(done, 5, 'yes'); })`, `"yes"`},
-		{`new Promise((done) => { const l = []; setTimeout(() => l.push('t2'), 2); setTimeout(() => l.push('t1'), 1); setImmediate(() => l.push('i')); process.nextTick(() => l.push('n')); setTimeout(() => done(l), 20); l.push('s'); })`, `["s","n","i","t1","t2"]`},
+		{`new Promise((done) => { const l = []; setTimeout(() => l.push('t2'), 60); setTimeout(() => l.push('t1'), 30); setImmediate(() => l.push('i')); process.nextTick(() => l.push('n')); setTimeout(() => done(l), 90); l.push('s'); })`, `["s","n","i","t1","t2"]`},
 		{`new Promise((done) => { const t = setTimeout(done, 1, 'x').unref().ref(); t.refresh(); })`, `"x"`},
 		{`setTimeout('code', 1)`, `"throws The \"callback\" argument must be of type function. Received type string ('code')"`},
 		{`(() => { const before = Date.now(); return new Promise((done) => setTimeout(() => done(Date.now() - before >= 19), 20)); })()`, `true`},
@@ -248,64 +243,6 @@ func TestDNS(t *testing.T) {
 		{`dns.promises.lookup('nothing.invalid').catch((e) => [e.syscall, e.hostname, typeof e.code])`, `["getaddrinfo","nothing.invalid","string"]`},
 		{`dns.promises.reverse('127.0.0.1').catch((e) => ['localhost']).then((names) => Array.isArray(names))`, `true`},
 	})
-}
-
-func TestHTTP(t *testing.T) {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Add("X-Method", r.Method)
-		w.Header().Add("Set-Cookie", "a=1")
-		switch r.URL.Path {
-		case "/slow":
-			<-r.Context().Done()
-		case "/moved":
-			http.Redirect(w, r, "/", http.StatusFound)
-		case "/echo":
-			body := make([]byte, 100)
-			n, _ := r.Body.Read(body)
-			fmt.Fprintf(w, "%s %s %s", r.Header.Get("X-Say"), r.Header.Get("Authorization"), body[:n])
-		default:
-			fmt.Fprint(w, `{"score": 7, "q": "`+r.URL.RawQuery+`"}`)
-		}
-	})
-	plain, secure := httptest.NewServer(handler), httptest.NewTLSServer(handler)
-	defer plain.Close()
-	defer secure.Close()
-	unix := filepath.Join(t.TempDir(), "s")
-	l, err := net.Listen("unix", unix)
-	if err != nil {
-		t.Fatal(err)
-	}
-	onSocket := &http.Server{Handler: handler}
-	go func() { _ = onSocket.Serve(l) }()
-	defer onSocket.Close()
-	head := `
-		const http = require('http'), https = require('https');
-		const plain = '` + plain.URL + `', secure = '` + secure.URL + `', unix = '` + unix + `';
-		const body = (response) => new Promise((done, fail) => {
-			let text = '';
-			response.setEncoding('utf8').on('data', (chunk) => { text += chunk; }).on('end', () => done(text)).on('error', fail);
-		});
-		const get = (lib, ...args) => new Promise((done, fail) => lib.get(...args, done).on('error', fail));`
-	expressions(t, nil, head, [][2]string{
-		{`get(http, plain + '/?a=b').then(async (r) => [r.statusCode, r.statusMessage, r.headers['x-method'], r.headers['set-cookie'], JSON.parse(await body(r)).q])`, `[200,"OK","GET",["a=1"],"a=b"]`},
-		{`get(https, secure, { rejectUnauthorized: false }).then(body)`, `"{\"score\": 7, \"q\": \"\"}"`},
-		{`get(https, secure).then(body)`, `"throws self-signed certificate"`},
-		{`get(http, { host: new URL(plain).hostname, port: new URL(plain).port, path: '/moved' }).then((r) => { r.resume(); return [r.statusCode, r.headers.location]; })`, `[302,"/"]`},
-		{`get(http, { socketPath: unix, path: '/?unix' }).then(body)`, `"{\"score\": 7, \"q\": \"unix\"}"`},
-		{`new Promise((done, fail) => { const r = http.request(plain + '/echo', { method: 'POST', headers: { 'X-Say': 'hi' }, auth: 'u:p' }, (s) => body(s).then(done)); r.on('error', fail); r.write('some '); r.end('text'); })`, `"hi Basic dTpw some text"`},
-		{`new Promise((done) => { const r = http.get(plain + '/slow', () => {}); r.setTimeout(20, () => { r.destroy(); }); r.on('error', (e) => done([e.code, e.message])); })`, `["ECONNRESET","socket hang up"]`},
-		{`new Promise((done) => { const r = http.get(plain + '/slow', { timeout: 20 }); r.on('timeout', () => { done('timeout'); r.abort(); }); r.on('error', () => {}); })`, `"timeout"`},
-		{`get(http, 'http://127.0.0.1:1/').catch((e) => e.code)`, `"ECONNREFUSED"`},
-		{`get(http, 'https://127.0.0.1:1/')`, `"throws Protocol \"https:\" not supported. Expected \"http:\""`},
-		{`get(http, plain).then(async (r) => { let s = ''; for await (const chunk of r) s += chunk; return s.length; })`, `21`},
-		{`http.createServer()`, `"throws http.createServer: scripts cannot listen"`},
-		{`http.STATUS_CODES[404]`, `"Not Found"`},
-	})
-	// A look-up that nobody listens to for errors blocks its client.
-	b := open(t, `require('http').get('http://127.0.0.1:1/', () => next());`)
-	if got := b.ask("192.0.2.1"); !strings.Contains(got, "connect ECONNREFUSED 127.0.0.1:1") {
-		t.Errorf("got %q", got)
-	}
 }
 
 // What scripts print is in the log, by its level; a flood of it is left out and counted.

@@ -3,7 +3,6 @@ package embedded
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
@@ -36,7 +35,7 @@ func TestRestartFails(t *testing.T) {
 		});`)
 	write(t, strings.TrimSuffix(b.path, "balancer.js")+"broken", "")
 	b.want("192.0.2.66", "the script computed for 400ms without a pause")
-	b.want("192.0.2.1", "the script is down: FILE:3:51: broken")
+	b.want("192.0.2.1", "the script is down: FILE:3:60: broken")
 	b.log.await(t, "all clients are blocked")
 }
 
@@ -76,17 +75,4 @@ func TestPreparedFirst(t *testing.T) {
 			}
 		})
 	}
-}
-
-// What never comes holds a script up for a while only.
-func TestPreparedAtLast(t *testing.T) {
-	address, _ := silentService(t)
-	began := time.Now()
-	b := load(t, decide.Options{}, `
-		require('http').get('http://`+address+`/').on('error', () => {});
-		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => next());`)
-	if took := time.Since(began); took < prepareLimit {
-		t.Errorf("loaded after %v", took)
-	}
-	b.want("192.0.2.1", "")
 }

@@ -85,7 +85,7 @@ func TestSocketTimeoutEnds(t *testing.T) {
 			case '8': setTimeout(next, 50); socket.setTimeout(0); break;
 		}`)
 	for client, want := range map[string]string{
-		"1": "", "2": "no", "3": "the script called socket.destroy()", "4": "FILE:8:39: fault", "5": "", "6": "",
+		"1": "", "2": "no", "3": "the script called socket.destroy()", "4": "FILE:8:48: fault", "5": "", "6": "",
 	} {
 		b.want("192.0.2."+client, want)
 	}

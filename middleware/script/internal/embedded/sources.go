@@ -2,17 +2,16 @@ package embedded
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 
-	"github.com/dop251/goja"
-	"github.com/dop251/goja/ast"
-	"github.com/dop251/goja/file"
-	"github.com/dop251/goja/parser"
 	"github.com/evanw/esbuild/pkg/api"
+	"github.com/go-sourcemap/sourcemap"
 )
 
 // sources remembers the files that a script consists of as they were read last: a script that is started
@@ -22,36 +21,32 @@ type sources struct {
 	files map[string]*source
 }
 
-// source is a file, compiled if it is JavaScript.
+// source is a file, and what QuickJS gets of it.
 type source struct {
-	text      []byte
-	program   *goja.Program
-	lastMatch bool // it asks RegExp for the last match
+	text, program string
+	places        *sourcemap.Consumer // nil if they are the same in both
 }
 
 func newSources() *sources { return &sources{files: make(map[string]*source)} }
 
-// get returns a file, read anew if fresh is true or it was never read.
-func (s *sources) get(path string, fresh bool, compiled bool) (*source, error) {
+// get returns a file, read anew if fresh is true or it was never read. An ES module is checked before it is rewritten.
+func (s *sources) get(path string, fresh bool, check func(text string) error) (*source, error) {
 	s.mu.Lock()
 	known := s.files[path]
 	s.mu.Unlock()
 	if known != nil && !fresh {
 		return known, nil
 	}
-	text, err := os.ReadFile(path)
+	data, err := readScript(path)
 	if err != nil {
 		return nil, err
 	}
-	if known != nil && bytes.Equal(known.text, text) {
+	if known != nil && known.text == string(data) {
 		return known, nil
 	}
-	read := &source{text: text}
-	if compiled {
-		if read.program, err = compile(path, string(text)); err != nil {
-			return nil, err
-		}
-		read.lastMatch = lastMatch.Match(text)
+	read := &source{text: string(data)}
+	if read.program, read.places, err = programOf(path, read.text, check); err != nil {
+		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,132 +54,107 @@ func (s *sources) get(path string, fresh bool, compiled bool) (*source, error) {
 	return read, nil
 }
 
+// The function that Node would wrap a module in.
 const (
 	wrapperHead = "(function (exports, require, module, __filename, __dirname) {"
 	wrapperTail = "\n})"
 )
 
-// syntaxError is a fault of a file that keeps it from being compiled.
-type syntaxError struct {
-	path         string
-	line, column int
-	message      string
-}
+// modular finds what only ES modules have, and import().
+var modular = regexp.MustCompile(`(?m)^\s*(?:import\b\s*["'{*\w$]|export\b\s*["'{*\w$])|\bimport\s*\(|\bimport\.meta\b|;\s*(?:import|export)\b`)
 
-func (s *syntaxError) Error() string {
-	return placeAt(s.path, s.line, s.column) + "SyntaxError: " + s.message
-}
-
-// placeAt names a place in a file, of which goja counts the columns with the head that compile gives it.
-func placeAt(path string, line, column int) string {
-	if line == 1 && column > len(wrapperHead) {
-		column -= len(wrapperHead)
-	}
-	return fmt.Sprintf("%s:%d:%d: ", path, line, column)
-}
-
-// compile makes a program of a module's text; running it gives the function that Node would wrap it in.
-//
-// goja takes nearly all of ES2020. What it does not parse goes through esbuild, which writes `for await`, async
-// generators, import() and ES modules in what it does, and whose errors name the place well. So do functions
-// that are declared in blocks, which esbuild makes known outside of them.
-func compile(path, text string) (*goja.Program, error) {
+// programOf makes of a file what can be wrapped in a function. What has import and export is rewritten by esbuild, which
+// ends the process if code is nested too deeply, so that it must get none that QuickJS does not take.
+func programOf(path, text string, check func(text string) error) (program string, places *sourcemap.Consumer, err error) {
 	text = strings.TrimPrefix(text, "\ufeff")
 	if strings.HasPrefix(text, "#!") {
 		text = "//" + text
 	}
-	if deeperThan(text, quotes, maxDepth) {
-		return nil, &syntaxError{path, 1, 1, fmt.Sprintf("the code is nested more than %d deep", maxDepth)}
+	if strings.HasSuffix(path, ".json") || !modular.MatchString(text) {
+		return text, nil, nil
 	}
-	program, err := goja.Parse(path, wrapperHead+text+wrapperTail, parser.WithDisableSourceMaps)
-	blockFunctions := false
-	if err == nil {
-		found := look(program)
-		if blockFunctions = found.blockFunctions; !blockFunctions {
-			compiled, err := finish(path, program, found)
-			var fault *syntaxError
-			if err == nil || errors.As(err, &fault) {
-				return compiled, err
-			}
-		}
+	if err := check(text); err != nil {
+		return "", nil, err
 	}
-	rewritten, err := rewrite(path, text, blockFunctions)
-	if err != nil {
-		return nil, err
+	result := transform(path, text)
+	if fault := faultIn(path, result); fault != nil {
+		return "", nil, fault
 	}
-	noFiles := parser.WithSourceMapLoader(func(string) ([]byte, error) { return nil, os.ErrNotExist })
-	if program, err = goja.Parse(path, rewritten, noFiles); err != nil {
-		return nil, faultOf(path, err)
-	}
-	compiled, err := finish(path, program, look(program))
-	if err != nil {
-		return nil, faultOf(path, err)
-	}
-	return compiled, nil
+	places, err = sourcemap.Parse("", result.Map)
+	return string(result.Code), places, err
 }
 
-// finish compiles what was parsed, with the properties in regular expressions written out.
-func finish(path string, program *ast.Program, found *findings) (*goja.Program, error) {
-	for _, literal := range found.regexps {
-		if !strings.Contains(literal.Flags, "u") || !hasProperties(literal.Pattern) {
-			continue
-		}
-		pattern, err := expandProperties(literal.Pattern)
-		if err != nil {
-			at := program.File.Position(int(literal.Idx) - program.File.Base())
-			message := fmt.Sprintf("Invalid regular expression: /%s/%s: %v", literal.Pattern, literal.Flags, err)
-			return nil, &syntaxError{path: path, line: at.Line, column: at.Column, message: message}
-		}
-		literal.Pattern = pattern
-	}
-	return goja.CompileAST(program, false)
-}
-
-// rewrite puts a module into words that goja knows, and its wrapper around it, of which the source map knows.
-// Functions that are declared in blocks get other names, which keepNames makes up for.
-func rewrite(path, text string, keepNames bool) (string, error) {
-	result := api.Transform(text, api.TransformOptions{
+// transform rewrites an ES module as one of CommonJS.
+func transform(path, text string) api.TransformResult {
+	return api.Transform(text, api.TransformOptions{
 		Sourcefile: path,
 		Loader:     api.LoaderJS,
 		Format:     api.FormatCommonJS,
 		Platform:   api.PlatformNode,
-		Target:     api.ES2020,
-		Sourcemap:  api.SourceMapInline,
-		KeepNames:  keepNames,
-		Banner:     wrapperHead,
-		Footer:     wrapperTail,
-		Supported: map[string]bool{
-			"async-generator": false,
-			"for-await":       false,
-			"dynamic-import":  false,
-		},
+		Target:     api.ES2023,
+		Sourcemap:  api.SourceMapExternal,
+		Supported:  map[string]bool{"dynamic-import": false},
 	})
-	if len(result.Errors) == 0 {
-		return string(result.Code), nil
-	}
-	fault := &syntaxError{path: path, line: 1, column: 1, message: result.Errors[0].Text}
-	if at := result.Errors[0].Location; at != nil {
-		fault.line, fault.column = at.Line, at.Column+1
-	}
-	return "", fault
 }
 
-// faultOf finds the place in an error of goja's parser or compiler.
-func faultOf(path string, err error) error {
-	var list parser.ErrorList
-	var compilerError *goja.CompilerSyntaxError
-	fault := &syntaxError{path: path, line: 1, column: 1, message: err.Error()}
-	if known := (*syntaxError)(nil); errors.As(err, &known) {
-		return known
+// place returns where in a file what stands at a place in its program comes from.
+func (s *sources) place(path string, line, column int) (int, int) {
+	if line == 1 && column > len(wrapperHead) {
+		column -= len(wrapperHead)
 	}
-	at := func(p file.Position, message string) {
-		fault.line, fault.column, fault.message = p.Line, p.Column, message
+	s.mu.Lock()
+	known := s.files[path]
+	s.mu.Unlock()
+	if known == nil || known.places == nil {
+		return line, column
 	}
-	switch {
-	case errors.As(err, &list) && len(list) > 0:
-		at(list[0].Position, list[0].Message)
-	case errors.As(err, &compilerError) && compilerError.File != nil:
-		at(compilerError.File.Position(compilerError.Offset), compilerError.Message)
+	if _, _, at, offset, ok := known.places.Source(line, max(0, column-1)); ok {
+		return at, offset + 1
 	}
-	return fault
+	return line, column
+}
+
+func faultIn(path string, result api.TransformResult) error {
+	if len(result.Errors) == 0 {
+		return nil
+	}
+	line, column := 1, 1
+	if at := result.Errors[0].Location; at != nil {
+		line, column = at.Line, at.Column+1
+	}
+	return placed(path, line, column, "SyntaxError: "+result.Errors[0].Text)
+}
+
+// placed is a syntax error whose message names its place.
+func placed(path string, line, column int, message string) error {
+	return &problem{fmt.Errorf("%s:%d:%d: %s", path, line, column, message), "SyntaxError", map[string]any{"placed": true}}
+}
+
+func jsonError(path, text string, err error) error {
+	var fault *json.SyntaxError
+	if !errors.As(err, &fault) {
+		return placed(path, 1, 1, "SyntaxError: no JSON")
+	}
+	before := []byte(text)[:max(0, min(int(fault.Offset)-1, len(text)))]
+	return placed(path, 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'), err.Error())
+}
+
+// mainProgram is the file that runs.
+func mainProgram() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
+}
+
+// maxScript is how large a file of a script may be.
+const maxScript = 128 << 20
+
+// readScript reads a file unless that has no end or may take forever.
+func readScript(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() && (!info.Mode().IsRegular() || info.Size() > maxScript) {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxScript)
+	}
+	return os.ReadFile(path)
 }

@@ -1,43 +1,47 @@
 package embedded
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math"
-	"runtime/debug"
-
-	"github.com/dop251/goja"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
-// A stretch is what the script computes without a pause. The state of an engine is the number of the stretch
-// times two, plus one while it runs; a stretch that was condemned is the engine's last.
+const (
+	// watchEvery is how often the watchdog looks while there is something to see.
+	watchEvery = 10 * time.Millisecond
+	// killAfter is how long a stretch that was condemned may take to end by itself.
+	killAfter = 50 * time.Millisecond
+)
+
+// The state of an engine is the number of its stretch times two, plus one while it runs; a stretch that was condemned is
+// the engine's last.
 const condemned = math.MaxUint64
 
-// stretch runs f for a client, or for nobody, and what f leaves to be run right after. It reports whether
-// the engine may go on.
-func (e *engine) stretch(d *decide.Decision, f func()) (alive bool) {
+// stretch runs f for a client, or for nobody, and what f leaves to be run right after. Without f it asks the script about the
+// client. It reports whether the engine may go on.
+func (e *engine) stretch(c *chain, f func()) (alive bool) {
 	e.stretches++
 	running := e.stretches<<1 | 1
-	e.working, e.charged = d, 0
-	e.owner.Store(d)
 	if old := e.state.Load(); old == condemned || !e.state.CompareAndSwap(old, running) {
 		return false
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			safely.Count()
-			e.script.Log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-			e.condemn(running, fmt.Errorf("the script engine failed: %v", p))
-			alive = false
-		}
-	}()
-	f()
-	e.runTicks()
-	e.reportRejections()
+	e.owner.Store(c)
+	if f != nil {
+		f()
+	} else {
+		e.decide(c)
+	}
+	e.runJobs()
+	if e.vm.Exhausted() {
+		e.condemn(running, e.tookAll())
+	}
 	if !e.state.CompareAndSwap(running, running-1) {
 		return false
 	}
@@ -45,133 +49,222 @@ func (e *engine) stretch(d *decide.Decision, f func()) (alive bool) {
 	return true
 }
 
-// condemn ends the engine because of the stretch that is given by its state, if that still runs, and has the
-// script started anew. It is for any goroutine.
-func (e *engine) condemn(running uint64, cause error) {
-	if !e.state.CompareAndSwap(running, condemned) {
+func (e *engine) tookAll() error {
+	return fmt.Errorf("the script took more than its %d MiB of memory", e.script.Options().MemoryLimit>>20)
+}
+
+// runJobs runs what process.nextTick and promises have left to be run, in Node's order, and then reports the rejections
+// that nothing handles.
+func (e *engine) runJobs() {
+	for e.state.Load() != condemned {
+		if e.ticking {
+			e.ticking = false
+			e.call(e.entry.ticks)
+			continue
+		}
+		if !e.vm.JobPending() {
+			if len(e.rejections) == 0 {
+				return
+			}
+			e.reportRejections()
+			continue
+		}
+		working := e.owner.Load()
+		if len(e.promises) > 0 {
+			if c := e.waitingFor(e.vm.NextJob()); c != nil {
+				e.owner.Store(c)
+			}
+		}
+		e.thrown(e.vm.Job())
+		e.owner.Store(working)
+	}
+}
+
+// call calls a function of JavaScript and reports what it throws.
+func (e *engine) call(f quickjs.Value, arguments ...any) {
+	if e.state.Load() == condemned {
 		return
 	}
+	v, err := e.vm.Call(f, arguments...)
+	if err != nil {
+		e.thrown(err)
+		return
+	}
+	e.vm.Free(v)
+}
+
+// thrown deals with what a call has thrown, if it has. What was interrupted ends the engine, and the reason is known.
+func (e *engine) thrown(err error) {
+	var exception *quickjs.Exception
+	if errors.As(err, &exception) {
+		e.uncaught(exception.Value, "uncaughtException")
+	} else if err != nil && !errors.Is(err, quickjs.ErrInterrupted) {
+		e.script.Log.Log(slog.LevelError, "the script could not be called", "error", err.Error())
+	}
+}
+
+// uncaught deals with a value that was thrown and that nothing in the script caught, and frees it. If the script was
+// working for a client who waits, it is that client who is kept out.
+func (e *engine) uncaught(value quickjs.Value, event string) {
+	defer e.vm.Free(value)
+	c := e.owner.Load()
+	stack, reason := e.describe(value)
+	if c != nil && e.script.Settle(c.decision, reason) {
+		e.script.Log.Log(slog.LevelError, "the script failed", "client", nodeAddress(c.decision.Client.Remote.Addr()), "error", reason.Error(), "stack", stack)
+		defer e.closeSocket(c)
+	} else {
+		e.script.Log.Log(slog.LevelError, "the script failed", "error", reason.Error(), "stack", stack)
+	}
+	if e.emitting { // a listener that throws is not told of it
+		return
+	}
+	e.emitting = true
+	defer func() { e.emitting = false }()
+	e.call(e.entry.uncaught, value, event)
+}
+
+// describe makes one line that names the place of what was thrown, and gives its stack.
+func (e *engine) describe(value quickjs.Value) (stack string, reason error) {
+	const unknown = "a reason that is no text"
+	v, err := e.vm.Call(e.entry.describe, value)
+	if err != nil {
+		var exception *quickjs.Exception
+		if errors.As(err, &exception) {
+			e.vm.Free(exception.Value)
+		}
+		return "", errors.New(unknown)
+	}
+	defer e.vm.Free(v)
+	text, err := e.vm.Text(v)
+	var words [2]string
+	if err != nil || json.Unmarshal([]byte(text), &words) != nil {
+		return "", errors.New(unknown)
+	}
+	return words[1], errors.New(words[0])
+}
+
+// rejection is a promise that was rejected and that nothing handles so far.
+type rejection struct {
+	promise, reason quickjs.Value
+	client          *chain
+}
+
+// Rejected notes a rejection that nothing handles, until something does.
+func (e *engine) Rejected(promise, reason quickjs.Value, handled bool) {
+	if !handled {
+		c := e.waitingFor(promise)
+		if c == nil {
+			c = e.owner.Load()
+		}
+		e.rejections = append(e.rejections, rejection{e.vm.Dup(promise), e.vm.Dup(reason), c})
+		return
+	}
+	for i, r := range e.rejections {
+		if quickjs.Identity(r.promise) == quickjs.Identity(promise) {
+			e.rejections = append(e.rejections[:i], e.rejections[i+1:]...)
+			e.vm.Free(r.promise)
+			e.vm.Free(r.reason)
+			return
+		}
+	}
+}
+
+// reportRejections keeps out the clients for whom a promise was rejected that nothing handles.
+func (e *engine) reportRejections() {
+	rejections := e.rejections
+	e.rejections = nil
+	working := e.owner.Load()
+	for _, r := range rejections {
+		e.vm.Free(r.promise)
+		e.owner.Store(r.client)
+		e.uncaught(r.reason, "unhandledRejection")
+	}
+	e.owner.Store(working)
+}
+
+// condemn ends the engine because of the stretch that is given by its state, if that still runs. It is for any goroutine.
+func (e *engine) condemn(running uint64, cause error) bool {
+	e.mu.Lock()
+	done := running != condemned && e.state.CompareAndSwap(running, condemned)
+	if done {
+		e.cause = cause
+	}
+	e.mu.Unlock()
+	if !done {
+		return false
+	}
 	guilty := e.owner.Load() // stays, as the event loop does not get past a condemned stretch
-	e.vm.Interrupt(cause)
+	e.vm.Interrupt()
 	e.cancel()
 	e.finishLoading(fmt.Errorf("%s: %w", e.script.Path(), cause))
 	if guilty != nil {
-		e.script.Settle(guilty, cause)
+		e.script.Settle(guilty.decision, cause)
 	}
-	e.cause = cause
-	close(e.failed)
+	return true
 }
 
-// call calls a function of the script from Go and reports what it throws. After a stretch was condemned it does
-// nothing: goja forgets an interruption as soon as the call is over that it ended.
-func (e *engine) call(f goja.Callable, this goja.Value, args ...goja.Value) goja.Value {
-	if e.state.Load() == condemned {
-		return nil
+// condemnAny ends the engine, whatever it is at.
+func (e *engine) condemnAny(cause error) {
+	for running := e.state.Load(); running != condemned && !e.condemn(running, cause); running = e.state.Load() {
 	}
-	value, err := f(this, args...)
-	if err != nil {
-		e.uncaught(err)
-		return nil
-	}
-	return value
 }
 
-// uncaught deals with an error that nothing in the script caught. If the script was working for a client who
-// waits, it is that client who is blocked.
-func (e *engine) uncaught(err error) {
-	var interrupted *goja.InterruptedError
-	if errors.As(err, &interrupted) {
-		return // the engine ends; who interrupted it tells why
-	}
-	d := e.owner.Load()
-	reason := e.describe(err)
-	var overflow *goja.StackOverflowError
-	if errors.As(err, &overflow) {
-		// goja has thrown the callbacks of promises away, and the depth that it counts may be wrong from now on.
-		e.condemn(e.state.Load(), reason)
-		return
-	}
-	if d != nil && e.script.Settle(d, reason) {
-		e.script.Log.Log(slog.LevelError, "the script failed", "client", nodeAddress(d.Client.Remote.Addr()), "error", reason.Error(), "stack", stackOf(err))
-		defer e.closeSocket(d)
-	} else {
-		e.script.Log.Log(slog.LevelError, "the script failed", "error", reason.Error(), "stack", stackOf(err))
-	}
-	e.emitUncaught(err)
-}
-
-// describe makes an error of the script one line that names the place.
-func (e *engine) describe(err error) error {
-	var overflow *goja.StackOverflowError
-	if errors.As(err, &overflow) {
-		return errors.New(placeOf(overflow.Stack()) + "too much recursion")
-	}
-	var exception *goja.Exception
-	if errors.As(err, &exception) {
-		v := exception.Value()
-		return errors.New(placeOf(exception.Stack()) + e.nameOf(v) + e.reason(v))
-	}
-	return err
-}
-
-// placeOf returns the innermost place in a stack that is in a file of the user's.
-func placeOf(stack []goja.StackFrame) string {
-	for _, frame := range stack {
-		if name := frame.SrcName(); isUserFile(name) {
-			p := frame.Position()
-			return placeAt(p.Filename, p.Line, p.Column)
-		}
-	}
-	return ""
-}
-
-func stackOf(err error) string {
-	var overflow *goja.StackOverflowError
-	if errors.As(err, &overflow) {
-		return "" // thousands of lines
-	}
-	var exception *goja.Exception
-	if errors.As(err, &exception) {
-		return exception.String()
-	}
-	var rejected *rejection
-	if errors.As(err, &rejected) {
-		return rejected.stack
-	}
-	return ""
-}
-
-// reason turns what a script gave as a reason into text: the message of an error, else what String makes of
-// it.
-func (e *engine) reason(v goja.Value) (text string) {
-	if s, ok := v.(goja.String); ok {
-		text = s.String()
-	} else if exception := e.vm.Try(func() {
-		if object, ok := v.(*goja.Object); ok && object.ClassName() == "Error" {
-			text = nilSafe(object.Get("message")).String()
-		} else if symbol, ok := v.(*goja.Symbol); ok {
-			text = "Symbol(" + symbol.String() + ")"
-		} else {
-			text = v.String()
-		}
-	}); exception != nil {
-		return "a reason that is no text"
-	}
-	const most = 1000 // reasons go to the log
-	if len(text) > most {
-		text = text[:most] + "…"
-	}
-	return text
-}
-
-// nameOf returns the name of an error that says more than "Error", with a colon.
-func (e *engine) nameOf(v goja.Value) (name string) {
-	e.vm.Try(func() {
-		if object, ok := v.(*goja.Object); ok && object.ClassName() == "Error" {
-			if n := nilSafe(object.Get("name")).String(); n != "Error" {
-				name = n + ": "
+// watch is the watchdog: it ends a stretch that takes too long. It sleeps while the script does.
+func (e *engine) watch() {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	var seen uint64
+	var since time.Time
+	for idle := 0; ; {
+		if idle > 50 {
+			ticker.Stop()
+			select {
+			case <-e.stir:
+			case <-e.ended:
+				return
 			}
+			ticker.Reset(watchEvery)
+			idle = 0
 		}
-	})
-	return name
+		select {
+		case now := <-ticker.C:
+			safely.Do("script watchdog", func() { safely.Reach("script watchdog") })
+			running := e.state.Load()
+			switch limit := e.limit(); {
+			case running == condemned:
+				e.killLater()
+				return
+			case running&1 == 0:
+				idle++
+			case running != seen:
+				seen, since, idle = running, now, 0
+			case now.Sub(since) >= limit:
+				e.condemn(running, fmt.Errorf("the script computed for %v without a pause", limit))
+			}
+		case <-e.ended:
+			return
+		}
+	}
+}
+
+// killLater ends the event loop by force unless it ends by itself: a built-in function does not notice that it is
+// interrupted.
+func (e *engine) killLater() {
+	select {
+	case <-e.ended:
+	case <-time.After(killAfter):
+		e.vm.Kill()
+	}
+}
+
+// limit is how long a stretch may take.
+func (e *engine) limit() time.Duration {
+	limit := e.script.Options().RunLimit
+	switch {
+	case !e.ready.Load():
+		return limit * decide.LoadRuns
+	case e.owner.Load() == nil:
+		return limit * decide.FreeRuns
+	}
+	return limit
 }

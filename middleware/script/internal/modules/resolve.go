@@ -8,15 +8,17 @@ import (
 	"strings"
 )
 
-// Find returns the real path of the script that is meant by a path, as by require.
+// Find returns the real path of the script that is meant by a path, as by require. It returns an error if there is none.
 func Find(path string) (string, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return "", fmt.Errorf("script %s: %w", path, err)
 	}
-	if found := AsFileOrFolder(absolute); found != "" {
-		absolute = found
+	found := AsFileOrFolder(absolute)
+	if found == "" {
+		return "", fmt.Errorf("%s: cannot find the file %s", absolute, absolute)
 	}
+	absolute = found
 	if target, err := Real(absolute); err == nil {
 		absolute = target // else reading it tells what is wrong
 	}
@@ -46,7 +48,7 @@ func Resolve(folder, name string) (string, error) {
 		}
 	}
 	if bare, ok := NodeModule(name); ok {
-		return "", fmt.Errorf("the Node module %q is not available in balancer scripts", bare)
+		return "", fmt.Errorf("the module %q needs runtime node", bare)
 	}
 	return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 }

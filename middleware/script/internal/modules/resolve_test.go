@@ -44,8 +44,8 @@ func TestResolve(t *testing.T) {
 		{".", "one", "node_modules/one/o.js"},
 		{".", "one/o.js", "does not export"},
 		{".", "buffer/", "node_modules/buffer/index.js"},
-		{".", "http", `the Node module "http" is not available in balancer scripts`},
-		{".", "node:test", `the Node module "test" is not available in balancer scripts`},
+		{".", "http", `the module "http" needs runtime node`},
+		{".", "node:test", `the module "test" needs runtime node`},
 		{".", "test", `cannot find the module "test" from `},
 		{".", "@s", "cannot find"},
 	} {

@@ -32,7 +32,7 @@ function checkBytes(value, name, expected = 'an instance of Buffer or Uint8Array
   if (!isBytes(value)) throw invalidType(name, expected, value);
 }
 
-const decode = (text, encoding) => new FastBuffer(binding.decode(text, encoding));
+const decode = (text, encoding) => new FastBuffer(native.decode(text, encoding));
 const fromString = (text, encoding) => decode(text, typeof encoding === 'string' && encoding !== '' ? need(encoding) : 'utf8');
 
 function fromArrayBuffer(buffer, offset, length) {
@@ -93,7 +93,10 @@ function fill(bytes, value, offset, end, encoding) {
     pattern = Uint8Array.of(typeof value === 'boolean' ? +value : value & 255);
   }
   if (pattern.byteLength === 0) throw invalidValue('value', value);
-  binding.fill(part(bytes, first, last), pattern);
+  const target = part(bytes, first, last);
+  const source = new Uint8Array(pattern.buffer, pattern.byteOffset, pattern.byteLength);
+  target.set(source.subarray(0, target.length));
+  for (let done = source.length; done < target.length; done *= 2) target.copyWithin(done, 0, done);
   return bytes;
 }
 
@@ -113,7 +116,7 @@ function byteLength(value, encoding) {
     case 'latin1': case 'ascii': return value.length;
     case 'hex': return value.length >>> 1;
     case 'base64': case 'base64url': return (value.replace(/(.)==?$/s, '$1').length * 3) >>> 2;
-    default: return binding.decode(value, 'utf8').byteLength;
+    default: return native.decode(value, 'utf8').byteLength;
   }
 }
 
@@ -140,15 +143,15 @@ function search(bytes, value, offset, encoding, forward) {
   if (typeof offset === 'string') [encoding, offset] = [offset, undefined];
   const limited = Math.max(-(2 ** 31), Math.min(+offset, 2 ** 31 - 1));
   const start = Number.isNaN(limited) ? (forward ? 0 : bytes.length) : limited;
-  if (typeof value === 'number') return binding.search(bytes, Uint8Array.of(value), start, forward, false);
+  if (typeof value === 'number') return native.search(bytes, Uint8Array.of(value), start, forward, false);
   const kind = encoding === undefined ? 'utf8' : find(encoding);
   if (typeof value === 'string') {
     if (kind === undefined) throw unknownEncoding(encoding);
     const pairs = kind === 'utf16le';
-    return binding.search(pairs ? part(bytes, 0, bytes.length & ~1) : bytes, decode(value, kind), start, forward, pairs);
+    return native.search(pairs ? part(bytes, 0, bytes.length & ~1) : bytes, decode(value, kind), start, forward, pairs);
   }
   checkBytes(value, 'value', 'one of type number or string or an instance of Buffer or Uint8Array');
-  return binding.search(bytes, value, start, forward, kind === 'utf16le');
+  return native.search(bytes, value, start, forward, kind === 'utf16le');
 }
 
 function part(bytes, start, end) {
@@ -182,7 +185,7 @@ const methods = {
     const first = start <= 0 ? 0 : start >= this.length ? this.length : Math.trunc(start) || 0;
     const last = end === undefined || end > this.length ? this.length : Math.trunc(end) || 0;
     if (last <= first) return '';
-    return binding.encode(part(this, first, last), encoding === undefined ? 'utf8' : need(encoding));
+    return native.encode(part(this, first, last), encoding === undefined ? 'utf8' : need(encoding));
   },
   write(text, offset, length, encoding) {
     if (length === undefined && typeof offset === 'string') [encoding, length, offset] = [offset, undefined, undefined];
@@ -207,7 +210,7 @@ const methods = {
   fill(value, offset, end, encoding) { return fill(this, value, offset, end, encoding); },
   equals(other) {
     checkBytes(other, 'otherBuffer');
-    return binding.compare(this, other) === 0;
+    return native.compare(this, other) === 0;
   },
   compare(target, targetStart = 0, targetEnd, sourceStart = 0, sourceEnd = this.length) {
     checkBytes(target, 'target');
@@ -217,7 +220,7 @@ const methods = {
     checkInteger(sourceStart, 'sourceStart', 0, kMaxLength);
     checkInteger(sourceEnd, 'sourceEnd', 0, this.length);
     if (sourceStart >= sourceEnd) return targetStart >= targetEnd ? 0 : -1;
-    return targetStart >= targetEnd ? 1 : binding.compare(part(this, sourceStart, sourceEnd), part(target, targetStart, targetEnd));
+    return targetStart >= targetEnd ? 1 : native.compare(part(this, sourceStart, sourceEnd), part(target, targetStart, targetEnd));
   },
   copy(target, targetStart, sourceStart, sourceEnd) {
     checkBytes(target, 'target');
@@ -266,8 +269,24 @@ Object.assign(Buffer, {
   compare(a, b) {
     checkBytes(a, 'buf1');
     checkBytes(b, 'buf2');
-    return binding.compare(a, b);
+    return native.compare(a, b);
   },
 });
 
-module.exports = { Buffer, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };
+const invalid = (message) => Object.assign(new Error(message), { name: 'InvalidCharacterError', code: 5 });
+
+function atob(input) {
+  const text = String(input).replace(/[\t\n\f\r ]/g, '');
+  const bare = text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text;
+  if (/[^A-Za-z0-9+/]/.test(bare)) throw invalid('Invalid character');
+  if (bare.length % 4 === 1) throw invalid('The string to be decoded is not correctly encoded.');
+  return Buffer.from(bare, 'base64').toString('latin1');
+}
+
+function btoa(input) {
+  const text = String(input);
+  if (/[^\0-\xff]/.test(text)) throw invalid('Invalid character');
+  return Buffer.from(text, 'latin1').toString('base64');
+}
+
+module.exports = { Buffer, atob, btoa, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };

@@ -2,7 +2,7 @@
 
 const { format, inspect } = require('util');
 
-const print = (level) => (...args) => binding.log(level, format(...args));
+const print = (level) => (...args) => native.log(level, format(...args));
 const counts = new Map();
 const starts = new Map();
 

@@ -15,25 +15,21 @@ function bytes(data, encoding) {
   throw invalidType('data', 'of type string or an instance of Buffer, TypedArray, or DataView', data);
 }
 
-const encoded = (sum, encoding) => (find(encoding) ? sum.toString(encoding) : sum);
-const finalized = () => coded(Error, 'ERR_CRYPTO_HASH_FINALIZED', 'Digest already called');
-const hide = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, enumerable: false });
+const hide = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
 
-function checkLength(hash, options) {
-  if (!options || options.outputLength === undefined) return;
-  checkNumber(options.outputLength, 'options.outputLength');
-  if (options.outputLength !== hash.copy().digest().byteLength) {
-    throw coded(Error, 'ERR_OSSL_EVP_NOT_XOF_OR_INVALID_LENGTH', 'not XOF or invalid length');
-  }
+// Hash and Hmac keep what they are given, and the digest is made of all of it at once: so nothing is kept outside of the
+// script.
+function Digest(algorithm, key) {
+  hide(this, '_algorithm', algorithm);
+  hide(this, '_key', key);
+  hide(this, '_parts', []);
 }
 
-function Hash(algorithm, options) {
-  if (!(this instanceof Hash)) return new Hash(algorithm, options);
+function Hash(algorithm) {
+  if (!(this instanceof Hash)) return new Hash(algorithm);
   checkString(algorithm, 'algorithm');
-  const hash = binding.hash(algorithm);
-  if (hash === null) throw new Error('Digest method not supported');
-  checkLength(hash, options);
-  hide(this, '_hash', hash);
+  if (!native.hash(algorithm)) throw new Error('Digest method not supported');
+  Digest.call(this, algorithm);
 }
 
 function Hmac(algorithm, key) {
@@ -42,51 +38,58 @@ function Hmac(algorithm, key) {
   if (typeof key !== 'string' && !ArrayBuffer.isView(key) && !(key instanceof ArrayBuffer)) {
     throw invalidType('key', 'of type string or an instance of ArrayBuffer, Buffer, TypedArray, DataView, KeyObject, or CryptoKey', key);
   }
-  const hash = binding.hash(algorithm, typeof key === 'string' ? Buffer.from(key) : key);
-  if (hash === null) throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', 'Invalid digest: ' + algorithm);
-  hide(this, '_hash', hash);
+  if (!native.hash(algorithm)) throw coded(TypeError, 'ERR_CRYPTO_INVALID_DIGEST', 'Invalid digest: ' + algorithm);
+  Digest.call(this, algorithm, typeof key === 'string' ? Buffer.from(key) : key);
 }
 
+const finalized = () => coded(Error, 'ERR_CRYPTO_HASH_FINALIZED', 'Digest already called');
+
 function update(data, encoding) {
-  if (!this._hash) throw finalized();
-  this._hash.update(bytes(data, encoding));
+  if (!this._parts) throw finalized();
+  const part = bytes(data, encoding);
+  this._parts.push(typeof data === 'string' ? part : Buffer.from(new Uint8Array(part.buffer, part.byteOffset, part.byteLength))); // the script may write in it later
   return this;
 }
 
 // An HMAC gives nothing after the first time, a hash throws.
 function digest(encoding) {
-  if (!this._hash && this instanceof Hash) throw finalized();
-  const sum = this._hash ? Buffer.from(this._hash.digest()) : Buffer.alloc(0);
-  this._hash = undefined;
-  return encoded(sum, encoding);
+  if (!this._parts && this instanceof Hash) throw finalized();
+  const sum = this._parts ? Buffer.from(native.hash(this._algorithm, this._key, Buffer.concat(this._parts))) : Buffer.alloc(0);
+  this._parts = undefined;
+  return find(encoding) ? sum.toString(encoding) : sum;
 }
 
-hide(Hash.prototype, 'update', update);
-hide(Hash.prototype, 'digest', digest);
-hide(Hash.prototype, 'copy', function (options) {
-  if (!this._hash) throw finalized();
-  checkLength(this._hash, options);
-  return hide(Object.create(Hash.prototype), '_hash', this._hash.copy());
+for (const Type of [Hash, Hmac]) {
+  hide(Type.prototype, 'update', update);
+  hide(Type.prototype, 'digest', digest);
+}
+hide(Hash.prototype, 'copy', function () {
+  if (!this._parts) throw finalized();
+  const copy = new Hash(this._algorithm);
+  copy._parts = this._parts.slice();
+  return copy;
 });
-hide(Hmac.prototype, 'update', update);
-hide(Hmac.prototype, 'digest', digest);
 
-exports.createHash = (algorithm, options) => new Hash(algorithm, options);
+exports.createHash = (algorithm) => new Hash(algorithm);
 exports.createHmac = (algorithm, key) => new Hmac(algorithm, key);
 exports.hash = (algorithm, data, encoding = 'hex') => new Hash(algorithm).update(data).digest(encoding);
-exports.getHashes = () => binding.hashes();
+exports.getHashes = () => native.hashes();
 exports.Hash = Hash;
 exports.Hmac = Hmac;
 
 exports.randomBytes = (size, callback) => {
   checkNumber(size, 'size', 0, 2 ** 31 - 1);
   if (callback !== undefined) checkFunction(callback, 'callback');
-  const random = Buffer.from(binding.random(size));
+  const random = Buffer.alloc(size);
+  native.random(random);
   if (!callback) return random;
   setImmediate(callback, null, random);
   return undefined;
 };
-exports.pseudoRandomBytes = exports.randomBytes;
+exports.getRandomValues = (array) => {
+  native.random(array);
+  return array;
+};
 
 function checkSafe(value, name) {
   if (!Number.isSafeInteger(value)) throw invalidType(name, 'a safe integer', value);

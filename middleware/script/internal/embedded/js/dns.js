@@ -2,6 +2,7 @@
 
 const { isIP } = require('net');
 const { coded, invalidType, invalidValue, checkFunction } = require('internal/errors');
+const { wait } = require('internal/tasks');
 const promisified = Symbol.for('nodejs.util.promisify.custom');
 
 const families = { IPv4: 4, IPv6: 6, 0: 0, 4: 4, 6: 6 };
@@ -31,7 +32,7 @@ function lookup(host, options, callback) {
   } else if (isIP(host)) {
     process.nextTick(answer, [{ address: host, family: isIP(host) }]);
   } else {
-    binding.lookup(host, family, (error, list) => (error ? callback(error) : answer(list)));
+    wait(native.lookup(host, family), (error, list) => (error ? callback(error) : answer(list)));
   }
   return {};
 }
@@ -57,7 +58,7 @@ function query(host, type, callback) {
     const syscall = 'query' + type[0] + type.slice(1).toLowerCase();
     process.nextTick(callback, coded(Error, code, syscall + ' ' + code + ' ' + host, { syscall, hostname: host }));
   } else {
-    binding.resolve(host, type, callback);
+    wait(native.records(host, type), callback);
   }
 }
 
@@ -65,10 +66,10 @@ function reverse(ip, callback) {
   if (typeof ip !== 'string') throw invalidType('name', 'of type string', ip);
   checkFunction(callback);
   if (!isIP(ip)) {
-    const more = Object.assign({ errno: binding.EINVAL, code: 'EINVAL', syscall: 'getHostByAddr' }, ip && { hostname: ip });
+    const more = Object.assign({ errno: -22, code: 'EINVAL', syscall: 'getHostByAddr' }, ip && { hostname: ip });
     throw Object.assign(new Error('getHostByAddr EINVAL' + (ip && ' ' + ip)), more);
   }
-  binding.reverse(ip, callback);
+  wait(native.reverse(ip), callback);
 }
 
 Object.assign(exports, { lookup, resolve, reverse });
@@ -100,29 +101,12 @@ lookup[promisified] = exports.promises.lookup;
 const questions = Object.keys(exports).filter((method) => method === 'reverse' || method.startsWith('resolve'));
 for (const method of questions) exports.promises[method] = promised(method);
 
-const unavailable = (what) => () => { throw new Error('dns.' + what + ': not available in balancer scripts'); };
-for (const method of ['lookupService', 'resolveAny', 'resolveCaa', 'resolveNaptr', 'resolveSoa']) {
-  exports[method] = unavailable(method);
-  exports.promises[method] = unavailable(method);
-}
+Object.assign(exports, { ADDRCONFIG: 32, V4MAPPED: 8, ALL: 16 });
 
 // The answers of the system's resolver decide, as they do for the whole process.
-const settings = {
-  getServers: () => [],
-  setServers: unavailable('setServers'),
-  getDefaultResultOrder: () => 'ipv4first',
-  setDefaultResultOrder: () => {},
-};
 for (const api of [exports, exports.promises]) {
-  Object.assign(api, settings);
-  api.Resolver = class Resolver {
-    cancel() {}
-    setLocalAddress() {}
-  };
-  for (const method of [...questions, 'getServers', 'setServers']) api.Resolver.prototype[method] = api[method];
-  for (const code of ['NODATA', 'FORMERR', 'SERVFAIL', 'NOTFOUND', 'NOTIMP', 'REFUSED', 'BADQUERY', 'BADNAME', 'BADFAMILY', 'BADRESP', 'CONNREFUSED',
-    'TIMEOUT', 'EOF', 'FILE', 'NOMEM', 'DESTRUCTION', 'BADSTR', 'BADFLAGS', 'NONAME', 'BADHINTS', 'NOTINITIALIZED', 'CANCELLED']) {
-    api[code] = 'E' + code;
-  }
+  api.getServers = () => [];
+  api.Resolver = class Resolver { cancel() {} };
+  for (const method of [...questions, 'getServers']) api.Resolver.prototype[method] = api[method];
+  for (const code of ['NODATA', 'SERVFAIL', 'NOTFOUND', 'BADNAME', 'TIMEOUT']) api[code] = 'E' + code;
 }
-Object.assign(exports, { ADDRCONFIG: 32, V4MAPPED: 8, ALL: 16 });

@@ -1,48 +1,30 @@
 'use strict';
 
+const { coded, invalidType, outOfRange } = require('internal/errors');
 const errorMonitor = Symbol('events.errorMonitor');
-const errors = () => require('internal/errors');
 
-// A property that is not seen: sockets are printed and enumerated.
-function begin(emitter) {
-  Object.defineProperty(emitter, '_events', { value: new Map(), writable: true, configurable: true, enumerable: false });
-}
-
-// A function, not a class: scripts call EventEmitter.call(this).
+// A function, not a class: scripts call EventEmitter.call(this). The listeners are in a property that is not seen, since
+// sockets are printed and enumerated. A list is never changed, so that one that is being gone through stays as it is.
 function EventEmitter() {
   if (this._events === undefined || this._events === Object.getPrototypeOf(this)._events) begin(this);
 }
 
+const begin = (emitter) => Object.defineProperty(emitter, '_events', { value: new Map(), writable: true, configurable: true, enumerable: false });
 Object.defineProperty(EventEmitter.prototype, '_events', { value: undefined, writable: true });
 
+const keyOf = (name) => (typeof name === 'symbol' ? name : String(name));
+const listOf = (emitter, name) => (emitter._events && emitter._events.get(keyOf(name))) || [];
+
 function check(listener) {
-  if (typeof listener !== 'function') throw errors().invalidType('listener', 'of type function', listener);
-}
-
-const keyOf = (name) => (typeof name === 'string' || typeof name === 'symbol' ? name : String(name));
-
-// An entry has the listeners of an event. One that is being gone through stays as it is, and another takes its place.
-function entryOf(emitter, key) {
-  const entry = emitter._events.get(key);
-  if (entry && entry.emitting === 0) return entry;
-  const own = entry ? { list: entry.list.slice(), wrapped: entry.wrapped, emitting: 0 } : { list: [], wrapped: 0, emitting: 0 };
-  emitter._events.set(key, own);
-  return own;
+  if (typeof listener !== 'function') throw invalidType('listener', 'of type function', listener);
 }
 
 function add(emitter, name, listener, first) {
   check(listener);
   if (!emitter._events) begin(emitter);
-  if (emitter._events.has('newListener')) {
-    emitter.emit('newListener', name, listener.listener || listener);
-  }
-  const entry = entryOf(emitter, keyOf(name));
-  if (listener.listener) entry.wrapped++;
-  if (first) {
-    entry.list.unshift(listener);
-  } else {
-    entry.list.push(listener);
-  }
+  if (emitter._events.has('newListener')) emitter.emit('newListener', name, listener.listener || listener);
+  const list = listOf(emitter, name);
+  emitter._events.set(keyOf(name), first ? [listener].concat(list) : list.concat([listener]));
   return emitter;
 }
 
@@ -52,57 +34,35 @@ function wrapOnce(emitter, name, listener) {
   function once(...args) {
     if (fired) return undefined;
     fired = true;
-    remove(emitter, name, once, true);
+    remove(emitter, name, once);
     return listener.apply(emitter, args);
   }
   once.listener = listener;
   return once;
 }
 
-// Finds the last one. The engine's own search is fast, and tells nothing of what is wrapped by once.
-function find({ list, wrapped }, listener, exact) {
-  const found = list.lastIndexOf(listener);
-  if (wrapped > 0 && !exact) {
-    for (let i = list.length - 1; i > found; i--) {
-      if (list[i].listener === listener) return i;
-    }
-  }
-  return found;
-}
-
-function remove(emitter, name, listener, exact) {
-  const key = keyOf(name);
-  const known = emitter._events && emitter._events.get(key);
-  const at = known ? find(known, listener, exact) : -1;
+function remove(emitter, name, listener) {
+  const list = listOf(emitter, name);
+  let at = list.lastIndexOf(listener);
+  if (at < 0) at = list.findLastIndex((one) => one.listener === listener);
   if (at < 0) return;
-  const entry = entryOf(emitter, key);
-  const [removed] = entry.list.splice(at, 1);
-  if (removed.listener) entry.wrapped--;
-  if (entry.list.length === 0) emitter._events.delete(key);
-  if (emitter._events.has('removeListener')) {
-    emitter.emit('removeListener', name, removed.listener || listener);
+  const left = list.toSpliced(at, 1);
+  if (left.length > 0) {
+    emitter._events.set(keyOf(name), left);
+  } else {
+    emitter._events.delete(keyOf(name));
   }
-}
-
-function removeAll(emitter, key) {
-  if (!emitter._events.has('removeListener')) {
-    emitter._events.delete(key);
-    return;
-  }
-  for (const listener of emitter.rawListeners(key).reverse()) {
-    remove(emitter, key, listener, true);
-  }
+  if (emitter._events.has('removeListener')) emitter.emit('removeListener', name, list[at].listener || listener);
 }
 
 function unhandled(error) {
   if (error instanceof Error) return error;
-  const made = errors().coded(Error, 'ERR_UNHANDLED_ERROR', 'Unhandled error. (' + require('util').inspect(error) + ')');
-  return Object.assign(made, { context: error });
+  return coded(Error, 'ERR_UNHANDLED_ERROR', 'Unhandled error. (' + require('util').inspect(error) + ')', { context: error });
 }
 
 function checkMost(name, n) {
-  if (typeof n !== 'number') throw errors().invalidType(name, 'of type number', n);
-  if (!(n >= 0)) throw errors().outOfRange(name, '>= 0', n);
+  if (typeof n !== 'number') throw invalidType(name, 'of type number', n);
+  if (!(n >= 0)) throw outOfRange(name, '>= 0', n);
 }
 
 const methods = {
@@ -112,56 +72,33 @@ const methods = {
   prependOnceListener(name, listener) { return this.prependListener(name, wrapOnce(this, name, listener)); },
   removeListener(name, listener) {
     check(listener);
-    remove(this, name, listener, false);
+    remove(this, name, listener);
     return this;
   },
-  removeAllListeners(name) {
-    if (!this._events) return this;
-    if (arguments.length > 0) {
-      removeAll(this, keyOf(name));
-    } else if (this._events.has('removeListener')) {
-      for (const key of this.eventNames()) {
-        if (key !== 'removeListener') removeAll(this, key);
+  removeAllListeners(...names) {
+    for (const name of names.length > 0 ? names.slice(0, 1) : this.eventNames()) {
+      if (this._events && this._events.has('removeListener') && name !== 'removeListener') {
+        for (const listener of this.rawListeners(name).reverse()) remove(this, name, listener);
+      } else if (this._events) {
+        this._events.delete(keyOf(name));
       }
-      this._events.clear();
-    } else {
-      this._events.clear();
     }
     return this;
   },
   emit(name, ...args) {
-    const events = this._events;
-    if (name === 'error' && events && events.has(errorMonitor)) this.emit(errorMonitor, ...args);
-    const entry = events && events.get(keyOf(name));
-    if (!entry) {
-      if (name === 'error') throw unhandled(args[0]);
-      return false;
-    }
-    entry.emitting++;
-    try {
-      for (const listener of entry.list) {
-        listener.apply(this, args);
-      }
-    } finally {
-      entry.emitting--;
-    }
-    return true;
+    if (name === 'error' && listOf(this, errorMonitor).length > 0) this.emit(errorMonitor, ...args);
+    const list = listOf(this, name);
+    if (name === 'error' && list.length === 0) throw unhandled(args[0]);
+    for (const listener of list) listener.apply(this, args);
+    return list.length > 0;
   },
-  rawListeners(name) {
-    const entry = this._events && this._events.get(keyOf(name));
-    return entry ? entry.list.slice() : [];
-  },
-  listeners(name) { return this.rawListeners(name).map((l) => l.listener || l); },
-  listenerCount(name, listener) {
-    if (typeof listener === 'function') return this.listeners(name).filter((l) => l === listener).length;
-    const entry = this._events && this._events.get(keyOf(name));
-    return entry ? entry.list.length : 0;
-  },
+  rawListeners(name) { return listOf(this, name).slice(); },
+  listeners(name) { return listOf(this, name).map((l) => l.listener || l); },
+  listenerCount(name, listener) { return typeof listener === 'function' ? this.listeners(name).filter((l) => l === listener).length : listOf(this, name).length; },
   eventNames() { return this._events ? Reflect.ownKeys(Object.fromEntries(this._events)) : []; },
   setMaxListeners(n) {
     checkMost('setMaxListeners', n);
-    Object.defineProperty(this, '_maxListeners', { value: n, writable: true, configurable: true, enumerable: false });
-    return this;
+    return Object.defineProperty(this, '_maxListeners', { value: n, writable: true, configurable: true, enumerable: false });
   },
   getMaxListeners() { return this._maxListeners === undefined ? EventEmitter.defaultMaxListeners : this._maxListeners; },
 };
@@ -171,120 +108,24 @@ methods.off = methods.removeListener;
 // They are seen, as in Node: Object.assign(object, EventEmitter.prototype) makes an emitter.
 Object.assign(EventEmitter.prototype, methods);
 
-// Listens on what has on and off, or addEventListener. It returns what stops that.
-function listen(emitter, name, listener) {
-  if (emitter && typeof emitter.on === 'function') {
-    emitter.on(name, listener);
-    return () => emitter.removeListener(name, listener);
-  }
-  if (emitter && typeof emitter.addEventListener === 'function') {
-    emitter.addEventListener(name, listener);
-    return () => emitter.removeEventListener(name, listener);
-  }
-  throw errors().invalidType('emitter', 'an instance of EventEmitter', emitter);
-}
-
-function signalOf(options) {
-  const { signal } = options;
-  if (signal !== undefined && !(signal && typeof signal === 'object' && 'aborted' in signal)) {
-    throw errors().invalidType('options.signal', 'an instance of AbortSignal', signal);
-  }
-  if (signal && signal.aborted) throw new (errors().AbortError)(signal.reason);
-  return signal;
-}
-
-async function once(emitter, name, options = {}) {
-  const signal = signalOf(options);
-  const stops = [];
+async function once(emitter, name) {
+  let heard, failed;
   try {
     return await new Promise((resolve, reject) => {
-      stops.push(listen(emitter, name, (...args) => resolve(args)));
-      if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', reject));
-      if (signal) stops.push(listen(signal, 'abort', () => reject(new (errors().AbortError)(signal.reason))));
+      heard = (...args) => resolve(args);
+      failed = reject;
+      emitter.on(name, heard);
+      if (name !== 'error') emitter.on('error', failed);
     });
   } finally {
-    stops.forEach((stop) => stop());
+    emitter.removeListener(name, heard);
+    emitter.removeListener('error', failed);
   }
 }
 
-// An asynchronous iterator over what an emitter emits.
-function on(emitter, name, options = {}) {
-  const signal = signalOf(options);
-  const events = [], waiting = [], stops = [];
-  let failure = null, finished = false;
-
-  function close() {
-    stops.splice(0).forEach((stop) => stop());
-    finished = true;
-    waiting.splice(0).forEach(({ resolve }) => resolve({ value: undefined, done: true }));
-    return Promise.resolve({ value: undefined, done: true });
-  }
-  function fail(error) {
-    const first = waiting.shift();
-    if (first) {
-      first.reject(error);
-    } else {
-      failure = { error };
-    }
-    close();
-  }
-  stops.push(listen(emitter, name, (...args) => {
-    const first = waiting.shift();
-    if (first) {
-      first.resolve({ value: args, done: false });
-    } else {
-      events.push(args);
-    }
-  }));
-  if (name !== 'error' && typeof emitter.on === 'function') stops.push(listen(emitter, 'error', fail));
-  for (const end of options.close || []) stops.push(listen(emitter, end, close));
-  if (signal) stops.push(listen(signal, 'abort', () => fail(new (errors().AbortError)(signal.reason))));
-
-  return {
-    next() {
-      if (events.length > 0) return Promise.resolve({ value: events.shift(), done: false });
-      if (failure) {
-        const { error } = failure;
-        failure = null;
-        return Promise.reject(error);
-      }
-      if (finished) return close();
-      return new Promise((resolve, reject) => { waiting.push({ resolve, reject }); });
-    },
-    return: close,
-    throw(error) {
-      if (!(error instanceof Error)) throw errors().invalidType('EventEmitter.AsyncIterator', 'an instance of Error', error);
-      fail(error);
-    },
-    [Symbol.asyncIterator]() { return this; },
-  };
-}
-
-let most = 10;
-Object.defineProperty(EventEmitter, 'defaultMaxListeners', {
-  get: () => most,
-  set(n) {
-    checkMost('defaultMaxListeners', n);
-    most = n;
-  },
-  enumerable: true,
-});
-
-Object.assign(EventEmitter, {
-  EventEmitter,
-  errorMonitor,
-  once,
-  on,
+module.exports = Object.assign(EventEmitter, {
+  EventEmitter, errorMonitor, once, defaultMaxListeners: 10,
   listenerCount: (emitter, name) => emitter.listenerCount(name),
   getEventListeners: (emitter, name) => emitter.listeners(name),
-  getMaxListeners: (emitter) => emitter.getMaxListeners(),
-  setMaxListeners(n = EventEmitter.defaultMaxListeners, ...emitters) {
-    checkMost('setMaxListeners', n);
-    if (emitters.length === 0) EventEmitter.defaultMaxListeners = n;
-    for (const emitter of emitters) {
-      if (emitter instanceof EventEmitter) emitter.setMaxListeners(n);
-    }
-  },
+  setMaxListeners: (n, ...emitters) => emitters.forEach((emitter) => emitter.setMaxListeners(n)),
 });
-
-module.exports = EventEmitter;

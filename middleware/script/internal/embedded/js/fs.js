@@ -1,7 +1,8 @@
 'use strict';
 
 const EventEmitter = require('events');
-const { invalidType, invalidValue, outOfRange, checkFunction } = require('internal/errors');
+const { invalidType, invalidValue, checkFunction } = require('internal/errors');
+const { wait, stop, promised } = require('internal/tasks');
 
 class Stats {
   constructor(facts) {
@@ -40,12 +41,6 @@ function name(path) {
   return text;
 }
 
-function descriptor(fd) {
-  if (typeof fd !== 'number') throw invalidType('fd', 'of type number', fd);
-  if (!(Number.isInteger(fd) && fd >= 0 && fd < 2 ** 31)) throw outOfRange('fd', '>= 0 && <= 2147483647', fd);
-  return fd;
-}
-
 function encodingOf(options) {
   if (options !== undefined && options !== null && typeof options !== 'string' && typeof options !== 'object') {
     throw invalidType('options', 'one of type string or object', options);
@@ -55,28 +50,12 @@ function encodingOf(options) {
   return encoding === 'buffer' ? undefined : encoding;
 }
 
-function openFlags(flags) {
-  if (flags !== undefined && flags !== 'r' && flags !== 'rs' && flags !== 0) throw new Error('fs.open: scripts can read files only');
-}
-
-// fs.read takes where to put what it reads in several ways.
-function place(buffer, offset, length, position) {
-  if (!ArrayBuffer.isView(buffer)) throw invalidType('buffer', 'an instance of Buffer, TypedArray, or DataView', buffer);
-  if (offset !== null && typeof offset === 'object') ({ offset, length, position } = offset);
-  offset = offset || 0;
-  length = length === undefined || length === null ? buffer.byteLength - offset : length;
-  if (!(offset >= 0 && offset <= buffer.byteLength)) throw outOfRange('offset', '>= 0 && <= ' + buffer.byteLength, offset);
-  if (!(length >= 0)) throw outOfRange('length', '>= 0', length);
-  if (length > buffer.byteLength - offset) throw outOfRange('length', '<= ' + (buffer.byteLength - offset), length);
-  return { offset, length, position: typeof position === 'number' || typeof position === 'bigint' ? Number(position) : -1 };
-}
-
 // What each operation makes of what it is asked and of the answer.
 const operations = {
   readFile: {
     run(path, options) {
       encodingOf(options);
-      return Number.isInteger(path) ? ['readDescriptor', '', descriptor(path)] : ['readFile', name(path)];
+      return ['readFile', name(path)];
     },
     result(data, path, options) {
       const encoding = encodingOf(options);
@@ -86,7 +65,6 @@ const operations = {
   },
   stat: { run: (path) => ['stat', name(path)], result: (facts) => new Stats(facts) },
   lstat: { run: (path) => ['lstat', name(path)], result: (facts) => new Stats(facts) },
-  fstat: { run: (fd) => ['fstat', '', descriptor(fd)], result: (facts) => new Stats(facts) },
   access: { run: (path, mode) => ['access', name(path), mode || 0], result: () => undefined },
   realpath: { run: (path) => ['realpath', name(path)], result: (path) => path },
   readlink: { run: (path) => ['readlink', name(path)], result: (path) => path },
@@ -98,24 +76,6 @@ const operations = {
       return list.map((entry) => new Dirent(entry.folder ? join(String(path), entry.folder) : String(path), entry));
     },
   },
-  open: {
-    run(path, flags) {
-      openFlags(flags);
-      return ['open', name(path)];
-    },
-    result: (fd) => fd,
-  },
-  close: { run: (fd) => ['close', '', descriptor(fd)], result: () => undefined },
-  read: {
-    run(fd, ...where) {
-      const { length, position } = place(...where);
-      return ['read', '', descriptor(fd), length, position];
-    },
-    result(data, fd, buffer, ...where) {
-      new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength).set(new Uint8Array(data), place(buffer, ...where).offset);
-      return data.byteLength;
-    },
-  },
 };
 
 exports.promises = {};
@@ -123,7 +83,7 @@ exports.promises = {};
 for (const [operation, { run, result }] of Object.entries(operations)) {
   exports[operation + 'Sync'] = (...args) => {
     try {
-      return result(binding.sync(...run(...args)), ...args);
+      return result(native.fileSync(...run(...args)), ...args);
     } catch (error) {
       if ((operation === 'stat' || operation === 'lstat') && error.code === 'ENOENT' && args[1] && args[1].throwIfNoEntry === false) {
         return undefined;
@@ -131,26 +91,19 @@ for (const [operation, { run, result }] of Object.entries(operations)) {
       throw error;
     }
   };
-  const promised = (...args) => new Promise((resolve, reject) => {
-    binding.async((error, value) => (error ? reject(error) : resolve(result(value, ...args))), ...run(...args));
-  });
-  if (!['open', 'close', 'read', 'fstat'].includes(operation)) exports.promises[operation] = promised;
+  exports.promises[operation] = async (...args) => result(await promised(() => native.fileAsync(...run(...args))), ...args);
   exports[operation] = (...args) => {
     const callback = args.pop();
     checkFunction(typeof callback === 'function' ? callback : undefined, 'cb');
-    binding.async((error, value) => {
-      const answer = error ? [error] : [null, result(value, ...args), args[1]];
-      callback(...answer.slice(0, error || answer[1] === undefined ? 1 : operation === 'read' ? 3 : 2));
-    }, ...run(...args));
+    wait(native.fileAsync(...run(...args)), (error, value) => {
+      const answer = error || operation === 'access' ? [error] : [null, result(value, ...args)];
+      callback(...answer);
+    });
   };
 }
-exports.read[Symbol.for('nodejs.util.promisify.custom')] = (fd, buffer, ...where) => new Promise((resolve, reject) => {
-  exports.read(fd, buffer, ...where, (error, bytesRead) => (error ? reject(error) : resolve({ bytesRead, buffer })));
-});
-
 exports.existsSync = (path) => {
   try {
-    binding.sync('stat', name(path));
+    native.fileSync('stat', name(path));
     return true;
   } catch (error) {
     return false;
@@ -158,7 +111,7 @@ exports.existsSync = (path) => {
 };
 exports.exists = (path, callback) => {
   checkFunction(callback, 'cb');
-  binding.async((error) => callback(!error), 'stat', String(path));
+  wait(native.fileAsync('stat', String(path)), (error) => callback(!error));
 };
 exports.exists[Symbol.for('nodejs.util.promisify.custom')] = (path) => new Promise((resolve) => { exports.exists(path, resolve); });
 exports.realpathSync.native = exports.realpathSync;
@@ -171,11 +124,12 @@ exports.Dirent = Dirent;
 class FSWatcher extends EventEmitter {
   constructor(path) {
     super();
-    const close = binding.watch(path, (event, file) => this.emit('change', event, file), (error) => this.emit('error', error));
-    Object.defineProperty(this, '_close', { value: close, enumerable: false });
+    const number = wait(native.watch(path), (error, [event, file] = []) => (error ? this.emit('error', error) : this.emit('change', event, file)), true);
+    Object.defineProperty(this, '_number', { value: number, enumerable: false });
   }
   close() {
-    this._close();
+    native.unwatch(this._number);
+    stop(this._number);
     process.nextTick(() => this.emit('close'));
   }
   ref() { return this; }
@@ -245,9 +199,6 @@ for (const method of ['writeFile', 'appendFile', 'unlink', 'rename', 'mkdir', 'r
   exports[method + 'Sync'] = refuse;
   exports.promises[method] = async () => refuse();
 }
-exports.createWriteStream = () => { throw new Error('fs.createWriteStream: scripts can read files only'); };
-let ReadStream;
-exports.createReadStream = (path, options) => {
-  ReadStream = ReadStream || require('internal/fs_stream')(exports);
-  return new ReadStream(typeof path === 'string' ? path : name(path), options);
-};
+for (const method of ['open', 'openSync', 'read', 'readSync', 'close', 'closeSync', 'createReadStream', 'createWriteStream', 'opendir', 'opendirSync']) {
+  exports[method] = () => { throw new Error('fs.' + method + ': needs runtime node'); };
+}

@@ -2,18 +2,11 @@
 
 const EventEmitter = require('events');
 const { checkFunction, invalidType } = require('internal/errors');
+const { later } = require('internal/tasks');
 
 // Signals and the end of the process do not reach scripts: it is not theirs.
-class Process extends EventEmitter {
-  // As in Node, a rejection that nobody listens for is an exception.
-  _notify(event, value) {
-    const name = this.listenerCount(event) > 0 ? event : 'uncaughtException';
-    this.emit(name, value, name === event && event === 'unhandledRejection' ? undefined : event);
-  }
-}
-
-const process = new Process();
-const started = Date.now();
+const process = new EventEmitter();
+const facts = native.process();
 
 // As in Node, variables are text. They are the script's own.
 function environment(variables) {
@@ -26,60 +19,54 @@ function environment(variables) {
 }
 
 // What is printed goes to the log, line by line.
-function output(fd, level) {
-  const { Writable } = require('stream');
-  const stream = new Writable({
-    decodeStrings: false,
-    write(chunk, encoding, callback) {
-      for (const line of String(chunk).replace(/\n$/, '').split('\n')) console[level](line);
-      callback();
-    },
-  });
-  stream.destroy = () => stream;
-  return Object.assign(stream, { fd, isTTY: false, columns: 80, rows: 24 });
-}
-
-function lazily(name, make) {
-  let value;
-  Object.defineProperty(process, name, { get: () => (value = value || make()), configurable: true, enumerable: true });
-}
+const output = (fd, level) => ({
+  fd, isTTY: false, writable: true, columns: 80, rows: 24,
+  write(chunk, ...args) {
+    for (const line of String(chunk).replace(/\n$/, '').split('\n')) native.log(level, line);
+    const callback = args.find((arg) => typeof arg === 'function');
+    if (callback) process.nextTick(callback);
+    return true;
+  },
+});
 
 function hrtime(since = [0, 0]) {
   if (!Array.isArray(since)) throw invalidType('time', 'an instance of Array', since);
-  const passed = BigInt(binding.nanoseconds()) - BigInt(since[0]) * 1000000000n - BigInt(since[1]);
+  const passed = BigInt(native.nanoseconds()) - BigInt(since[0]) * 1000000000n - BigInt(since[1]);
   return [Number(passed / 1000000000n), Number(passed % 1000000000n)];
 }
-hrtime.bigint = () => BigInt(binding.nanoseconds());
+hrtime.bigint = () => BigInt(native.nanoseconds());
 
 // The process is Caddy's: of what it takes, no more can be told of a script.
 function memoryUsage() {
-  const heap = binding.heap();
+  const heap = native.heap();
   return { rss: memoryUsage.rss(), heapTotal: heap, heapUsed: heap, external: 0, arrayBuffers: 0 };
 }
-memoryUsage.rss = () => Number(binding.procFile('self/statm').split(' ')[1] || 0) * 4096 || binding.heap();
+memoryUsage.rss = () => Number(native.procFile('self/statm').split(' ')[1] || 0) * 4096 || native.heap();
 
 const unavailable = (name) => () => { throw new Error('process.' + name + ': not available here: the process is not the script\'s'); };
 
-module.exports = Object.assign(process, binding.facts, binding.ids, {
-  cwd: binding.cwd,
+module.exports = Object.assign(process, facts, {
+  cwd: native.cwd,
   nextTick(callback, ...args) {
     checkFunction(callback);
-    binding.nextTick(callback, ...args);
+    later(callback, args);
   },
-  env: environment(binding.facts.env),
+  env: environment(facts.env),
+  stdout: output(1, 'info'),
+  stderr: output(2, 'error'),
   release: { name: 'node' },
   config: { variables: {} },
   features: {},
   exitCode: undefined,
   umask: () => 0o022,
-  uptime: () => (Date.now() - started) / 1000,
+  uptime: () => Number(native.nanoseconds()) / 1e9,
   hrtime,
   memoryUsage,
+  getuid: () => native.system().uid,
+  getgid: () => native.system().gid,
   emitWarning: (warning) => console.warn(String(warning)),
   exit() { throw new Error('process.exit: not available here: a script cannot end the balancer'); },
   abort: unavailable('abort'),
   kill: unavailable('kill'),
   chdir: unavailable('chdir'),
 });
-lazily('stdout', () => output(1, 'log'));
-lazily('stderr', () => output(2, 'error'));

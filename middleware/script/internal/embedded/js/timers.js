@@ -1,101 +1,85 @@
 'use strict';
 
-const { AbortError, checkFunction } = require('internal/errors');
+const { checkFunction } = require('internal/errors');
+const tasks = require('internal/tasks');
 
-class Timeout {
-  constructor(repeat, ms, callback, args) {
-    checkFunction(callback);
-    Object.defineProperty(this, '_start', {
-      value: () => binding.start(ms, repeat, callback, args),
-      enumerable: false,
-    });
-    this._id = this._start();
+const longest = 2 ** 31 - 1;
+
+// The script runs as long as its config does, so a timer that keeps nothing alive is like any other.
+class Timer {
+  #start;
+  #id;
+  constructor(start) {
+    this.#start = start;
+    this.#id = start();
   }
-
-  // The script runs as long as its config does, so a timer that keeps nothing alive is like any other.
   ref() { return this; }
   unref() { return this; }
   hasRef() { return true; }
   close() {
-    binding.stop(this._id);
+    if (this.#id !== undefined) stop(this.#id);
     return this;
   }
   refresh() {
-    binding.stop(this._id);
-    this._id = this._start();
+    this.close();
+    this.#id = this.#start();
     return this;
   }
-  [Symbol.toPrimitive]() { return this._id; }
+  [Symbol.toPrimitive]() { return this.#id; }
+}
+class Timeout extends Timer {}
+class Immediate extends Timer {}
+
+function stop(number) {
+  tasks.stop(number);
+  native.stopTimer(number);
+}
+
+function start(callback, ms, repeat, args) {
+  checkFunction(callback);
+  const delay = ms >= 1 && ms <= longest ? Number(ms) : 1;
+  return new Timeout(() => tasks.wait(native.startTimer(delay, repeat), () => callback(...args), repeat));
 }
 
 function clear(timer) {
-  if (timer instanceof Timeout) {
+  if (timer instanceof Timer) {
     timer.close();
-  } else if (timer instanceof Immediate) {
-    timer.cleared = true;
   } else if (typeof timer === 'number' || typeof timer === 'string') {
-    binding.stop(Number(timer));
+    stop(Number(timer));
   }
 }
 
-class Immediate {
-  constructor(callback, args) {
-    checkFunction(callback);
-    this.cleared = false;
-    binding.immediate(() => this.cleared || callback(...args));
-  }
-  ref() { return this; }
-  unref() { return this; }
-  hasRef() { return true; }
-}
-
-exports.setTimeout = (callback, ms, ...args) => new Timeout(false, ms, callback, args);
-exports.setInterval = (callback, ms, ...args) => new Timeout(true, ms, callback, args);
-exports.setImmediate = (callback, ...args) => new Immediate(callback, args);
+exports.setTimeout = (callback, ms, ...args) => start(callback, ms, false, args);
+exports.setInterval = (callback, ms, ...args) => start(callback, ms, true, args);
+exports.setImmediate = (callback, ...args) => {
+  checkFunction(callback);
+  return new Immediate(() => tasks.wait(native.immediate(), () => callback(...args)));
+};
 exports.clearTimeout = clear;
 exports.clearInterval = clear;
 exports.clearImmediate = clear;
 
-// A promise of what start passes on; a signal takes it back.
-function promised(start, stop, { signal } = {}) {
-  return new Promise((resolve, reject) => {
-    if (signal && signal.aborted) return reject(new AbortError(signal.reason));
-    const timer = start(resolve);
-    if (signal) {
-      signal.addEventListener('abort', () => {
-        stop(timer);
-        reject(new AbortError(signal.reason));
-      }, { once: true });
-    }
-    return undefined;
-  });
-}
-
-function every(ms, value, options) {
+async function* every(ms, value) {
   let wake = () => {};
   let missed = 0;
   const timer = exports.setInterval(() => { missed++; wake(); }, ms);
-  return {
-    async next() {
-      if (missed === 0) await promised((resolve) => { wake = resolve; }, () => clear(timer), options);
+  try {
+    for (;;) {
+      if (missed === 0) await new Promise((resolve) => { wake = resolve; });
       missed--;
-      return { value, done: false };
-    },
-    async return() {
-      clear(timer);
-      return { value: undefined, done: true };
-    },
-    [Symbol.asyncIterator]() { return this; },
-  };
+      yield value;
+    }
+  } finally {
+    clear(timer);
+  }
 }
 
-const wait = (ms, value, options) => promised((resolve) => exports.setTimeout(resolve, ms, value), clear, options);
 exports.promises = {
-  setTimeout: wait,
-  setImmediate: (value, options) => promised((resolve) => exports.setImmediate(resolve, value), clear, options),
+  setTimeout: (ms, value) => new Promise((resolve) => { exports.setTimeout(resolve, ms, value); }),
+  setImmediate: (value) => new Promise((resolve) => { exports.setImmediate(resolve, value); }),
   setInterval: every,
-  scheduler: { wait: (ms, options) => wait(ms, undefined, options), yield: () => exports.promises.setImmediate() },
 };
+exports.promises.scheduler = { wait: (ms) => exports.promises.setTimeout(ms), yield: () => exports.promises.setImmediate() };
 for (const name of ['setTimeout', 'setImmediate']) {
   exports[name][Symbol.for('nodejs.util.promisify.custom')] = exports.promises[name];
 }

@@ -2,8 +2,9 @@
 
 const querystring = require('querystring');
 const { coded, invalidType } = require('internal/errors');
-const { domainToASCII, domainToUnicode } = binding.url;
-const { URL, URLSearchParams } = require('internal/whatwg')(Object.assign({ resolve: binding.resolve }, binding.url));
+const domainToASCII = (domain) => native.toASCII(String(domain));
+const domainToUnicode = (domain) => native.toUnicode(String(domain));
+const { URL, URLSearchParams } = require('internal/whatwg');
 
 const slashed = ['http:', 'https:', 'ftp:', 'file:', 'ws:', 'wss:'];
 
@@ -101,7 +102,9 @@ function format(url, options) {
 
 function resolve(from, to) {
   if (/^[a-z][a-z0-9+.-]*:/i.test(from) || /^[a-z][a-z0-9+.-]*:/i.test(to)) return /^[a-z][a-z0-9+.-]*:/i.test(to) ? new URL(to).href : new URL(to, from).href;
-  return to.startsWith('//') ? to : binding.resolve(from, to);
+  if (to.startsWith('//')) return to;
+  const { pathname, search, hash } = new URL(to, new URL(from, 'http://nowhere/'));
+  return pathname + search + hash;
 }
 
 function fileURLToPath(url) {

@@ -63,14 +63,38 @@ function debuglog() {
   return log;
 }
 
+const listOf = (value) => (value instanceof Map || value instanceof Set ? [...value] : Reflect.ownKeys(value)
+  .filter((key) => Object.prototype.propertyIsEnumerable.call(value, key)).map((key) => [key, value[key]]));
+
+// Whether two values are equal, with what they contain. Pairs that are being compared are equal meanwhile.
+function same(a, b, above) {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b) || Object.prototype.toString.call(a) !== Object.prototype.toString.call(b)) return false;
+  if (above.some(([x, y]) => x === a && y === b)) return true;
+  if (a instanceof Date || a instanceof RegExp || types.isBoxedPrimitive(a)) {
+    if (!Object.is(String(a), String(b)) || !Object.is(+a, +b)) return false;
+  }
+  if (a instanceof Error && (a.message !== b.message || a.name !== b.name)) return false;
+  if (a instanceof ArrayBuffer) return same(new Uint8Array(a), new Uint8Array(b), above);
+  const [first, second] = [listOf(a), listOf(b)];
+  const pair = [...above, [a, b]];
+  if (first.length !== second.length || Array.isArray(a) && a.length !== b.length) return false;
+  return first.every((item) => {
+    if (a instanceof Set || a instanceof Map) {
+      const at = second.findIndex((other) => same(item, other, pair));
+      return at >= 0 && second.splice(at, 1).length > 0;
+    }
+    return Object.prototype.hasOwnProperty.call(b, item[0]) && same(item[1], b[item[0]], pair);
+  });
+}
+
 module.exports = {
   inspect, format, inherits, promisify, callbackify, deprecate, debuglog, debug: debuglog, types, TextEncoder, TextDecoder,
-  isDeepStrictEqual: (a, b) => require('internal/comparisons').isDeepStrictEqual(a, b),
+  isDeepStrictEqual: (a, b) => same(a, b, []),
   formatWithOptions: (options, ...args) => format(...args),
   log: (...args) => console.log(...args),
   toUSVString: (s) => String(s).replace(/[\ud800-\udfff]/gu, '\ufffd'),
-  getSystemErrorName: (number) => (binding.systemErrors.find((e) => e[1] === number) || [])[0],
-  getSystemErrorMap: () => new Map(binding.systemErrors.map(([code, number, text]) => [number, [code, text]])),
   _extend: (target, source) => (source !== null && typeof source === 'object' ? Object.assign(target, source) : target),
   isArray: Array.isArray,
   isBoolean: (v) => typeof v === 'boolean',

@@ -115,7 +115,7 @@ function keysOf(value, ctx) {
     for (const key of ['stack', 'message']) if (keys.includes(key)) keys.splice(keys.indexOf(key), 1);
     if (Object.prototype.hasOwnProperty.call(value, 'cause') && !keys.includes('cause')) keys.push('cause');
   }
-  const symbols = Object.getOwnPropertySymbols(value).filter((s) => Object.prototype.propertyIsEnumerable.call(value, s));
+  const symbols = Object.getOwnPropertySymbols(value).filter((s) => s.description !== 'chain' && Object.prototype.propertyIsEnumerable.call(value, s));
   if (ctx.sorted) keys.sort(typeof ctx.sorted === 'function' ? ctx.sorted : undefined);
   return [...keys, ...symbols];
 }

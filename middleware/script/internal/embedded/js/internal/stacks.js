@@ -1,87 +1,45 @@
 'use strict';
 
-// What V8 has on Error, for packages that ask who called them.
-
+// Error.captureStackTrace, and stacks that begin with the error's name and message, as V8 has them.
 const original = Error;
-let limit = 10;
-let prepare;
+const hide = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
 
-// A place in a stack, from a line of the engine's.
-class CallSite {
-  constructor(line) {
-    const [, name, file, row, column] = /^\tat (?:(\S+) \()?(.*?):(\d+):(\d+)(?:\(\d+\))?\)?$/.exec(line) || [];
-    Object.assign(this, { name: name || null, file: file || null, row: Number(row) || null, column: Number(column) || null });
+const header = (error) => {
+  try {
+    return original.prototype.toString.call(error);
+  } catch (failure) {
+    return 'Error';
   }
-  getFileName() { return this.file; }
-  getScriptNameOrSourceURL() { return this.file; }
-  getLineNumber() { return this.row; }
-  getColumnNumber() { return this.column; }
-  getFunctionName() { return this.name; }
-  getMethodName() { return null; }
-  getTypeName() { return null; }
-  getFunction() { return undefined; }
-  getThis() { return undefined; }
-  getEvalOrigin() { return undefined; }
-  isNative() { return this.file === null; }
-  isToplevel() { return true; }
-  isConstructor() { return false; }
-  isEval() { return false; }
-  isAsync() { return false; }
-  toString() {
-    const place = this.file === null ? '<anonymous>' : this.file + ':' + this.row + ':' + this.column;
-    return this.name ? this.name + ' (' + place + ')' : place;
-  }
-}
-for (const field of ['name', 'file', 'row', 'column']) {
-  Object.defineProperty(CallSite.prototype, field, { writable: true });
-}
-
-// Gives an object the stack of who called the function that asks for it, or of who called below.
-function capture(object, below) {
-  if (typeof limit !== 'number') return;
-  let lines = String(new original().stack).split('\n').filter((line) => line.startsWith('\tat ')).slice(2);
-  if (typeof below === 'function' && below.name) {
-    const at = lines.findIndex((line) => line.startsWith('\tat ' + below.name + ' ('));
-    lines = lines.slice(at + 1);
-  }
-  lines = lines.slice(0, Math.max(0, limit));
-  const put = (value) => Object.defineProperty(object, 'stack', { value, writable: true, configurable: true, enumerable: false });
-  if (prepare) {
-    put(prepare.call(original, object, lines.map((line) => new CallSite(line))));
-    return;
-  }
-  // Written when it is asked for, since constructors set the name and the message afterwards.
+};
+// The stack of who called the function that asks for it, or the one below that is given.
+function captureStackTrace(object, below) {
+  let lines = new original().stack.split('\n').slice(1);
+  const at = typeof below === 'function' && below.name ? lines.findIndex((line) => line.includes('at ' + below.name + ' (')) : -1;
+  lines = lines.slice(at + 1);
+  const put = (value) => hide(object, 'stack', value);
   Object.defineProperty(object, 'stack', {
-    get() {
-      const text = [original.prototype.toString.call(object), ...lines].join('\n');
-      put(text);
-      return text;
+    get() { // when it is asked for, since constructors set the name and the message afterwards
+      put(header(object) + '\n' + lines.join('\n').trimEnd());
+      return object.stack;
     },
     set: put,
     configurable: true,
-    enumerable: false,
   });
 }
 
-function captureStackTrace(object, below) {
-  if ((typeof object !== 'object' || object === null) && typeof object !== 'function') throw new TypeError('invalid_argument');
-  capture(object, below);
+for (const Type of [original, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
+  const Headed = function (...args) {
+    const error = Reflect.construct(Type, args, new.target === undefined || new.target === Headed ? Type : new.target);
+    const lines = error.stack.split('\n');
+    const own = lines.findIndex((line) => line.includes('node:internal/stacks'));
+    lines.splice(0, own + 1);
+    return hide(error, 'stack', header(error) + '\n' + lines.join('\n').trimEnd());
+  };
+  Headed.prototype = Type.prototype;
+  Object.setPrototypeOf(Headed, Type === original ? Object.getPrototypeOf(Type) : globalThis.Error);
+  Object.defineProperty(Headed, 'name', { value: Type.name, configurable: true });
+  Object.defineProperty(Headed, 'length', { value: Type.length, configurable: true });
+  hide(Type.prototype, 'constructor', Headed);
+  if (Type === original) Object.assign(Headed, { captureStackTrace, stackTraceLimit: 10 });
+  hide(globalThis, Type.name, Headed);
 }
-
-// Stands for Error while there is a function that prepares stacks, which the engine does not know of.
-function Prepared(...args) {
-  const error = Reflect.construct(original, args, new.target === undefined || new.target === Prepared ? original : new.target);
-  capture(error);
-  return error;
-}
-Prepared.prototype = original.prototype;
-Object.setPrototypeOf(Prepared, original);
-Object.defineProperty(Prepared, 'name', { value: 'Error' });
-
-const share = (name, get, set) => Object.defineProperty(original, name, { get, set, configurable: true, enumerable: true });
-share('stackTraceLimit', () => limit, (value) => { limit = value; });
-share('prepareStackTrace', () => prepare, (value) => {
-  prepare = typeof value === 'function' ? value : undefined;
-  globalThis.Error = prepare ? Prepared : original;
-});
-Object.defineProperty(original, 'captureStackTrace', { value: captureStackTrace, writable: true, configurable: true, enumerable: false });

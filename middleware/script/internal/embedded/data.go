@@ -1,0 +1,291 @@
+package embedded
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"crypto/sha3"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"hash"
+	"slices"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/blake2b"
+	"golang.org/x/crypto/blake2s"
+	//lint:ignore SA1019 scripts check the hashes that they have
+	"golang.org/x/crypto/ripemd160"
+
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
+)
+
+// hashes are the algorithms by the names that Node lists.
+var hashes = map[string]func() hash.Hash{
+	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
+	"sha512-224": sha512.New512_224, "sha512-256": sha512.New512_256, "ripemd160": ripemd160.New,
+	"sha3-224": func() hash.Hash { return sha3.New224() }, "sha3-256": func() hash.Hash { return sha3.New256() },
+	"sha3-384": func() hash.Hash { return sha3.New384() }, "sha3-512": func() hash.Hash { return sha3.New512() },
+	"blake2b512": keyless(blake2b.New512), "blake2s256": keyless(blake2s.New256),
+}
+
+// otherNames makes of the other names that Node knows the usual ones.
+var otherNames = strings.NewReplacer("rsa-", "", "ssl3-", "", "withrsaencryption", "", "sha-", "sha", "sha2-", "sha", "ripemd-", "ripemd", "rmd160", "ripemd160", "sha1-2", "sha1", "/", "-")
+
+// keyless makes a hash of one that can take a key.
+func keyless(create func(key []byte) (hash.Hash, error)) func() hash.Hash {
+	return func() hash.Hash {
+		h, err := create(nil)
+		if err != nil {
+			panic(err)
+		}
+		return h
+	}
+}
+
+// dataFunctions are what js/buffer.js and js/crypto.js call: what goes over all bytes.
+func (e *engine) dataFunctions() map[string]quickjs.Function {
+	return map[string]quickjs.Function{
+		"encode": func(a []any) (any, error) {
+			data := a[0].([]byte)
+			return e.small(len(data), func() any { return textOf(data, a[1].(string)) })
+		},
+		"decode": func(a []any) (any, error) {
+			text := a[0].(string)
+			return e.small(len(text), func() any { return bytesOf(text, a[1].(string)) })
+		},
+		"compare": func(a []any) (any, error) { return bytes.Compare(a[0].([]byte), a[1].([]byte)), nil },
+		"search": func(a []any) (any, error) {
+			return search(a[0].([]byte), a[1].([]byte), int(a[2].(float64)), a[3] == true, a[4] == true), nil
+		},
+		"hashes": func([]any) (any, error) {
+			names := []string{}
+			for name := range hashes {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			return names, nil
+		},
+		// hash gives the digest of data, with a key the HMAC, or nothing if the algorithm is not known.
+		"hash": func(a []any) (any, error) {
+			name := strings.ToLower(a[0].(string))
+			create := hashes[name]
+			if create == nil {
+				create = hashes[otherNames.Replace(name)]
+			}
+			if create == nil {
+				return nil, nil
+			}
+			h := create()
+			if key, ok := a[1].([]byte); ok {
+				h = hmac.New(create, key)
+			}
+			data, _ := a[2].([]byte)
+			_, _ = h.Write(data)
+			return h.Sum(nil), nil
+		},
+		"random": func(a []any) (any, error) {
+			// The script's memory may be taken away at any time, and where the system writes, that would end the process.
+			var block [4096]byte
+			for to := a[0].([]byte); len(to) > 0; {
+				_, _ = rand.Read(block[:min(len(to), len(block))]) // never fails
+				to = to[copy(to, block[:]):]
+			}
+			return nil, nil
+		},
+	}
+}
+
+// small converts what is of a size, unless that is so large that what it takes beside the script's memory would count.
+func (e *engine) small(size int, convert func() any) (any, error) {
+	const part = 12
+	if most := e.script.Options().MemoryLimit / part; int64(size) > most {
+		return nil, &problem{fmt.Errorf("%d bytes are more than can be converted at once, which are %d", size, most), "RangeError", nil}
+	}
+	return convert(), nil
+}
+
+// bytesOf gives the bytes that a text is in an encoding, or stands for in one such as base64. Halves of surrogate pairs are
+// three bytes each in the text.
+func bytesOf(text, encoding string) []byte {
+	switch encoding {
+	case "utf8":
+		data := []byte(text)
+		for i := 0; i+2 < len(data); i++ {
+			if data[i] == 0xed && data[i+1] >= 0xa0 { // half of a pair
+				copy(data[i:], "\ufffd")
+			}
+		}
+		return data
+	case "utf16le":
+		units := make([]byte, 0, 2*len(text))
+		for _, unit := range utf16Of(text) {
+			units = append(units, byte(unit), byte(unit>>8))
+		}
+		return units
+	}
+	units := make([]byte, 0, len(text))
+	for _, unit := range utf16Of(text) {
+		units = append(units, byte(unit)) // Node does so for hex and base64, too
+	}
+	switch encoding {
+	case "hex":
+		n, _ := hex.Decode(units, units) // up to what is no hex
+		return units[:n]
+	case "base64", "base64url":
+		return fromBase64(units)
+	}
+	return units
+}
+
+// utf16Of gives the units of a text in UTF-16.
+func utf16Of(text string) (units []uint16) {
+	for len(text) > 0 {
+		if len(text) > 2 && text[0] == 0xed && text[1] >= 0xa0 { // half of a pair
+			units = append(units, uint16(text[0]&0xf)<<12|uint16(text[1]&0x3f)<<6|uint16(text[2]&0x3f))
+			text = text[3:]
+			continue
+		}
+		r, n := utf8.DecodeRuneInString(text)
+		units = utf16.AppendRune(units, r)
+		text = text[n:]
+	}
+	return units
+}
+
+// fromBase64 reads both alphabets, passes over what is in neither, and ends at the padding.
+func fromBase64(text []byte) []byte {
+	if end := bytes.IndexByte(text, '='); end >= 0 {
+		text = text[:end]
+	}
+	text = bytes.Map(func(r rune) rune {
+		switch {
+		case r == '-':
+			return '+'
+		case r == '_':
+			return '/'
+		case r == '+' || r == '/' || '0' <= r && r <= '9' || 'A' <= r && r <= 'Z' || 'a' <= r && r <= 'z':
+			return r
+		}
+		return -1
+	}, text)
+	if len(text)%4 == 1 {
+		text = text[:len(text)-1] // less than a byte
+	}
+	data := make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
+	n, _ := base64.RawStdEncoding.Decode(data, text)
+	return data[:n]
+}
+
+// textOf writes bytes as text, with halves of surrogate pairs as three bytes each.
+func textOf(data []byte, encoding string) string {
+	switch encoding {
+	case "utf8":
+		return fromUTF8(data)
+	case "hex":
+		return hex.EncodeToString(data)
+	case "base64":
+		return base64.StdEncoding.EncodeToString(data)
+	case "base64url":
+		return base64.RawURLEncoding.EncodeToString(data)
+	}
+	text := make([]byte, 0, len(data)+len(data)/4)
+	if encoding != "utf16le" {
+		mask := byte(0xff)
+		if encoding == "ascii" {
+			mask = 0x7f
+		}
+		for _, b := range data {
+			text = utf8.AppendRune(text, rune(b&mask))
+		}
+		return string(text)
+	}
+	unit := func(i int) rune { return rune(data[i]) | rune(data[i+1])<<8 }
+	for i := 0; i+1 < len(data); i += 2 {
+		r := unit(i)
+		if utf16.IsSurrogate(r) {
+			if i+3 < len(data) && utf16.DecodeRune(r, unit(i+2)) != utf8.RuneError {
+				text = utf8.AppendRune(text, utf16.DecodeRune(r, unit(i+2)))
+				i += 2
+			} else {
+				text = append(text, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0xbf, 0x80|byte(r)&0xbf)
+			}
+			continue
+		}
+		text = utf8.AppendRune(text, r)
+	}
+	return string(text)
+}
+
+// fromUTF8 makes one replacement character of each beginning of a character that does not go on, as browsers and
+// Node do; a conversion of Go makes one of each byte.
+func fromUTF8(data []byte) string {
+	if utf8.Valid(data) {
+		return string(data)
+	}
+	var text strings.Builder
+	for len(data) > 0 {
+		r, n := utf8.DecodeRune(data)
+		if r == utf8.RuneError && n == 1 {
+			for n < len(data) && !utf8.FullRune(data[:n+1]) {
+				n++
+			}
+		}
+		text.WriteRune(r)
+		data = data[n:]
+	}
+	return text.String()
+}
+
+// search returns where Node finds a needle: forward from an offset, or backward from it. A negative offset counts from
+// the end. The halves of UTF-16 are found as pairs only.
+func search(data, needle []byte, offset int, forward, pairs bool) int {
+	switch {
+	case offset < 0 && offset+len(data) >= 0:
+		offset += len(data)
+	case offset < 0 && (forward || len(needle) == 0):
+		offset = 0
+	case offset < 0:
+		return -1
+	case len(needle) == 0:
+		return min(offset, len(data))
+	}
+	if len(needle) == 0 {
+		return offset
+	}
+	step, find, last := 1, bytes.Index, len(data)-len(needle)
+	if forward && offset > last {
+		return -1
+	}
+	if pairs {
+		step, needle = 2, needle[:len(needle)&^1]
+		offset &^= 1
+	}
+	if len(needle) == 0 {
+		return -1
+	}
+	if !forward {
+		data = data[:max(0, min(offset, last)+len(needle))]
+		find, offset = bytes.LastIndex, 0
+	}
+	for offset <= len(data) {
+		at := find(data[offset:], needle)
+		switch {
+		case at < 0:
+			return -1
+		case (offset+at)%step == 0:
+			return offset + at
+		case forward:
+			offset += at + 1
+		default:
+			data = data[:at+len(needle)-1]
+		}
+	}
+	return -1
+}

@@ -1,0 +1,288 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
+)
+
+const (
+	maxEntries  = 1 << 20 // of a tree of folders that can be listed
+	maxWatchers = 1000
+)
+
+// fileFunctions are what js/fs.js calls. It makes Node's answers of theirs.
+func (e *engine) fileFunctions() map[string]quickjs.Function {
+	return map[string]quickjs.Function{
+		"fileSync": func(a []any) (any, error) {
+			operation := e.operation(a)
+			return e.blocking(func() (any, error) { return operation(e.ctx) })
+		},
+		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a)) },
+		"watch":     func(a []any) (any, error) { return e.watchPath(a[0].(string)) },
+		"unwatch": func(a []any) (any, error) {
+			if stop := e.watched[int(a[0].(float64))]; stop != nil {
+				stop()
+			}
+			return nil, nil
+		},
+	}
+}
+
+// blocking has the script wait for work, unless that takes longer than the script may.
+func (e *engine) blocking(work func() (any, error)) (any, error) {
+	type result struct {
+		value any
+		err   error
+	}
+	done := make(chan result, 1)
+	go safely.Do("script file", func() {
+		r := result{err: safely.ErrPanic} // unless the work comes to an end
+		defer func() { done <- r }()
+		r.value, r.err = work()
+	})
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case <-e.ctx.Done():
+		return nil, quickjs.ErrInterrupted
+	}
+}
+
+// systemError is an error that Node gives a code, such as ENOENT.
+type systemError struct {
+	code, call, path, text string
+	number                 int
+}
+
+func (s *systemError) Error() string {
+	message := s.code + ": " + s.text + ", " + s.call
+	if s.path != "" || s.call == "open" {
+		message += " '" + s.path + "'"
+	}
+	return message
+}
+
+// Fields are the properties that it has in JavaScript.
+func (s *systemError) Fields() (string, any) {
+	properties := struct {
+		Errno   int     `json:"errno"`
+		Code    string  `json:"code"`
+		Syscall string  `json:"syscall"`
+		Path    *string `json:"path,omitempty"`
+	}{s.number, s.code, s.call, nil}
+	if s.path != "" || s.call == "open" {
+		properties.Path = &s.path
+	}
+	return "Error", properties
+}
+
+// errnos are the errors of the system that Node gives a code and a text.
+var errnos = []struct {
+	errno      syscall.Errno
+	code, text string
+}{
+	{syscall.ENOENT, "ENOENT", "no such file or directory"},
+	{syscall.EACCES, "EACCES", "permission denied"},
+	{syscall.EPERM, "EPERM", "operation not permitted"},
+	{syscall.EISDIR, "EISDIR", "illegal operation on a directory"},
+	{syscall.ENOTDIR, "ENOTDIR", "not a directory"},
+	{syscall.ELOOP, "ELOOP", "too many symbolic links encountered"},
+	{syscall.EMFILE, "EMFILE", "too many open files"},
+	{syscall.EFBIG, "EFBIG", "file too large"},
+	{syscall.ENAMETOOLONG, "ENAMETOOLONG", "name too long"},
+	{syscall.EINVAL, "EINVAL", "invalid argument"},
+	{syscall.EIO, "EIO", "i/o error"},
+	{syscall.ENOMEM, "ENOMEM", "not enough memory"},
+}
+
+// known tells the errors that have codes.
+func known(err error, call, path string) error {
+	for _, e := range errnos {
+		if errors.Is(err, e.errno) || e.errno == syscall.ENOENT && errors.Is(err, fs.ErrNotExist) || e.errno == syscall.EACCES && errors.Is(err, fs.ErrPermission) {
+			return &systemError{code: e.code, number: -int(e.errno), call: call, path: path, text: e.text}
+		}
+	}
+	return err
+}
+
+// operation is what is asked about a file, by its name, a path, and a number.
+func (e *engine) operation(a []any) func(context.Context) (any, error) {
+	name, path, number := a[0].(string), a[1].(string), 0.0
+	if len(a) > 2 {
+		number, _ = a[2].(float64)
+	}
+	return inBackground(func() (any, error) {
+		switch name {
+		case "readFile":
+			return e.readFile(path)
+		case "stat":
+			info, err := os.Stat(path)
+			return stats(info), known(err, "stat", path)
+		case "lstat":
+			info, err := os.Lstat(path)
+			return stats(info), known(err, "lstat", path)
+		case "access":
+			return nil, known(access(path, uint32(number)), "access", path)
+		case "realpath":
+			found, err := filepath.EvalSymlinks(path)
+			if err == nil {
+				found, err = filepath.Abs(found)
+			}
+			return found, known(err, "lstat", path)
+		case "readlink":
+			target, err := os.Readlink(path)
+			return target, known(err, "readlink", path)
+		case "readdir":
+			return readFolder(path, number == 1)
+		}
+		return nil, fmt.Errorf("fs.%s is not available", name)
+	})
+}
+
+// readFile reads a file of at most half of the script's memory limit, and of what has no size, such as a device, a
+// sixteenth of that: there are files without an end.
+func (e *engine) readFile(path string) (any, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // of a FIFO without a writer, it would not return
+	if err != nil {
+		return nil, known(err, "open", path)
+	}
+	defer f.Close()
+	defer context.AfterFunc(e.ctx, safely.Func("script file", func() { f.Close() }))()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, known(err, "fstat", path)
+	}
+	most := e.script.Options().MemoryLimit / 2
+	limit := max(info.Size(), most/8)
+	if limit > most {
+		return nil, known(syscall.EFBIG, "open", path)
+	}
+	h := &held{size: limit, budget: &e.memory}
+	if !e.memory.take(e.ctx, limit, most) {
+		return nil, context.Cause(e.ctx)
+	}
+	var data bytes.Buffer
+	data.Grow(int(info.Size()) + bytes.MinRead)
+	if _, err = data.ReadFrom(io.LimitReader(f, limit+1)); err == nil && int64(data.Len()) > limit {
+		err = syscall.EFBIG
+	}
+	if err != nil {
+		h.Release()
+		return nil, known(err, "read", "")
+	}
+	h.data = data.Bytes()
+	return h, nil
+}
+
+type entry struct {
+	Folder string `json:"folder"` // relative to the one that was asked for
+	Name   string `json:"name"`
+	Kind   string `json:"kind"`
+}
+
+// readFolder lists a folder, and those in it after their own entry's list.
+func readFolder(path string, recursive bool) (any, error) {
+	found := []entry{}
+	for folders := []string{""}; len(folders) > 0; folders = folders[1:] {
+		entries, err := os.ReadDir(filepath.Join(path, folders[0]))
+		if err != nil {
+			return nil, known(err, "scandir", filepath.Join(path, folders[0]))
+		}
+		for _, one := range entries {
+			if found = append(found, entry{folders[0], one.Name(), kindOf(one.Type())}); len(found) > maxEntries {
+				return nil, known(syscall.ENOMEM, "scandir", path)
+			}
+			if recursive && one.IsDir() {
+				folders = append(folders, filepath.Join(folders[0], one.Name()))
+			}
+		}
+	}
+	return found, nil
+}
+
+// stats has the modification for every time: a portable FileInfo knows no other.
+func stats(info fs.FileInfo) any {
+	if info == nil {
+		return nil
+	}
+	modified := float64(info.ModTime().UnixNano()) / float64(time.Millisecond)
+	kind := kindOf(info.Mode())
+	return map[string]any{
+		"size": info.Size(), "mode": int64(info.Mode().Perm()) | typeBits[kind], "kind": kind,
+		"mtimeMs": modified, "atimeMs": modified, "ctimeMs": modified, "birthtimeMs": modified,
+	}
+}
+
+var typeBits = map[string]int64{"file": 0o100000, "directory": 0o040000, "link": 0o120000}
+
+func kindOf(mode fs.FileMode) string {
+	switch {
+	case mode.IsRegular():
+		return "file"
+	case mode.IsDir():
+		return "directory"
+	case mode&fs.ModeSymlink != 0:
+		return "link"
+	case mode&fs.ModeSocket != 0:
+		return "socket"
+	case mode&fs.ModeNamedPipe != 0:
+		return "fifo"
+	case mode&fs.ModeCharDevice != 0:
+		return "character"
+	}
+	return "block"
+}
+
+// watchPath begins fs.watch and returns the number by which js/fs.js hears of changes and ends it.
+func (e *engine) watchPath(path string) (any, error) {
+	if len(e.watched) >= maxWatchers {
+		return nil, known(syscall.EMFILE, "watch", path)
+	}
+	watcher, err := fsnotify.NewWatcher()
+	if err == nil {
+		if err = watcher.Add(path); err != nil {
+			watcher.Close()
+		}
+	}
+	if err != nil {
+		return nil, known(err, "watch", path)
+	}
+	number, c := e.timers.number(), e.owner.Load()
+	ctx, cancel := context.WithCancel(e.ctx)
+	e.watched[number] = func() {
+		cancel()
+		delete(e.watched, number)
+	}
+	e.jobs.Go(safely.Func("script watch", func() {
+		defer watcher.Close()
+		for {
+			select {
+			case event := <-watcher.Events:
+				kind := "change"
+				if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
+					kind = "rename"
+				}
+				name := filepath.Base(event.Name)
+				e.post(c, func() { e.call(e.entry.complete, number, nil, []string{kind, name}) })
+			case err := <-watcher.Errors:
+				e.post(c, func() { e.call(e.entry.complete, number, err) })
+			case <-ctx.Done():
+				return
+			}
+		}
+	}))
+	return number, nil
+}

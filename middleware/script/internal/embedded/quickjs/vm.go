@@ -1,0 +1,150 @@
+//go:build (darwin || freebsd || linux || windows) && (amd64 || arm64)
+
+package quickjs
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+
+	"modernc.org/libc"
+	lib "modernc.org/libquickjs"
+)
+
+// Recursion is bounded in calls of Go that QuickJS makes. They take up to 100 KiB of Go's stack each, which is not of
+// the VM's region, and so there are fewer if the script has little memory.
+const (
+	maxDepth, minDepth = 1200, 400
+	depthMemory        = 200 << 10
+)
+
+// VM is a virtual machine with one global object.
+type VM struct {
+	tls         *libc.TLS
+	runtime     uintptr
+	context     uintptr
+	arena       *arena
+	handle      uintptr // by which callbacks find the VM
+	arguments   uintptr // memory of libc's for maxArguments values
+	scratch     uintptr // and for text
+	functions   []Function
+	converted   []any // arguments of the functions that are being called
+	thrower     Value // makes the errors that functions of Go return
+	host        Host
+	interrupted atomic.Bool
+}
+
+const (
+	maxArguments = 16
+	scratchSize  = 4096
+	valueSize    = unsafe.Sizeof(Value{})
+)
+
+// vms are the VMs by their handles: what is not Go's memory must not point to Go's.
+var vms, lastHandle = sync.Map{}, atomic.Uintptr{}
+
+func find(handle uintptr) *VM {
+	vm, _ := vms.Load(handle)
+	return vm.(*VM)
+}
+
+// New makes a VM that takes at most memory bytes.
+func New(memory int64, host Host) (*VM, error) {
+	a, err := newArena(memory)
+	if err != nil {
+		return nil, fmt.Errorf("reserve memory for a script: %w", err)
+	}
+	vm := &VM{tls: libc.NewTLS(), arena: a, handle: lastHandle.Add(1), host: host, thrower: Undefined}
+	vms.Store(vm.handle, vm)
+	vm.arguments = libc.Xmalloc(vm.tls, libc.Tsize_t(maxArguments*valueSize))
+	vm.scratch = libc.Xmalloc(vm.tls, scratchSize)
+	if vm.runtime = lib.XJS_NewRuntime2(vm.tls, uintptr(unsafe.Pointer(&allocator)), vm.handle); vm.runtime != 0 {
+		vm.context = lib.XJS_NewContext(vm.tls, vm.runtime)
+	}
+	if vm.context == 0 {
+		vm.Close()
+		return nil, errors.New("the memory limit is too small for a script")
+	}
+	vm.prepareHandles()
+	lib.XJS_SetMaxStackSize(vm.tls, vm.runtime, lib.Tsize_t(min(maxDepth, max(minDepth, memory/depthMemory))))
+	lib.XJS_SetInterruptHandler(vm.tls, vm.runtime, address(interrupt), vm.handle)
+	lib.XJS_SetHostPromiseRejectionTracker(vm.tls, vm.runtime, address(trackRejection), vm.handle)
+	return vm, nil
+}
+
+// Interrupt ends the JavaScript that runs, and what is called later, with an exception that it cannot catch.
+func (vm *VM) Interrupt() { vm.interrupted.Store(true) }
+
+// Kill ends whatever the VM is at with a panic, also in a function that does not notice Interrupt.
+func (vm *VM) Kill() { vm.arena.kill() }
+
+// Exhausted reports whether an allocation has failed.
+func (vm *VM) Exhausted() bool { return vm.arena.exhausted }
+
+// InUse returns the bytes that the script holds.
+func (vm *VM) InUse() int64 { return int64(vm.arena.inUse) }
+
+// Close gives all memory back. Values of the VM must not be used any more.
+func (vm *VM) Close() {
+	vms.Delete(vm.handle)
+	libc.Xfree(vm.tls, vm.arguments)
+	libc.Xfree(vm.tls, vm.scratch)
+	vm.tls.Close()
+	vm.arena.close()
+}
+
+// Recoverable has faults of memory panic in this goroutine, as Kill needs it, and returns what takes that back.
+func Recoverable() (restore func()) {
+	before := debug.SetPanicOnFault(true)
+	return func() { debug.SetPanicOnFault(before) }
+}
+
+// address is that of a function for QuickJS to call.
+func address(f any) uintptr { return (*[2]uintptr)(unsafe.Pointer(&f))[1] }
+
+// allocator are the functions of memory that QuickJS calls.
+var allocator = [4]uintptr{address(malloc), address(release), address(realloc), address(usableSize)}
+
+// account tells QuickJS how much is in use, by which it decides when to look for garbage.
+func account(state uintptr, a *arena) {
+	at[lib.TJSMallocState](state).Fmalloc_size = lib.Tsize_t(a.inUse)
+}
+
+func arenaOf(state uintptr) *arena { return find(at[lib.TJSMallocState](state).Fopaque).arena }
+
+func malloc(_ *libc.TLS, state uintptr, size lib.Tsize_t) uintptr {
+	a := arenaOf(state)
+	p := a.malloc(uintptr(size))
+	account(state, a)
+	return p
+}
+
+func release(_ *libc.TLS, state, address uintptr) {
+	a := arenaOf(state)
+	a.release(address)
+	account(state, a)
+}
+
+func realloc(_ *libc.TLS, state, address uintptr, size lib.Tsize_t) uintptr {
+	a := arenaOf(state)
+	p := a.realloc(address, uintptr(size))
+	account(state, a)
+	return p
+}
+
+func usableSize(_ *libc.TLS, address uintptr) lib.Tsize_t { return lib.Tsize_t(usable(address)) }
+
+// interrupt is called now and then by JavaScript that runs. When memory has run out, it is no use to go on.
+func interrupt(_ *libc.TLS, _, handle uintptr) int32 {
+	if vm := find(handle); vm.interrupted.Load() || vm.arena.exhausted {
+		return 1
+	}
+	return 0
+}
+
+func trackRejection(_ *libc.TLS, _ uintptr, promise, reason Value, handled int32, handle uintptr) {
+	find(handle).host.Rejected(promise, reason, handled != 0)
+}

@@ -1,0 +1,108 @@
+package node
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+)
+
+// A frame begins with its kind and a number, of four bytes with the least one first. The number is a client's, unless
+// the kind says something else.
+const frameHead = 5
+
+// The kinds of frames that the host sends. After the number come as many texts as textsOf says, each after its length.
+const (
+	hello  = iota + 1 // the host runs
+	ready             // the script is loaded
+	broken            // the script could not be loaded, since
+	allow
+	block  // with the reason
+	failed // an error that nothing caught, with its stack. The number is zero if no client is kept out for it.
+	follow // the script wants to know of the client's end
+	kick
+	forget // the script has no sockets any more of a generation, which is the number
+	log    // a line that the script prints; the number is its level
+	pong
+	target // a question about a target, whose address is the text
+)
+
+var textsOf = [...]int{broken: 1, block: 1, failed: 2, log: 1, target: 1}
+
+// The kinds of frames that the host gets.
+const (
+	load        = iota + 1 // load the script; the number is the length of the settings, which are JSON
+	localEnd               // the local end of clients that follow
+	decideAbout            // ask about a client
+	left                   // a client has gone before it was decided about
+	gone                   // a client has gone that was let in
+	ping
+	collect // free the sockets that are not used any more
+)
+
+// The flags of a client that is asked about.
+const (
+	kickable = 1 << iota
+	followed
+)
+
+// maxText bounds the texts that the host may send. It keeps them much shorter.
+const maxText = 1 << 17
+
+// appendFrame appends a frame without anything after the number.
+func appendFrame(to []byte, kind byte, number uint32) []byte {
+	return binary.LittleEndian.AppendUint32(append(to, kind), number)
+}
+
+// appendEnd appends a frame with one end of a connection. The address is written as Node.js does on a listener for both
+// IPv4 and IPv6.
+func appendEnd(to []byte, kind byte, number uint32, end netip.AddrPort, flag byte) []byte {
+	to = append(binary.LittleEndian.AppendUint16(appendFrame(to, kind, number), end.Port()), flag, 0)
+	length := len(to) - 1
+	address := end.Addr().Unmap()
+	if address.Is4() {
+		to = append(to, "::ffff:"...)
+	}
+	to = address.AppendTo(to)
+	to[length] = byte(min(len(to)-length-1, 255))
+	return to[:length+1+int(to[length])]
+}
+
+// frame is one of the host's.
+type frame struct {
+	kind   byte
+	number uint32
+	texts  [2][]byte // valid until the next read
+}
+
+// parseFrame takes the first frame off data. It returns nothing left to take as the same data, if there is no whole one.
+func parseFrame(data []byte) (f frame, rest []byte, err error) {
+	if len(data) < frameHead {
+		return f, data, nil
+	}
+	f.kind, f.number = data[0], binary.LittleEndian.Uint32(data[1:])
+	if f.kind < hello || f.kind > target {
+		return f, data, fmt.Errorf("the host sent a frame of the unknown kind %d", f.kind)
+	}
+	rest = data[frameHead:]
+	for i := range textCount(f.kind) {
+		if len(rest) < 4 {
+			return frame{}, data, nil
+		}
+		length := binary.LittleEndian.Uint32(rest)
+		if length > maxText {
+			return f, data, fmt.Errorf("the host sent a text of %d bytes", length)
+		}
+		if rest = rest[4:]; len(rest) < int(length) {
+			return frame{}, data, nil
+		}
+		f.texts[i], rest = rest[:length], rest[length:]
+	}
+	return f, rest, nil
+}
+
+func textCount(kind byte) int {
+	if int(kind) < len(textsOf) {
+		return textsOf[kind]
+	}
+	return 0
+}

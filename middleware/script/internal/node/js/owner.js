@@ -1,0 +1,50 @@
+// The client for whom the script is at work is known by the mark as well, a file that outlives this process. What the
+// script begins for a client, such as a timer, goes on for that client.
+const owner = Symbol('client');
+const mark = Buffer.alloc(8);
+let current, marked = 0, owners = [];
+
+function setCurrent(client) {
+  current = client;
+  const id = client === undefined ? 0 : client.id;
+  if (id !== marked) {
+    marked = id;
+    mark.writeUInt32LE(id, 0);
+    mark.writeUInt32LE((mark.readUInt32LE(4) + 1) >>> 0, 4);
+    try {
+      fs.writeSync(MARK, mark, 0, 8, 0);
+    } catch {
+      kill(pid, 'SIGKILL');
+    }
+  }
+}
+
+function workFor(client, f, ...args) {
+  const before = current;
+  setCurrent(client);
+  f(...args);
+  setCurrent(before);
+}
+
+// unowned has something done soon, which is for no client.
+function unowned(f, ...args) {
+  const before = current;
+  current = undefined; // for the timer, and not for the mark
+  now(f, ...args);
+  current = before;
+}
+
+asyncHooks.createHook({
+  init(id, type, trigger, resource) {
+    if (current !== undefined) {
+      resource[owner] = current;
+    }
+  },
+  before() {
+    owners.push(current);
+    setCurrent(asyncHooks.executionAsyncResource()[owner]);
+  },
+  after() {
+    setCurrent(owners.pop());
+  },
+}).enable();

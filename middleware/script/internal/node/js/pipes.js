@@ -1,0 +1,83 @@
+// The host: what runs in the Node.js process beside a balancerController script. Caddy asks it about clients through a pipe
+// and gets the answers through another one; frames.go says what is in them. The files of this folder are one function.
+
+const asyncHooks = require('async_hooks');
+const diagnostics = require('diagnostics_channel');
+const EventEmitter = require('events');
+const fs = require('fs');
+const Module = require('module');
+const net = require('net');
+const path = require('path');
+const url = require('url');
+const util = require('util');
+const v8 = require('v8');
+const vm = require('vm');
+const { kill, pid } = process;
+const now = setImmediate;
+
+// The pipes, as process.go passes them.
+const REQUESTS = 3, ANSWERS = 4, REPLIES = 5, MARK = 6;
+// The frames to Caddy, and those that come from there.
+const HELLO = 1, READY = 2, BROKEN = 3, ALLOW = 4, BLOCK = 5, FAILED = 6, FOLLOW = 7, KICK = 8, FORGET = 9, LOG = 10, PONG = 11, TARGET = 12;
+const LOAD = 1, LOCAL = 2, DECIDE = 3, LEFT = 4, GONE = 5, PING = 6, COLLECT = 7;
+const MOST_REASON = 1000, MOST_LOG = 10000, MOST_STACK = 4000;
+
+// Answers are gathered and leave together.
+const out = Buffer.allocUnsafeSlow(1 << 16);
+let filled = 0, batching = false, flushing = false;
+
+function flush() {
+  try {
+    for (let sent = 0; sent < filled;) {
+      sent += fs.writeSync(ANSWERS, out, sent, filled - sent);
+    }
+  } catch {
+    kill(pid, 'SIGKILL'); // the script has closed the pipe
+  }
+  filled = 0;
+}
+
+function flushLater() {
+  flushing = false;
+  flush();
+}
+
+// send writes a frame: its kind, a number, and texts with their lengths.
+function send(kind, number, ...texts) {
+  if (out.length - filled < 5 + texts.reduce((size, text) => size + 4 + 3 * text.length, 0)) {
+    flush();
+  }
+  out[filled] = kind;
+  filled = out.writeUInt32LE(number, filled + 1);
+  for (const text of texts) {
+    const size = out.write(text, filled + 4);
+    filled = out.writeUInt32LE(size, filled) + size;
+  }
+  if (!batching && !flushing) {
+    flushing = true;
+    unowned(flushLater);
+  }
+}
+
+// ask has Caddy answer a question at once: it waits for the reply, so the answer is never out of date.
+function ask(what, address) {
+  send(TARGET, what, address);
+  flush();
+  const head = readReply(3);
+  const text = readReply(head.readUInt16LE(1)).toString();
+  if (head[0] > 1) {
+    throw new Error(text);
+  }
+  return head[0] === 1;
+}
+
+function readReply(length) {
+  const reply = Buffer.alloc(length);
+  for (let n = 0, more; n < length; n += more) {
+    more = fs.readSync(REPLIES, reply, n, length - n);
+    if (more === 0) {
+      kill(pid, 'SIGKILL');
+    }
+  }
+  return reply;
+}

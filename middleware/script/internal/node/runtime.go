@@ -1,0 +1,78 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// leastVersion is the oldest major version of Node.js that is good enough.
+const leastVersion = 18
+
+//go:embed js
+var files embed.FS
+
+// host is the program that the child process runs: one function, so that the script sees none of its names.
+var host = func() string {
+	text := "(function () {'use strict';\n"
+	for _, name := range []string{"pipes", "owner", "socket", "decide", "balancer", "main"} {
+		part, err := files.ReadFile("js/" + name + ".js")
+		if err != nil {
+			panic(err)
+		}
+		text += string(part)
+	}
+	return text + "})();\n"
+}()
+
+// A Runtime starts scripts in Node.js. It implements decide.Runtime.
+type Runtime struct {
+	path    string
+	version string
+}
+
+// Find returns the runtime for the Node.js at path, or for the one that is found in PATH if path is empty. An
+// error says what to do about it.
+func Find(ctx context.Context, path string) (*Runtime, error) {
+	if !supported {
+		return nil, errors.New("runtime node is not available on this system; choose runtime embedded")
+	}
+	given := path
+	if path == "" {
+		path = "node"
+	}
+	found, err := exec.LookPath(path)
+	switch {
+	case err != nil && given == "":
+		return nil, errors.New("no Node.js in PATH: install Node.js 18 or newer, set node_path, or choose runtime embedded")
+	case err != nil:
+		return nil, fmt.Errorf("node_path: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	command := exec.CommandContext(ctx, found, "--version")
+	command.WaitDelay = time.Second
+	command.Env = environment()
+	output, err := command.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s --version: %w", found, err)
+	}
+	version := string(bytes.TrimSpace(output))
+	major, _, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	if n, err := strconv.Atoi(major); err != nil || n < leastVersion || version[0] != 'v' {
+		return nil, fmt.Errorf("%s is version %.20q: install Node.js %d or newer, set node_path, or choose runtime embedded", found, version, leastVersion)
+	}
+	return &Runtime{path: found, version: version}, nil
+}
+
+// Path returns the path of the Node.js that runs.
+func (r *Runtime) Path() string { return r.path }
+
+// Version returns the version of the Node.js that runs, such as v20.20.2.
+func (r *Runtime) Version() string { return r.version }

@@ -1,0 +1,76 @@
+//go:build unix
+
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+)
+
+// Start implements decide.Runtime.
+func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
+	p, err := startProcess(r.path, s.Path(), s.Options().MemoryLimit)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{
+		script: s, process: p,
+		loaded: make(chan error, 1), stir: make(chan struct{}, 1), wake: make(chan struct{}, 1), done: make(chan struct{}),
+		asked: make(map[uint32]*decide.Decision), guests: make(map[uint32]*guest), mostGuests: leastGuests,
+	}
+	for place, f := range map[string]func(){"answers": e.readAnswers, "stdout": e.readStdout, "stderr": e.readStderr} {
+		e.readers.Go(safely.Func("script "+place, f, p.kill))
+	}
+	e.workers.Go(safely.Func("script requests", e.write, p.kill))
+	e.workers.Go(safely.Func("script watchdog", e.watch, p.kill))
+	go safely.Do("script end", e.end)
+	limit := time.NewTimer(decide.LoadRuns*s.Options().RunLimit*5/4 + startLimit)
+	defer limit.Stop()
+	select {
+	case err = <-e.loaded:
+	case <-e.done:
+		err = e.err
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-limit.C:
+		err = errors.New("run did not finish in time")
+	}
+	if err == nil {
+		return e, nil
+	}
+	e.Shut(err)
+	if !strings.Contains(err.Error(), s.Path()) {
+		err = fmt.Errorf("%s: %w", s.Path(), err)
+	}
+	return nil, err
+}
+
+// load has the host load the script, within its bounds.
+func (e *engine) load() error {
+	o := e.script.Options()
+	pid := e.process.command.Process.Pid
+	if err := limit(pid, o.MemoryLimit); err != nil {
+		return err
+	}
+	e.base.Store(usedMemory(pid))
+	program, err := os.Executable()
+	if err != nil {
+		program = os.Args[0]
+	}
+	settings, err := json.Marshal(map[string]any{
+		"path": e.script.Path(), "program": program, "targets": o.Targets != nil, "patience": prepareLimit.Milliseconds(),
+	})
+	if err != nil {
+		return err
+	}
+	e.send(func(to []byte) []byte { return append(appendFrame(to, load, uint32(len(settings))), settings...) })
+	return nil
+}
