@@ -50,7 +50,8 @@ func (c *Check) Run(ctx context.Context, conn net.Conn, deadline time.Time) erro
 	if err := conn.SetDeadline(deadline); err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, safely.Func("health check", func() { _ = conn.Close() }))()
+	raw := conn // which stays the same below TLS
+	defer context.AfterFunc(ctx, safely.Func("health check", func() { _ = raw.Close() }))()
 	if _, err := conn.Write(c.Header); err != nil {
 		return fmt.Errorf("sending the PROXY header: %w", err)
 	}

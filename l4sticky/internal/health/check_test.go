@@ -190,18 +190,35 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// A check ends with its context.
+// A check ends with its context, also one that speaks TLS.
 func TestContext(t *testing.T) {
-	address := serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	if err := (&Check{Expect: func([]byte) bool { return false }}).Run(ctx, conn, time.Now().Add(time.Hour)); err == nil {
-		t.Error("it passed")
+	silent := serve(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	server := httptest.NewTLSServer(handler)
+	defer server.Close()
+	for name, c := range map[string]struct {
+		address string
+		check   *Check
+	}{
+		"expect":    {silent, &Check{Expect: func([]byte) bool { return false }}},
+		"handshake": {silent, &Check{TLS: &tls.Config{ServerName: "example.com"}}},
+		"TLS": {server.Listener.Addr().String(), &Check{
+			TLS:  &tls.Config{InsecureSkipVerify: true},
+			HTTP: &Request{Method: "GET", Path: "/", Host: "a"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			conn, err := net.Dial("tcp", c.address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := c.check.Run(ctx, conn, time.Now().Add(time.Hour)); err == nil || ctx.Err() == nil {
+				t.Errorf("it ended with %v", err)
+			}
+		})
 	}
 }
 
