@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -53,6 +54,29 @@ func (d *dialer) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
 // dialAddress connects to the target at the address that the config has, and looks its name up if it has one.
 func (d *dialer) dialAddress(ctx context.Context, m *target.Member) (net.Conn, error) {
 	return d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
+}
+
+// dialKnown connects to one of the addresses of a target after the other.
+func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (net.Conn, error) {
+	return d.dialFirst(ctx, m.Addrs(), m.Reached)
+}
+
+// dialFirst connects to one of the addresses after the other, and tells which one it has reached.
+func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached func(netip.AddrPort)) (conn net.Conn, err error) {
+	deadline, _ := ctx.Deadline()
+	for i, at := range addrs {
+		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
+		conn, err = d.net.DialContext(one, "tcp", at.String())
+		cancel()
+		if err == nil {
+			reached(at)
+			return conn, nil
+		}
+	}
+	if err == nil {
+		err = errors.New("no address is known")
+	}
+	return nil, err
 }
 
 // fails deactivates a target, because of an error if one is known.

@@ -2,7 +2,6 @@ package l4sticky
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -288,27 +287,4 @@ func (c *countdown) Wake() {
 	if c.left.Add(-1) == 0 {
 		c.waker.Wake()
 	}
-}
-
-// dialKnown connects to one of the addresses of a target after the other.
-func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (net.Conn, error) {
-	return d.dialFirst(ctx, m.Addrs(), m.Reached)
-}
-
-// dialFirst connects to one of the addresses after the other, and tells which one it has reached.
-func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached func(netip.AddrPort)) (conn net.Conn, err error) {
-	deadline, _ := ctx.Deadline()
-	for i, at := range addrs {
-		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
-		conn, err = d.net.DialContext(one, "tcp", at.String())
-		cancel()
-		if err == nil {
-			reached(at)
-			return conn, nil
-		}
-	}
-	if err == nil {
-		err = errors.New("no address is known")
-	}
-	return nil, err
 }
