@@ -32,7 +32,7 @@ var documented = map[string]string{
 }
 
 // onTheLine are options that have no line of their own in a Caddyfile.
-var onTheLine = map[string]bool{"upstreams": true, "dial": true, "chain": true, "path": true, "url": true, "ipv4": true, "ipv6": true}
+var onTheLine = map[string]bool{"upstreams": true, "dial": true, "chain": true, "path": true, "type": true, "url": true, "ipv4": true, "ipv6": true}
 
 // noSnippet are options that nobody writes by hand.
 var noSnippet = map[string]bool{"version": true}

@@ -19,10 +19,7 @@ func byName(t testing.TB, addresses ...string) (port int, targets map[string]*ta
 	port = freePort(t)
 	targets = make(map[string]*target)
 	for _, a := range addresses {
-		s := &target{name: a, addr: net.JoinHostPort(a, strconv.Itoa(port)), serve: greet(a), conns: make(map[*net.TCPConn]struct{})}
-		s.start(t)
-		t.Cleanup(s.kill)
-		targets[a] = s
+		targets[a] = startTargetAt(t, net.JoinHostPort(a, strconv.Itoa(port)), greet(a))
 	}
 	return port, targets
 }

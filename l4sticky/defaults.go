@@ -51,6 +51,13 @@ func (h *Handler) table() parse.Options {
 		parse.IntOrOff("unserved_limit", &h.UnservedLimit, defaultUnservedLimit),
 		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval),
 		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold),
+		parse.Blocks("health_check", func(d *caddyfile.Dispenser) error {
+			if h.HealthCheck != nil {
+				return d.Err("sticky_proxy: option 'health_check' is given twice")
+			}
+			h.HealthCheck = new(HealthCheck)
+			return h.HealthCheck.UnmarshalCaddyfile(d)
+		}),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),
@@ -71,6 +78,11 @@ func (h *Handler) setDefaults() error {
 	if h.MaxConnectionsPerClient > 0 && !target.PlacementNamed(h.Placement).Sticky {
 		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement %s, which has no sessions to count in",
 			h.MaxConnectionsPerClient, h.Placement)
+	}
+	if h.HealthCheck != nil {
+		if err := h.HealthCheck.setDefaults(); err != nil {
+			return err
+		}
 	}
 	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol)) // 0 without a header
 	h.failover = h.FailoverDelay >= 0

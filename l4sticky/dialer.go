@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"syscall"
@@ -55,6 +56,29 @@ func (d *dialer) dialAddress(ctx context.Context, m *target.Member) (net.Conn, e
 	return d.net.DialContext(ctx, m.Config.Address.Network, m.Config.Address.Dial)
 }
 
+// dialKnown connects to one of the addresses of a target after the other.
+func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (net.Conn, error) {
+	return d.dialFirst(ctx, m.Addrs(), m.Reached)
+}
+
+// dialFirst connects to one of the addresses after the other, and tells which one it has reached.
+func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached func(netip.AddrPort)) (conn net.Conn, err error) {
+	deadline, _ := ctx.Deadline()
+	for i, at := range addrs {
+		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
+		conn, err = d.net.DialContext(one, "tcp", at.String())
+		cancel()
+		if err == nil {
+			reached(at)
+			return conn, nil
+		}
+	}
+	if err == nil {
+		err = errors.New("no address is known")
+	}
+	return nil, err
+}
+
 // fails deactivates a target, because of an error if one is known.
 func (d *dialer) fails(m *target.Member, err error) {
 	d.deactivate(m, d.logger, err)
@@ -68,7 +92,7 @@ func (d *dialer) notBlamed(m *target.Member, err error) {
 }
 
 // isFull reports whether a target would get connections if it had not all that it may have.
-func isFull(m *target.Member) bool { return m.Active() && m.Full() }
+func isFull(m *target.Member) bool { return !m.Deactivated() && m.Full() }
 
 // allFull tells that a connection is closed because the targets have all the connections that they may have.
 func (d *dialer) allFull(remote net.Addr) {

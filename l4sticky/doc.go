@@ -13,6 +13,9 @@
 // are open. A poolConfig is what one config makes of a pool; it never changes. A pool lives while a config or a connection
 // uses it.
 //
+// Beside connections, a pool has a watch for each name of its upstreams, and a checker for each target if they are checked: goroutines
+// that end with the last config that wants them. The config that counts for checkers is the one that runs.
+//
 // Each connection has one holding. The picker has it until a target accepts, the established connection has it from
 // then on, and whichever has it at the end closes it, once. The relay owns the sockets. Handle owns the connection that
 // layer4 gives it only until it returns.

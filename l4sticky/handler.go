@@ -90,6 +90,10 @@ type Handler struct {
 	// Handlers that share a pool must have the same. Default: `60s`.
 	ResolveHold caddy.Duration `json:"resolve_hold,omitempty"`
 
+	// How targets are looked at, so that one that is dead gets no client, and one that is back is not left out for longer than need be.
+	// Handlers that share a pool must have the same, and then the same `proxy_protocol`. Default: no checks.
+	HealthCheck *HealthCheck `json:"health_check,omitempty"`
+
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
@@ -158,7 +162,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.ReusePort {
 		reusePorts(c.config, 1)
 	}
-	return c.resolve(ctx, names.Times{Interval: time.Duration(h.ResolveInterval), Hold: time.Duration(h.ResolveHold)})
+	if err := c.resolve(ctx, names.Times{Interval: time.Duration(h.ResolveInterval), Hold: time.Duration(h.ResolveHold)}); err != nil {
+		return err
+	}
+	return c.checkTargets(h)
 }
 
 // Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it first waits until the
@@ -202,6 +209,9 @@ func (h *Handler) Cleanup() error {
 //		unserved_limit <number>|off
 //		resolve_interval <duration>|off
 //		resolve_hold <duration>
+//		health_check tcp|send|http {
+//			<options...>
+//		}
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //		reuse_port on|off

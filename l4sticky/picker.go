@@ -112,7 +112,7 @@ func (p *picker) dialTarget(ctx context.Context, d search.Dial) (net.Conn, error
 // judgeAwaited passes over a target whose probe by another connection has failed.
 func (p *picker) judgeAwaited() {
 	if m := p.awaited; m != nil && m.Probes() != p.probes {
-		if !m.Active() {
+		if m.Deactivated() {
 			p.tried = append(p.tried, m)
 		}
 		p.awaited = nil
@@ -130,7 +130,10 @@ func (p *picker) choose() *target.Member {
 	if m := p.among(p.trusted); m != nil {
 		return m
 	}
-	return p.among(p.usable)
+	if m := p.among(p.usable); m != nil {
+		return m
+	}
+	return p.among(p.reachable)
 }
 
 // among returns a target of those allowed. The session moves with the connection, unless its target may yet answer.
@@ -149,6 +152,10 @@ func (p *picker) trusted(m *target.Member) bool { return !m.Suspect() && p.usabl
 
 // usable reports whether the connection may go to a target.
 func (p *picker) usable(m *target.Member) bool { return m.Active() && p.untried(m) }
+
+// reachable reports whether the connection may go to a target of which nothing is known but that its health checks fail, when no
+// other is left.
+func (p *picker) reachable(m *target.Member) bool { return !m.Deactivated() && p.untried(m) }
 
 // untried reports whether the connection may go to a target as a last resort.
 func (p *picker) untried(m *target.Member) bool {
@@ -174,7 +181,7 @@ func (p *picker) Late(d search.Dial) bool {
 func (p *picker) Wants(d search.Dial) bool {
 	safely.Reach("sticky_proxy agreed")
 	m := d.Target.(*target.Member)
-	if d.Probe || p.detour || m.Active() && p.dialer.sessions.Reach(p.session, m.Target) {
+	if d.Probe || p.detour || !m.Deactivated() && p.dialer.sessions.Reach(p.session, m.Target) {
 		return true
 	}
 	p.spare = m
@@ -190,7 +197,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	}
 	safely.Reach("sticky_proxy connected")
 	m.Accepted()
-	if d.Probe || m.Active() { // a dial that was under way says nothing about a deactivation on request
+	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
 	}
 	if d.Probe && !p.detour {

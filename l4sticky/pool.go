@@ -40,6 +40,8 @@ type pool struct {
 	names   map[hostName]*poolName // that configs have
 	configs []*poolConfig          // one for each config that has the pool, the newest last
 	grace   time.Duration          // of the last config that had the pool, once no config has it
+	applied *poolConfig            // the config whose limits and health checks count, nil if no config has the pool
+	checks  map[*target.Target]*checker
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -148,11 +150,17 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 		p.unsyncedApply(p.configs[n-1])
 	} else {
 		p.grace = c.grace
+		p.unsyncedApply(nil)
 	}
 	return true
 }
 
-// unsyncedApply sets the limits of the sessions. The lock must be held.
+// unsyncedApply makes a config the one whose limits of the sessions count, and whose health checks. It is nil if no config has the
+// pool any more. The lock must be held.
 func (p *pool) unsyncedApply(c *poolConfig) {
-	p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
+	p.applied = c
+	p.unsyncedCheckTargets()
+	if c != nil {
+		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
+	}
 }

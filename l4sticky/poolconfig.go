@@ -35,6 +35,8 @@ type poolConfig struct {
 
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
+
+	checking *checking // how the targets are checked, nil until a handler has told it; guarded by the pool's lock
 }
 
 // settings are what all handlers of a pool must have in common within one config.
@@ -109,8 +111,11 @@ func (c *poolConfig) move(s *clientSession, m *target.Member) {
 // deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
 func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
 	deactivate := m.Deactivate
-	if errors.Is(reason, errUnserved) {
+	switch {
+	case errors.Is(reason, errUnserved):
 		deactivate = m.DeactivateMute
+	case errors.Is(reason, errDeactivated):
+		deactivate = m.DeactivateAsked
 	}
 	if deactivate(c.deactivation) {
 		logger.Warn("upstream deactivated", append(upstreamFields(m),

@@ -2,7 +2,6 @@ package l4sticky
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -198,6 +197,7 @@ func (c *poolConfig) unsyncedPlaceNames() {
 		}
 	}
 	c.targets.Update(configs)
+	c.pool.unsyncedCheckTargets()
 }
 
 // expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one
@@ -287,23 +287,4 @@ func (c *countdown) Wake() {
 	if c.left.Add(-1) == 0 {
 		c.waker.Wake()
 	}
-}
-
-// dialKnown connects to one of the addresses of a target after the other.
-func (d *dialer) dialKnown(ctx context.Context, m *target.Member) (conn net.Conn, err error) {
-	addrs := m.Addrs()
-	deadline, _ := ctx.Deadline()
-	for i, at := range addrs {
-		one, cancel := context.WithDeadline(ctx, time.Now().Add(time.Until(deadline)/time.Duration(len(addrs)-i)))
-		conn, err = d.net.DialContext(one, "tcp", at.String())
-		cancel()
-		if err == nil {
-			m.Reached(at)
-			return conn, nil
-		}
-	}
-	if err == nil {
-		err = errors.New("no address is known")
-	}
-	return nil, err
 }

@@ -128,7 +128,7 @@ func (e *established) TargetFailed() { e.dialer.verify(e.upstream) }
 func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
-	if r.ToClient > 0 && e.upstream.Active() {
+	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}
 	if client := e.session.Client(); r.Unserved && e.UnservedLimit > 0 && client.IsValid() && e.upstream.Unserved(client, e.UnservedLimit) {

@@ -22,6 +22,9 @@
 //	   └─────────────────────────────────────────────────────────────────┘
 //	          the time of the deactivation has passed, or Activate
 //
+// Beside that, a target whose health checks fail is down: it is not active either, until enough checks have passed. That also ends
+// a deactivation (Checked). What is down and not deactivated may accept, so callers may dial it when no target is active.
+//
 // # Who owns what
 //
 // The creator of a Set closes it, once, when its config is not used any more. The Registry forgets a target that no Set

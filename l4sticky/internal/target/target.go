@@ -39,6 +39,7 @@ type Target struct {
 	// inactiveUntil is the time on the registry's clock when the target becomes active again. It
 	// changes with mu held and is read without.
 	inactiveUntil atomic.Int64
+	down          atomic.Bool // checks have failed; it changes with mu held and is read without
 
 	addrs      atomic.Pointer[addresses]
 	refreshing atomic.Bool                    // a caller of Addrs has been told to look the name up again
@@ -56,6 +57,9 @@ type Target struct {
 	sentBefore   int64
 	deactivated  time.Duration // when it was last
 	mute         bool          // it was deactivated since it serves nobody
+	asked        bool          // it was deactivated on request
+	checks       tally
+	downSince    time.Duration
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
@@ -66,24 +70,44 @@ func newTarget(address Address, now func() time.Duration) *Target {
 	return t
 }
 
-// Active reports whether the target may get new connections.
-func (t *Target) Active() bool {
+// Active reports whether the target may get new connections: it is neither deactivated nor down.
+func (t *Target) Active() bool { return !t.Deactivated() && !t.down.Load() }
+
+// Deactivated reports whether the target is deactivated. It may be up or down then.
+func (t *Target) Deactivated() bool {
 	until := t.inactiveUntil.Load()
-	return until == 0 || int64(t.now()) >= until
+	return until != 0 && int64(t.now()) < until
 }
 
-// Deactivate keeps new connections away from the target for the duration. It reports whether the target was active;
-// if not, nothing changes.
+// Deactivate keeps new connections away from the target for the duration. It reports whether the target was not deactivated
+// before; if it was, nothing changes.
 func (t *Target) Deactivate(d time.Duration) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.Active() {
+	return t.unsyncedDeactivate(d)
+}
+
+// DeactivateAsked is Deactivate on the request of somebody who knows better than a check.
+func (t *Target) DeactivateAsked(d time.Duration) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.unsyncedDeactivate(d) {
+		return false
+	}
+	t.asked = true
+	return true
+}
+
+// unsyncedDeactivate needs the lock.
+func (t *Target) unsyncedDeactivate(d time.Duration) bool {
+	if t.Deactivated() {
 		return false
 	}
 	t.deactivated = t.now()
 	t.inactiveUntil.Store(int64(t.deactivated + d))
 	t.unsyncedClearSuspicion()
-	t.mute = false
+	t.mute, t.asked = false, false
+	t.checks.passed = 0 // those that count come after it
 	return true
 }
 
