@@ -22,7 +22,8 @@ func TestUnservedClients(t *testing.T) {
 			p := startCaddy(t, balance(listen, backups(good), dead))
 			ips := clientIPs(20)
 			for _, ip := range ips[:3] {
-				if got := say(t, ip, listen); got != "" {
+				// A reset that comes at once is known before the client has a target, which is another one then.
+				if got := say(t, ip, listen); got != "" && (name != "reset" || got != "good") {
 					t.Errorf("a client of a target that serves nobody was told %q", got)
 				}
 			}

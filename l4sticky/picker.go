@@ -238,6 +238,9 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	case isBlameless(err):
 		p.detour = true
 		p.dialer.notBlamed(m, err)
+		if wasAccepted(err) {
+			p.unserved(m)
+		}
 	default:
 		p.dialer.fails(m, err)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // Handle finds the client's target and has the relay carry the connection there and back. It returns when
@@ -131,8 +132,8 @@ func (e *established) Done(r flow.Result) {
 	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}
-	if client := e.session.Client(); r.Unserved && e.UnservedLimit > 0 && client.IsValid() && e.upstream.Unserved(client, e.UnservedLimit) {
-		e.dialer.fails(e.upstream, errUnserved)
+	if r.Unserved {
+		e.unserved(e.upstream)
 	}
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
 		entry.Write(append(upstreamFields(e.upstream),
@@ -141,6 +142,13 @@ func (e *established) Done(r flow.Result) {
 			zap.Int64("bytes_down", r.ToClient),
 			zap.NamedError("client_error", r.ClientErr),
 			zap.NamedError("upstream_error", r.TargetErr))...)
+	}
+}
+
+// unserved notes that a target has ended the connection, or has reset it as soon as it had accepted, without a byte.
+func (held *holding) unserved(m *target.Member) {
+	if client := held.session.Client(); held.UnservedLimit > 0 && client.IsValid() && m.Unserved(client, held.UnservedLimit) {
+		held.dialer.fails(m, errUnserved)
 	}
 }
 
