@@ -102,8 +102,17 @@ func (s *target) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.listener != nil {
-		s.listener.Close()
+		stopListening(s.listener)
 	}
+}
+
+// stopListening closes a listener, for good: a process that is just being started has a copy of each descriptor for a
+// moment, through which a socket that is merely closed would accept connections, and reset them when the copy is closed.
+func stopListening(listener net.Listener) {
+	if conn, err := listener.(*net.TCPListener).SyscallConn(); err == nil {
+		_ = conn.Control(func(fd uintptr) { _ = syscall.Shutdown(int(fd), syscall.SHUT_RDWR) })
+	}
+	listener.Close()
 }
 
 // kill stops the target and resets its connections, as when its process dies.

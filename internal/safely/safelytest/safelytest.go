@@ -26,6 +26,7 @@ var errInjected = errors.New("injected")
 // that of the panic.
 func Inject(t testing.TB, place string, times int64) (panicked func() int64) {
 	t.Helper()
+	before := safely.Panics() // a goroutine may come at once
 	var done atomic.Int64
 	t.Cleanup(safely.Inject(func(reached string) {
 		if reached == place && done.Add(1) <= times {
@@ -43,7 +44,6 @@ func Inject(t testing.TB, place string, times int64) (panicked func() int64) {
 			t.Errorf("the stack is not that of the panic: %s", stack)
 		}
 	})
-	before := safely.Panics()
 	return func() int64 { return safely.Panics() - before }
 }
 
