@@ -264,6 +264,11 @@ func TestProbeSaysThatItIsLocal(t *testing.T) {
 			target := startTarget(t, "a", func(conn *net.TCPConn) {
 				if !first.Swap(true) {
 					_, _ = io.WriteString(conn, "hello\n")
+					for r := bufio.NewReader(conn); ; {
+						if line, err := r.ReadString('\n'); err != nil || strings.HasSuffix(line, "go\n") {
+							break
+						}
+					}
 					_ = conn.SetLinger(0) // a connection that breaks has its target looked at
 					return
 				}
@@ -272,10 +277,10 @@ func TestProbeSaysThatItIsLocal(t *testing.T) {
 			})
 			listen := freeAddr(t)
 			startCaddy(t, balance(listen, "proxy_protocol "+version, target))
-			if conn, err := tryDial(clientIPs(1)[0], listen); err == nil { // else it was reset that soon
-				defer conn.Close()
-				_, _ = io.ReadAll(conn)
-			}
+			conn := dialFrom(t, clientIPs(1)[0], listen)
+			mustReadLine(t, conn)
+			_, _ = io.WriteString(conn, "go\n")
+			_, _ = io.ReadAll(conn)
 			select {
 			case got := <-probe:
 				if got != want {
