@@ -2,8 +2,6 @@ package l4sticky
 
 import (
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,22 +9,15 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // seedJSON adds the modules of a name in the JSON of the integration tests' fixtures, without what names them.
 func seedJSON(f *testing.F, key, name string) {
 	f.Helper()
-	files, err := filepath.Glob("../integration/testdata/*/*.txt")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no fixtures: %v", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, part := range strings.Split(string(data), "\n----------\n") {
+	for _, parts := range parsetest.Fixtures(f, fixtures) {
+		for _, part := range parts {
 			var config any
 			if json.Unmarshal([]byte(part), &config) == nil {
 				seedModules(f, config, key, name)

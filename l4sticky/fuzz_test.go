@@ -3,32 +3,22 @@ package l4sticky
 import (
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
-// seed adds what the fixtures of the integration tests give to a parser whose module has this name.
+// fixtures are those of the black-box tests.
+const fixtures = "../integration/testdata/*/*.txt"
+
+// seed adds what the fixtures give to a parser whose module has this name.
 func seed(f *testing.F, name string) {
-	files, err := filepath.Glob("../integration/testdata/*/*.txt")
-	if err != nil || len(files) == 0 {
-		f.Fatalf("no fixtures: %v", err)
-	}
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			f.Fatal(err)
-		}
-		input, _, _ := strings.Cut(string(data), "\n----------\n")
-		if i := strings.Index(input, name); i >= 0 {
-			f.Add(input[i:])
-		}
+	for _, input := range parsetest.Seeds(f, fixtures, name) {
+		f.Add(input)
 	}
 }
 

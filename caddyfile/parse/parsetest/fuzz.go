@@ -11,23 +11,33 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
-// Seed adds what the fixtures of adaptation tests, given as a pattern of their files, give to a parser whose module has this name.
-func Seed(f *testing.F, fixtures, name string) {
-	f.Helper()
-	files, err := filepath.Glob(fixtures)
+// Fixtures returns the parts of each fixture of adaptation tests, which are given as a pattern of their files: first the input,
+// then what becomes of it.
+func Fixtures(t testing.TB, pattern string) (fixtures [][]string) {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		f.Fatalf("no fixtures: %v", err)
+		t.Fatalf("no fixtures: %v", err)
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			f.Fatal(err)
+			t.Fatal(err)
 		}
-		input, _, _ := strings.Cut(string(data), "\n----------\n")
-		if i := strings.Index(input, name+" "); i >= 0 {
-			f.Add([]byte(input[i:]))
+		fixtures = append(fixtures, strings.Split(string(data), "\n----------\n"))
+	}
+	return fixtures
+}
+
+// Seeds returns what the fixtures give to a parser whose module has this name, from the name on.
+func Seeds(t testing.TB, pattern, name string) (seeds []string) {
+	t.Helper()
+	for _, parts := range Fixtures(t, pattern) {
+		if i := strings.Index(parts[0], name); i >= 0 {
+			seeds = append(seeds, parts[0][i:])
 		}
 	}
+	return seeds
 }
 
 // Module is a module with options, in both of its forms.
@@ -39,7 +49,9 @@ type Module interface {
 // FuzzOptions reads anything as the options of a module, as a Caddyfile or as JSON. What is accepted says the same when
 // it is written down and read again, and must stand up to the checks of a loaded config, with an error at most.
 func FuzzOptions[T Module](f *testing.F, fixtures, name, object string, blank func() T, check func(*testing.T, T)) {
-	Seed(f, fixtures, name)
+	for _, input := range Seeds(f, fixtures, name+" ") {
+		f.Add([]byte(input))
+	}
 	for _, text := range []string{object, `{}`, `null`, `[]`} {
 		f.Add([]byte(text))
 	}

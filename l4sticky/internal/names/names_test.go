@@ -24,7 +24,7 @@ func addrs(list ...string) (all []netip.Addr) {
 
 // An address stays for the hold time after the last answer that had it; nothing but an answer makes one leave.
 func TestTracker(t *testing.T) {
-	tracker := NewTracker(time.Minute)
+	tracker := NewTracker()
 	for _, step := range []struct {
 		at                   time.Duration
 		answer               []netip.Addr
@@ -38,7 +38,7 @@ func TestTracker(t *testing.T) {
 		{501 * time.Second, addrs("::1"), addrs("::1"), addrs("10.0.0.2", "10.0.0.3"), addrs("::1")},
 		{561 * time.Second, addrs("10.0.0.2"), addrs("10.0.0.2"), addrs("::1"), addrs("10.0.0.2")},
 	} {
-		appeared, left := tracker.Answer(step.at, step.answer)
+		appeared, left := tracker.Answer(step.at, time.Minute, step.answer)
 		if got := tracker.Addrs(); !slices.Equal(appeared, step.appeared) || !slices.Equal(left, step.left) || !slices.Equal(got, step.want) {
 			t.Errorf("at %v: appeared %v, left %v, all %v; want %v, %v, %v", step.at, appeared, left, got, step.appeared, step.left, step.want)
 		}
@@ -47,12 +47,12 @@ func TestTracker(t *testing.T) {
 
 // A hold of zero takes the last answer as it is.
 func TestTrackerWithoutHold(t *testing.T) {
-	tracker := NewTracker(0)
-	tracker.Answer(1, addrs("10.0.0.1"))
-	if _, left := tracker.Answer(1, addrs("10.0.0.2")); len(left) != 0 {
+	tracker := NewTracker()
+	tracker.Answer(1, 0, addrs("10.0.0.1"))
+	if _, left := tracker.Answer(1, 0, addrs("10.0.0.2")); len(left) != 0 {
 		t.Errorf("left at the same time: %v", left)
 	}
-	tracker.Answer(2, addrs("10.0.0.2"))
+	tracker.Answer(2, 0, addrs("10.0.0.2"))
 	if got := tracker.Addrs(); !slices.Equal(got, addrs("10.0.0.2")) {
 		t.Errorf("got %v", got)
 	}

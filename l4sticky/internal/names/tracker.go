@@ -10,20 +10,14 @@ import (
 // A Tracker decides which addresses a name stands for.
 type Tracker struct {
 	last map[netip.Addr]time.Duration // when each address was in an answer
-	hold time.Duration
 }
 
-// NewTracker returns a tracker that keeps an address for the hold time after the last answer that had it.
-func NewTracker(hold time.Duration) *Tracker {
-	return &Tracker{last: make(map[netip.Addr]time.Duration), hold: hold}
-}
+// NewTracker returns a tracker that knows no address.
+func NewTracker() *Tracker { return &Tracker{last: make(map[netip.Addr]time.Duration)} }
 
-// SetHold changes the hold time.
-func (t *Tracker) SetHold(hold time.Duration) { t.hold = hold }
-
-// Answer takes an answer, and reports which addresses are new and which don't count any more. An answer without
-// addresses changes nothing.
-func (t *Tracker) Answer(now time.Duration, addrs []netip.Addr) (appeared, left []netip.Addr) {
+// Answer takes an answer, and reports which addresses are new, and which don't count any more since the last answer that had them is
+// as long ago as the hold time. An answer without addresses changes nothing.
+func (t *Tracker) Answer(now, hold time.Duration, addrs []netip.Addr) (appeared, left []netip.Addr) {
 	if len(addrs) == 0 {
 		return nil, nil
 	}
@@ -35,7 +29,7 @@ func (t *Tracker) Answer(now time.Duration, addrs []netip.Addr) (appeared, left 
 		t.last[a] = now
 	}
 	for a, last := range t.last {
-		if now-last >= t.hold && last != now {
+		if now-last >= hold && last != now {
 			left = append(left, a)
 			delete(t.last, a)
 		}

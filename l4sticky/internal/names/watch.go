@@ -106,7 +106,7 @@ func (w *Watch) Refresh(waiter Waiter) bool {
 func (w *Watch) run(ctx context.Context) {
 	defer w.end()
 	started := time.Now()
-	tracker := NewTracker(w.settings().Hold)
+	tracker := NewTracker()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for first := true; ; first = false {
@@ -166,8 +166,7 @@ func (w *Watch) look(ctx context.Context, tracker *Tracker, started time.Time) {
 		w.events.Failed(err)
 		return
 	}
-	tracker.SetHold(w.settings().Hold)
-	appeared, left := tracker.Answer(time.Since(started), addrs)
+	appeared, left := tracker.Answer(time.Since(started), w.settings().Hold, addrs)
 	if len(appeared)+len(left) == 0 {
 		return
 	}

@@ -20,6 +20,14 @@ type Client struct {
 	Kick func()
 }
 
+// AppendAddress appends an address as Node.js writes it on a listener for both IPv4 and IPv6, which is how scripts know it.
+func AppendAddress(text []byte, a netip.Addr) []byte {
+	if a = a.Unmap(); a.Is4() {
+		text = append(text, "::ffff:"...)
+	}
+	return a.AppendTo(text)
+}
+
 // Targets is what a script may ask of the balancer about its targets, which are given as `host:port`. Both functions
 // are called by engines, and must not block. An error is thrown in the script.
 type Targets interface {

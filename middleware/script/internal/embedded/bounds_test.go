@@ -37,11 +37,11 @@ func TestBounds(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			b := guilty(t, decide.Options{RunLimit: shortRun, MemoryLimit: 32 << 20}, fault)
 			began := time.Now()
-			if got := b.ask("192.0.2.66"); got == "" || !strings.Contains(got, want) {
+			if got := b.Ask("192.0.2.66"); got == "" || !strings.Contains(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			t.Log(time.Since(began))
-			b.want("192.0.2.1", "")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }

@@ -32,7 +32,7 @@ const (
 func (e *engine) decide(c *chain) {
 	c.handle = e.vm.NewHandle(c.number)
 	e.clients[c.number] = c
-	e.text = appendAddress(e.text[:0], c.decision.Client.Remote.Addr())
+	e.text = decide.AppendAddress(e.text[:0], c.decision.Client.Remote.Addr())
 	address := e.vm.NewString(e.text)
 	v, err := e.vm.Call2(e.entry.decide, c.handle, address)
 	e.vm.Free(address)
@@ -64,15 +64,7 @@ func (e *engine) letIn(c *chain, listened bool) {
 	}
 }
 
-// appendAddress writes an address as Node does on a listener for both IPv4 and IPv6.
-func appendAddress(text []byte, a netip.Addr) []byte {
-	if a = a.Unmap(); a.Is4() {
-		text = append(text, "::ffff:"...)
-	}
-	return a.AppendTo(text)
-}
-
-func nodeAddress(a netip.Addr) string { return string(appendAddress(nil, a)) }
+func nodeAddress(a netip.Addr) string { return string(decide.AppendAddress(nil, a)) }
 
 // keep holds a client whose script is to be told of its end.
 func (e *engine) keep(c *chain) {

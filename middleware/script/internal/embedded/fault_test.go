@@ -32,12 +32,12 @@ func TestThrows(t *testing.T) {
 			t.Parallel()
 			b := guilty(t, decide.Options{}, fault)
 			others := make(chan []string)
-			go func() { others <- b.together(20) }()
-			b.want("192.0.2.66", want)
+			go func() { others <- b.Together(20) }()
+			b.Want("192.0.2.66", want)
 			if reasons := strings.Join(<-others, ""); reasons != "" {
 				t.Errorf("others: %s", reasons)
 			}
-			b.log.await(t, "the script failed")
+			b.Log.Await(t, "the script failed")
 		})
 	}
 }
@@ -51,11 +51,11 @@ func TestNobodysThrows(t *testing.T) {
 		handled.catch(() => {});
 		balancer.addMiddleware('connection', (socket, next) => next());
 	};`)
-	b.log.await(t, "first")
-	b.log.await(t, "second")
-	b.want("192.0.2.1", "")
-	if strings.Contains(b.log.String(), "handled") {
-		t.Errorf("logged\n%s", b.log)
+	b.Log.Await(t, "first")
+	b.Log.Await(t, "second")
+	b.Want("192.0.2.1", "")
+	if strings.Contains(b.Log.String(), "handled") {
+		t.Errorf("logged\n%s", b.Log)
 	}
 }
 
@@ -76,15 +76,15 @@ func TestStopped(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			b := guilty(t, decide.Options{RunLimit: shortRun}, fault)
 			others := make(chan []string)
-			go func() { others <- b.together(20) }()
-			if got := b.ask("192.0.2.66"); !strings.Contains(got, want) {
+			go func() { others <- b.Together(20) }()
+			if got := b.Ask("192.0.2.66"); !strings.Contains(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			if reasons := strings.Join(<-others, ""); reasons != "" {
 				t.Errorf("others: %s", reasons)
 			}
-			b.log.await(t, "the script was stopped and starts anew")
-			b.want("192.0.2.1", "")
+			b.Log.Await(t, "the script was stopped and starts anew")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }
@@ -102,10 +102,10 @@ func TestRecursion(t *testing.T) {
 	} {
 		t.Run(fault, func(t *testing.T) {
 			b := guilty(t, decide.Options{}, fault)
-			if got := b.ask("192.0.2.66"); !strings.HasSuffix(got, "too much recursion") {
+			if got := b.Ask("192.0.2.66"); !strings.HasSuffix(got, "too much recursion") {
 				t.Errorf("got %q", got)
 			}
-			b.want("192.0.2.1", "")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }
@@ -119,10 +119,10 @@ func TestNobodysLoop(t *testing.T) {
 			const first = !fs.existsSync(__dirname + '/again');
 			setTimeout(() => { console.log('looping'); const end = Date.now() + (first ? 1e9 : 600); while (Date.now() < end); }, 10);
 		};`)
-	b.log.await(t, "looping")
-	write(t, strings.TrimSuffix(b.path, "balancer.js")+"again", "")
-	b.want("192.0.2.1", "")
-	b.log.await(t, "the script computed for 2s without a pause")
+	b.Log.Await(t, "looping")
+	write(t, strings.TrimSuffix(b.Path, "balancer.js")+"again", "")
+	b.Want("192.0.2.1", "")
+	b.Log.Await(t, "the script computed for 2s without a pause")
 }
 
 // What a turn has left to be run ends with it.
@@ -137,10 +137,10 @@ func TestNothingRunsAfterAStop(t *testing.T) {
 				`+fault+`
 			});`)
 		for range 6 {
-			b.ask("192.0.2.66")
+			b.Ask("192.0.2.66")
 		}
-		b.want("192.0.2.1", "")
-		if strings.Contains(b.log.String(), "hangs in built-in functions") {
+		b.Want("192.0.2.1", "")
+		if strings.Contains(b.Log.String(), "hangs in built-in functions") {
 			t.Errorf("%s: what was stopped did not end", fault)
 		}
 	}
@@ -170,9 +170,9 @@ func TestSharedPromise(t *testing.T) {
 					next();
 				});`)
 			first := make(chan string)
-			go func() { first <- b.ask("192.0.2.1") }()
-			b.log.await(t, "begun")
-			if got := b.ask("192.0.2.66"); !strings.HasSuffix(got, want) {
+			go func() { first <- b.Ask("192.0.2.1") }()
+			b.Log.Await(t, "begun")
+			if got := b.Ask("192.0.2.66"); !strings.HasSuffix(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			if got := <-first; got != "" {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/scripttest"
 )
 
 // A script that does not load says in which file and line.
@@ -52,16 +53,16 @@ func TestLoadErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := decide.Options{Targets: fakeTargets("")}
+			o := decide.Options{Targets: scripttest.Targets("")}
 			if strings.HasPrefix(name, "endless") || name == "run never done" {
 				o.RunLimit = 50 * time.Millisecond
 			}
 			b, err := tryLoad(t, o, c.files)
-			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.path))
+			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.Path))
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
-			if err != nil && !strings.Contains(err.Error(), filepath.Dir(b.path)) {
+			if err != nil && !strings.Contains(err.Error(), filepath.Dir(b.Path)) {
 				t.Errorf("%v does not name a file", err)
 			}
 		})
@@ -112,7 +113,7 @@ func TestRequire(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.want("192.0.2.1", "true|a|false|true|true|192.0.2.1+2|index|main|true|bang|plain|one|scoped plain|deep|exported|pattern|default|"+
+	b.Want("192.0.2.1", "true|a|false|true|true|192.0.2.1+2|index|main|true|bang|plain|one|scoped plain|deep|exported|pattern|default|"+
 		"punycode|esm plain|false|true|fs|true|true|true|MODULE_NOT_FOUND|MODULE_NOT_FOUND|MODULE_NOT_FOUND|false")
 }
 
@@ -139,11 +140,11 @@ func TestRequireAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.want("192.0.2.1", "on the list")
-	b.want("192.0.2.2", "")
-	write(t, filepath.Join(filepath.Dir(b.path), "list.json"), `["::ffff:192.0.2.2"]`)
-	b.want("192.0.2.1", "")
-	b.want("192.0.2.2", "on the list")
+	b.Want("192.0.2.1", "on the list")
+	b.Want("192.0.2.2", "")
+	write(t, filepath.Join(filepath.Dir(b.Path), "list.json"), `["::ffff:192.0.2.2"]`)
+	b.Want("192.0.2.1", "")
+	b.Want("192.0.2.2", "on the list")
 }
 
 // The path may be relative, and a symbolic link to the script is the script.
@@ -195,7 +196,7 @@ func TestSyntax(t *testing.T) {
 				[...'a1b2'.matchAll(/\d/g)].flat(), '2020-01'.match(/(?<year>\d+)/).groups.year, [1, [2]].flat(), typeof globalThis);
 			next(words.join(' '));
 		});`)
-	b.want("192.0.2.1", "1 2 3 4 / fulfilled,rejected 1 none b,c was null 1000 1,2 2020 1,2 object")
+	b.Want("192.0.2.1", "1 2 3 4 / fulfilled,rejected 1 none b,c was null 1000 1,2 2020 1,2 object")
 }
 
 // Without strict mode, functions that are declared in blocks are known outside of them.
@@ -218,7 +219,7 @@ func TestRewrittenPlaces(t *testing.T) {
 				if (n === 1) throw new Error('here');
 			}
 		});`)
-	if got := b.ask("192.0.2.1"); !strings.HasPrefix(got, b.path+":5:") || !strings.HasSuffix(got, ": here") {
+	if got := b.Ask("192.0.2.1"); !strings.HasPrefix(got, b.Path+":5:") || !strings.HasSuffix(got, ": here") {
 		t.Errorf("got %q", got)
 	}
 }

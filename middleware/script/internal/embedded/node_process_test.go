@@ -39,13 +39,13 @@ func TestProcess(t *testing.T) {
 			if (socket.remoteAddress.endsWith('.3')) process.on('unhandledRejection', (reason) => console.log('also', reason.message));
 			Promise.reject(new Error('rejected'));
 		});`)
-	b.want("192.0.2.1", "FILE:6:60: thrown")
-	b.want("192.0.2.2", "FILE:8:28: rejected")
-	b.want("192.0.2.3", "FILE:8:28: rejected")
+	b.Want("192.0.2.1", "FILE:6:60: thrown")
+	b.Want("192.0.2.2", "FILE:8:28: rejected")
+	b.Want("192.0.2.3", "FILE:8:28: rejected")
 	for _, line := range []string{
 		"level=INFO msg=out ", "level=INFO msg=put ", "level=ERROR msg=bad ", `msg="caught thrown uncaughtException"`,
 		`msg="caught rejected unhandledRejection"`, `msg="also rejected"`,
 	} {
-		b.log.await(t, line)
+		b.Log.Await(t, line)
 	}
 }

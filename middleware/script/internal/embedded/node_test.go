@@ -32,8 +32,8 @@ func expressions(t *testing.T, files map[string]string, head string, cases [][2]
 		t.Fatal(err)
 	}
 	for i, c := range cases {
-		want := strings.ReplaceAll(c[1], "{DIR}", filepath.Dir(b.path))
-		if got := b.ask(fmt.Sprintf("192.0.2.%d", i)); got != "="+want {
+		want := strings.ReplaceAll(c[1], "{DIR}", filepath.Dir(b.Path))
+		if got := b.Ask(fmt.Sprintf("192.0.2.%d", i)); got != "="+want {
 			t.Errorf("%s\n got %s\nwant %s", c[0], strings.TrimPrefix(got, "="), want)
 		}
 	}
@@ -81,22 +81,22 @@ func TestWatch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.want("192.0.2.1", "true")
-			b.want("192.0.2.2", "")
+			b.Want("192.0.2.1", "true")
+			b.Want("192.0.2.2", "")
 			// Written aside first, as whoever replaces a file under a reader does.
-			fresh := filepath.Join(filepath.Dir(b.path), "fresh")
+			fresh := filepath.Join(filepath.Dir(b.Path), "fresh")
 			write(t, fresh, "::ffff:192.0.2.2\n::ffff:192.0.2.3")
 			if strings.HasPrefix(watch, "fs.watchFile") {
-				err = os.Rename(fresh, filepath.Join(filepath.Dir(b.path), "list"))
+				err = os.Rename(fresh, filepath.Join(filepath.Dir(b.Path), "list"))
 			} else {
-				write(t, filepath.Join(filepath.Dir(b.path), "list"), "::ffff:192.0.2.2\n::ffff:192.0.2.3")
+				write(t, filepath.Join(filepath.Dir(b.Path), "list"), "::ffff:192.0.2.2\n::ffff:192.0.2.3")
 			}
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.log.await(t, "read 2")
-			b.want("192.0.2.1", "")
-			b.want("192.0.2.2", "true")
+			b.Log.Await(t, "read 2")
+			b.Want("192.0.2.1", "")
+			b.Want("192.0.2.2", "true")
 		})
 	}
 }
@@ -251,12 +251,12 @@ func TestConsole(t *testing.T) {
 		console.log('a %s', { b: 1 }, [2]); console.info('info'); console.debug('debug'); console.warn('warn'); console.error(new Error('error'));
 		for (let i = 0; i < 1000; i++) console.log('flood');
 		next();`)
-	b.want("192.0.2.1", "")
+	b.Want("192.0.2.1", "")
 	b.Close()
-	log := b.log.String()
+	log := b.Log.String()
 	for _, want := range []string{
 		`level=INFO msg="a { b: 1 } [ 2 ]"`, "level=INFO msg=info", "level=DEBUG msg=debug", "level=WARN msg=warn",
-		`level=ERROR msg="Error: error`, "script=" + b.path, "left_out=",
+		`level=ERROR msg="Error: error`, "script=" + b.Path, "left_out=",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in\n%.2000s", want, log)

@@ -19,21 +19,21 @@ func TestPanicInRuntime(t *testing.T) {
 			b := load(t, decide.Options{RunLimit: shortRun}, script)
 			panicked := safelytest.Inject(t, place, times)
 			if place == "script restart" {
-				b.want("192.0.2.66", "the script computed for 400ms without a pause")
+				b.Want("192.0.2.66", "the script computed for 400ms without a pause")
 			}
 			for deadline := time.Now().Add(testPatience); panicked() < times; time.Sleep(time.Millisecond) {
-				_ = b.ask("192.0.2.1") // whoever asks while it happens may be blocked
+				_ = b.Ask("192.0.2.1") // whoever asks while it happens may be blocked
 				if time.Now().After(deadline) {
 					t.Fatalf("%d panics, want %d", panicked(), times)
 				}
 			}
-			for deadline := time.Now().Add(testPatience); b.ask("192.0.2.1") != ""; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(testPatience); b.Ask("192.0.2.1") != ""; time.Sleep(time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatal("the script does not start anew")
 				}
 			}
-			b.want("192.0.2.7", "on the list")
-			b.want("192.0.2.66", "the script computed for 400ms without a pause")
+			b.Want("192.0.2.7", "on the list")
+			b.Want("192.0.2.66", "the script computed for 400ms without a pause")
 		})
 	}
 }

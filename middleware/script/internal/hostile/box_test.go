@@ -3,7 +3,6 @@
 package hostile
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,6 +21,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/node"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/scripttest"
 )
 
 const (
@@ -66,7 +66,7 @@ func perRuntime(t *testing.T, test func(t *testing.T, runtime string)) {
 type box struct {
 	*decide.Script
 	t   testing.TB
-	log journal
+	log scripttest.Journal
 }
 
 // open loads a script that does something hostile for one client, keeps another one out, and lets all others in.
@@ -123,24 +123,6 @@ func (b *box) ask(host string, limit time.Duration) error {
 }
 
 var errPatience = fmt.Errorf("%v are over", patience)
-
-// journal keeps what is logged.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
 
 // figures are the largest of what was measured.
 type figures struct {

@@ -42,8 +42,8 @@ func cpuTime(b testing.TB, pid int) (ours, childs time.Duration) {
 
 func measure(b *testing.B, middleware string, f func(s *box)) {
 	s := open(b, "if (!globalThis.blocked) { globalThis.blocked = new Set(['::ffff:192.0.2.1']); console.log('pid ' + process.pid + '.'); }\n"+middleware)
-	s.ask("192.0.2.7")
-	pid := s.pid()
+	s.Ask("192.0.2.7")
+	pid := loggedPID(b, s.Log)
 	ours, childs := cpuTime(b, pid)
 	b.ReportAllocs()
 	f(s)

@@ -37,15 +37,15 @@ func TestDeaths(t *testing.T) {
 			t.Parallel()
 			b := guilty(t, decide.Options{}, fault)
 			others := make(chan []string)
-			go func() { others <- b.together(20) }()
-			if got := b.ask("192.0.2.66"); !strings.HasPrefix(got, want) {
+			go func() { others <- b.Together(20) }()
+			if got := b.Ask("192.0.2.66"); !strings.HasPrefix(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			if reasons := strings.Join(<-others, ""); reasons != "" {
 				t.Errorf("others: %s", reasons)
 			}
-			b.log.await(t, "the script was stopped and starts anew")
-			b.want("192.0.2.1", "")
+			b.Log.Await(t, "the script was stopped and starts anew")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }
@@ -59,12 +59,12 @@ func TestDeathsForNoClient(t *testing.T) {
 		const unowned = [];
 		setInterval(() => unowned.length && process.exit(1), 100);`)
 	others := make(chan []string)
-	go func() { others <- b.together(20) }()
-	b.want("192.0.2.66", "the script's process ended: exit status 1")
+	go func() { others <- b.Together(20) }()
+	b.Want("192.0.2.66", "the script's process ended: exit status 1")
 	if reasons := strings.Join(<-others, ""); reasons != "" {
 		t.Errorf("others: %s", reasons)
 	}
-	b.want("192.0.2.1", "")
+	b.Want("192.0.2.1", "")
 }
 
 func TestStoppedProcess(t *testing.T) {
@@ -73,15 +73,15 @@ func TestStoppedProcess(t *testing.T) {
 			if (socket.remoteAddress === '::ffff:192.0.2.66') require('fs').closeSync(3);
 			next();
 		});`)
-	if err := syscall.Kill(b.pid(), syscall.SIGSTOP); err != nil {
+	if err := syscall.Kill(loggedPID(t, b.Log), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	if reasons := strings.Join(b.together(20), ""); reasons != "" {
+	if reasons := strings.Join(b.Together(20), ""); reasons != "" {
 		t.Errorf("got %s", reasons)
 	}
-	b.log.await(t, "the script computed for 2s without a pause")
-	b.want("192.0.2.66", "")
-	b.want("192.0.2.1", "")
+	b.Log.Await(t, "the script computed for 2s without a pause")
+	b.Want("192.0.2.66", "")
+	b.Want("192.0.2.1", "")
 }
 
 func TestDiesAgainAndAgain(t *testing.T) {
@@ -105,7 +105,7 @@ func TestDiesAgainAndAgain(t *testing.T) {
 					want = "the script's process ended: exit status 2"
 				}
 				began := time.Now()
-				if got := b.ask(fmt.Sprintf("10.0.%d.%d", n/256, n%256)); got != want && wrong.Add(1) < 5 {
+				if got := b.Ask(fmt.Sprintf("10.0.%d.%d", n/256, n%256)); got != want && wrong.Add(1) < 5 {
 					t.Errorf("client %d: got %q, want %q", n, got, want)
 				}
 				for took := time.Since(began).Milliseconds(); ; {
@@ -117,7 +117,7 @@ func TestDiesAgainAndAgain(t *testing.T) {
 		})
 	}
 	wait.Wait()
-	deaths := strings.Count(b.log.String(), "starts anew")
+	deaths := strings.Count(b.Log.String(), "starts anew")
 	t.Logf("%d wrong, %d deaths, the longest wait was %d ms", wrong.Load(), deaths, longest.Load())
 	if wrong.Load() > 0 || deaths < 3 {
 		t.Error("that is not as it should be")
@@ -129,15 +129,15 @@ func TestPanics(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			b := run(t, decide.Options{}, `console.log('pid ' + process.pid + '.');
 				exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => setTimeout(next, 50));`)
-			pid := b.pid()
+			pid := loggedPID(t, b.Log)
 			panicked := safelytest.Inject(t, place, 1)
 			if place == "script end" {
 				b.engine.process.kill()
 			}
-			b.want("192.0.2.1", "")
-			b.log.await(t, "starts anew")
+			b.Want("192.0.2.1", "")
+			b.Log.Await(t, "starts anew")
 			awaitGone(t, pid)
-			b.want("192.0.2.1", "")
+			b.Want("192.0.2.1", "")
 			if n := panicked(); n != 1 {
 				t.Errorf("%d panics", n)
 			}

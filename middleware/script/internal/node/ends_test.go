@@ -17,13 +17,15 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
-func (b *box) pid() int {
-	b.log.await(b.t, "pid ")
-	_, text, _ := strings.Cut(b.log.String(), "pid ")
+// loggedPID returns the number of the process that has printed it.
+func loggedPID(t testing.TB, log *journal) int {
+	t.Helper()
+	log.Await(t, "pid ")
+	_, text, _ := strings.Cut(log.String(), "pid ")
 	text, _, _ = strings.Cut(text, ".")
 	pid, err := strconv.Atoi(text)
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
 	return pid
 }
@@ -67,13 +69,13 @@ func TestEndsWithParent(t *testing.T) {
 	write(t, script, hanging)
 	parent := exec.Command(os.Args[0])
 	parent.Env = append(os.Environ(), "NODE_TEST_PARENT="+script)
-	b := &box{t: t, log: new(journal)}
-	parent.Stdout, parent.Stderr = b.log, b.log
+	log := new(journal)
+	parent.Stdout, parent.Stderr = log, log
 	if err := parent.Start(); err != nil {
 		t.Fatal(err)
 	}
-	pid := b.pid()
-	b.log.await(t, "asked")
+	pid := loggedPID(t, log)
+	log.Await(t, "asked")
 	if isGone(pid) {
 		t.Fatal("it is gone already")
 	}
@@ -87,17 +89,17 @@ func TestCloseEndsProcess(t *testing.T) {
 		process.on('exit', () => require('fs').writeFileSync(__dirname + '/bye', ''));
 		module.exports.run = () => {};`)
 	b.Close()
-	awaitGone(t, b.pid())
-	if _, err := os.Stat(filepath.Join(filepath.Dir(b.path), "bye")); err != nil {
+	awaitGone(t, loggedPID(t, b.Log))
+	if _, err := os.Stat(filepath.Join(filepath.Dir(b.Path), "bye")); err != nil {
 		t.Error(err)
 	}
 	b = run(t, decide.Options{}, hanging)
-	go b.ask("192.0.2.1")
-	b.log.await(t, "asked")
+	go b.Ask("192.0.2.1")
+	b.Log.Await(t, "asked")
 	began := time.Now()
 	b.Close()
 	if took := time.Since(began); took > 10*patience {
 		t.Errorf("closing took %v", took)
 	}
-	awaitGone(t, b.pid())
+	awaitGone(t, loggedPID(t, b.Log))
 }

@@ -34,12 +34,12 @@ func TestThrows(t *testing.T) {
 			t.Parallel()
 			b := guilty(t, decide.Options{}, fault)
 			others := make(chan []string)
-			go func() { others <- b.together(20) }()
-			b.want("192.0.2.66", want)
+			go func() { others <- b.Together(20) }()
+			b.Want("192.0.2.66", want)
 			if reasons := strings.Join(<-others, ""); reasons != "" {
 				t.Errorf("others: %s", reasons)
 			}
-			b.log.await(t, "the script failed")
+			b.Log.Await(t, "the script failed")
 		})
 	}
 }
@@ -53,11 +53,11 @@ func TestNobodysThrows(t *testing.T) {
 		handled.catch(() => {});
 		balancer.addMiddleware('connection', (socket, next) => next());
 	};`)
-	b.log.await(t, "first")
-	b.log.await(t, "second")
-	b.want("192.0.2.1", "")
-	if strings.Contains(b.log.String(), "handled") {
-		t.Errorf("logged\n%s", b.log)
+	b.Log.Await(t, "first")
+	b.Log.Await(t, "second")
+	b.Want("192.0.2.1", "")
+	if strings.Contains(b.Log.String(), "handled") {
+		t.Errorf("logged\n%s", b.Log)
 	}
 }
 
@@ -85,15 +85,15 @@ func TestStopped(t *testing.T) {
 			}
 			b := guilty(t, o, fault)
 			others := make(chan []string)
-			go func() { others <- b.together(20) }()
-			if got := b.ask("192.0.2.66"); !strings.Contains(got, want) {
+			go func() { others <- b.Together(20) }()
+			if got := b.Ask("192.0.2.66"); !strings.Contains(got, want) {
 				t.Errorf("got %q, want %q", got, want)
 			}
 			if reasons := strings.Join(<-others, ""); reasons != "" {
 				t.Errorf("others: %s", reasons)
 			}
-			b.log.await(t, "the script was stopped and starts anew")
-			b.want("192.0.2.1", "")
+			b.Log.Await(t, "the script was stopped and starts anew")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }
@@ -107,10 +107,10 @@ func TestNobodysLoop(t *testing.T) {
 			const first = !fs.existsSync(__dirname + '/again');
 			setTimeout(() => { console.log('looping'); const end = Date.now() + (first ? 1e9 : 600); while (Date.now() < end); }, 10);
 		};`)
-	b.log.await(t, "looping")
-	write(t, strings.TrimSuffix(b.path, "balancer.js")+"again", "")
-	b.want("192.0.2.1", "")
-	b.log.await(t, "the script computed for 2s without a pause")
+	b.Log.Await(t, "looping")
+	write(t, strings.TrimSuffix(b.Path, "balancer.js")+"again", "")
+	b.Want("192.0.2.1", "")
+	b.Log.Await(t, "the script computed for 2s without a pause")
 }
 
 // Recursion without an end, and what is too big for Node.js, is an error like others: the script goes on.
@@ -130,11 +130,11 @@ func TestRefused(t *testing.T) {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			b := guilty(t, decide.Options{}, fault)
-			if got := b.ask("192.0.2.66"); !strings.Contains(got, "RangeError: ") {
+			if got := b.Ask("192.0.2.66"); !strings.Contains(got, "RangeError: ") {
 				t.Errorf("got %q", got)
 			}
-			b.want("192.0.2.1", "")
-			if strings.Contains(b.log.String(), "starts anew") {
+			b.Want("192.0.2.1", "")
+			if strings.Contains(b.Log.String(), "starts anew") {
 				t.Error("the script was started anew")
 			}
 		})

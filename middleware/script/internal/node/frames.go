@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
 // A frame begins with its kind and a number, of four bytes with the least one first. The number is a client's, unless
@@ -53,16 +55,11 @@ func appendFrame(to []byte, kind byte, number uint32) []byte {
 	return binary.LittleEndian.AppendUint32(append(to, kind), number)
 }
 
-// appendEnd appends a frame with one end of a connection. The address is written as Node.js does on a listener for both
-// IPv4 and IPv6.
+// appendEnd appends a frame with one end of a connection.
 func appendEnd(to []byte, kind byte, number uint32, end netip.AddrPort, flag byte) []byte {
 	to = append(binary.LittleEndian.AppendUint16(appendFrame(to, kind, number), end.Port()), flag, 0)
 	length := len(to) - 1
-	address := end.Addr().Unmap()
-	if address.Is4() {
-		to = append(to, "::ffff:"...)
-	}
-	to = address.AppendTo(to)
+	to = decide.AppendAddress(to, end.Addr())
 	to[length] = byte(min(len(to)-length-1, 255))
 	return to[:length+1+int(to[length])]
 }

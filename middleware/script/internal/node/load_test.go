@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/scripttest"
 )
 
 // A script that does not load says in which file and line.
@@ -40,12 +41,12 @@ func TestLoadErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o := decide.Options{Targets: fakeTargets(""), MemoryLimit: 64 << 20}
+			o := decide.Options{Targets: scripttest.Targets(""), MemoryLimit: 64 << 20}
 			if strings.HasPrefix(name, "endless") || name == "run never done" {
 				o.RunLimit = 50 * time.Millisecond
 			}
 			b, err := tryLoad(t, o, c.files)
-			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.path))
+			want := strings.ReplaceAll(c.want, "DIR", filepath.Dir(b.Path))
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
@@ -63,9 +64,9 @@ func TestRequireAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.want("192.0.2.1", "on the list")
-	b.want("192.0.2.2", "")
-	write(t, filepath.Join(filepath.Dir(b.path), "list.json"), `["::ffff:192.0.2.2"]`)
-	b.want("192.0.2.1", "")
-	b.want("192.0.2.2", "on the list")
+	b.Want("192.0.2.1", "on the list")
+	b.Want("192.0.2.2", "")
+	write(t, filepath.Join(filepath.Dir(b.Path), "list.json"), `["::ffff:192.0.2.2"]`)
+	b.Want("192.0.2.1", "")
+	b.Want("192.0.2.2", "on the list")
 }

@@ -34,11 +34,11 @@ func TestMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := guilty(t, decide.Options{MemoryLimit: limit, RunLimit: 20 * time.Second}, "console.log('pid ' + process.pid + '.'); "+fault)
-			b.want("192.0.2.1", "")
+			b.Want("192.0.2.1", "")
 			answer := make(chan string)
-			go func() { answer <- b.ask("192.0.2.66") }()
+			go func() { answer <- b.Ask("192.0.2.66") }()
 			most, base := 0, 0
-			pid := b.pid()
+			pid := loggedPID(t, b.Log)
 			for got, ended := "", false; !ended; {
 				select {
 				case got = <-answer:
@@ -59,7 +59,7 @@ func TestMemory(t *testing.T) {
 			if t.Logf("from %d to %d MiB", base>>20, most>>20); most-base > limit*3/2 {
 				t.Errorf("it had %d MiB more than at first", (most-base)>>20)
 			}
-			b.want("192.0.2.1", "")
+			b.Want("192.0.2.1", "")
 		})
 	}
 }

@@ -106,7 +106,7 @@ func TestEverything(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.want("192.0.2.1", c.want)
+			b.Want("192.0.2.1", c.want)
 		})
 	}
 }
@@ -119,14 +119,14 @@ func TestPrinting(t *testing.T) {
 		console.error('an error %d', 7); console.warn('a warning'); console.debug('a detail'); console.log({ a: [1] }, 'x');
 		console.log('y'.repeat(20000));
 		next();`)
-	b.want("192.0.2.1", "")
+	b.Want("192.0.2.1", "")
 	for _, want := range []string{
 		`level=INFO msg="raw out"`, `level=WARN msg="raw err"`, `level=ERROR msg="an error 7"`, `level=WARN msg="a warning"`, `level=DEBUG msg="a detail"`,
 		`level=INFO msg="{ a: [ 1 ] } x"`, "yyy…", "binary",
 	} {
-		b.log.await(t, want)
+		b.Log.Await(t, want)
 	}
-	for line := range strings.Lines(b.log.String()) {
+	for line := range strings.Lines(b.Log.String()) {
 		if len(line) > maxLine+1000 {
 			t.Errorf("a line has %d bytes", len(line))
 		}

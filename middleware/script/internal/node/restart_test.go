@@ -18,13 +18,13 @@ func TestRestart(t *testing.T) {
 			next('call ' + ++calls);
 		});`
 	b := run(t, decide.Options{RunLimit: shortRun}, text)
-	b.want("192.0.2.1", "call 1")
-	b.want("192.0.2.1", "call 2")
-	b.want("192.0.2.66", "the script computed for 400ms without a pause")
-	b.want("192.0.2.1", "call 1")
-	write(t, b.path, strings.Replace(text, "call ", "changed ", 1))
-	b.want("192.0.2.66", "the script computed for 400ms without a pause")
-	b.want("192.0.2.1", "changed 1")
+	b.Want("192.0.2.1", "call 1")
+	b.Want("192.0.2.1", "call 2")
+	b.Want("192.0.2.66", "the script computed for 400ms without a pause")
+	b.Want("192.0.2.1", "call 1")
+	write(t, b.Path, strings.Replace(text, "call ", "changed ", 1))
+	b.Want("192.0.2.66", "the script computed for 400ms without a pause")
+	b.Want("192.0.2.1", "changed 1")
 }
 
 // When it cannot be started anew, everybody is blocked until it can.
@@ -36,10 +36,10 @@ func TestRestartFails(t *testing.T) {
 			while (socket.remoteAddress === '::ffff:192.0.2.66');
 			next();
 		});`)
-	write(t, strings.TrimSuffix(b.path, "balancer.js")+"broken", "")
-	b.want("192.0.2.66", "the script computed for 400ms without a pause")
-	b.want("192.0.2.1", "the script is down: FILE:3:51: broken")
-	b.log.await(t, "all clients are blocked")
+	write(t, strings.TrimSuffix(b.Path, "balancer.js")+"broken", "")
+	b.Want("192.0.2.66", "the script computed for 400ms without a pause")
+	b.Want("192.0.2.1", "the script is down: FILE:3:51: broken")
+	b.Log.Await(t, "all clients are blocked")
 }
 
 // Nobody is decided about before the script has what it has begun to read, neither at first nor when it starts anew.
@@ -66,12 +66,12 @@ func TestPreparedFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 3 {
-				b.want("192.0.2.7", "on the list")
+				b.Want("192.0.2.7", "on the list")
 				stopped := make(chan string)
-				go func() { stopped <- b.ask("192.0.2.66") }()
-				b.log.await(t, "starts anew")
-				b.log.clear()
-				b.want("192.0.2.7", "on the list")
+				go func() { stopped <- b.Ask("192.0.2.66") }()
+				b.Log.Await(t, "starts anew")
+				b.Log.Clear()
+				b.Want("192.0.2.7", "on the list")
 				if got, want := <-stopped, "the script computed for 400ms without a pause"; got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
