@@ -181,14 +181,28 @@ func (p *picker) Late(d search.Dial) bool {
 func (p *picker) Wants(d search.Dial) bool {
 	safely.Reach("sticky_proxy agreed")
 	m := d.Target.(*target.Member)
-	if d.Probe || p.detour || !m.Deactivated() && p.dialer.sessions.Reach(p.session, m.Target) {
+	if p.detour {
+		return true
+	}
+	if d.Probe {
+		p.dialer.accepts(m)
+		p.adopt(m)
+	}
+	if (d.Probe || !m.Deactivated()) && p.dialer.sessions.Reach(p.session, m.Target) {
 		return true
 	}
 	p.spare = m
 	return false
 }
 
-// Connected takes the connection to a target. A probe that succeeds makes the target active and the client's.
+// adopt moves the session to a target that accepts, unless others of the client have an active one.
+func (p *picker) adopt(m *target.Member) {
+	p.dialer.sessions.Settle(p.session,
+		func(t *target.Target) bool { return t == m.Target || p.dialer.targets.Member(t) != nil && t.Active() },
+		func() *target.Target { return m.Target })
+}
+
+// Connected takes the connection to a target. A probe that succeeds makes the target active.
 func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	m := d.Target.(*target.Member)
 	defer releaseUnless(&e, m)
@@ -199,10 +213,6 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	m.Accepted()
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
-	}
-	if d.Probe && !p.detour {
-		p.dialer.move(p.session, m)
-		p.dialer.sessions.Reach(p.session, m.Target)
 	}
 	return p.establish(m)
 }
@@ -218,11 +228,12 @@ func releaseUnless(made *flow.Established, m *target.Member) {
 func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 	m := d.Target.(*target.Member)
 	defer releaseUnless(&e, m)
+	if d.Probe {
+		defer m.EndProbe()
+	}
 	safely.Reach("sticky_proxy settle")
 	m.Accepted()
-	p.dialer.sessions.Settle(p.session,
-		func(t *target.Target) bool { return p.dialer.targets.Member(t) != nil && t.Active() },
-		func() *target.Target { return m.Target })
+	p.adopt(m)
 	return p.establish(m)
 }
 

@@ -48,6 +48,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 func connectVisitor(t *testing.T, h *Handler) (net.Conn, *target.Member) {
 	t.Helper()
 	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	a.local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} // a target may have a port that another test has served
 	conn, made := connect.Find(a, &h.times.Options, a.dialFunc())
 	if made == nil {
 		return nil, nil
@@ -65,7 +66,7 @@ func moveWhileDialling(h *Handler, s *clientSession, from, to *target.Member) {
 	d := h.dialer
 	d.net.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
 		if address == from.Address.Dial {
-			d.move(s, to)
+			moveTo(d.poolConfig, s, to)
 			d.sessions.Reach(s, to.Target)
 		}
 		return nil
@@ -106,7 +107,7 @@ func TestDialKeepsWhatAccepted(t *testing.T) {
 	}
 	s, _ := h.dialer.acquire(visitor, 0)
 	defer h.dialer.sessions.Release(s)
-	h.dialer.move(s, home)
+	moveTo(h.dialer.poolConfig, s, home)
 	moveWhileDialling(h, s, home, other)
 	_, m := connectVisitor(t, h)
 	if got, _ := h.dialer.sessions.Look(s); got != home.Target {
@@ -216,5 +217,40 @@ func TestProbeForWantOfDescriptors(t *testing.T) {
 	h.dialer.probe(home)
 	if home.Suspect() || !home.Active() {
 		t.Errorf("suspect %v, active %v; want a target like any other", home.Suspect(), home.Active())
+	}
+}
+
+// A connection that has probed a target meets the others of its client, which have found one meanwhile.
+func TestProbeMeetsTheOthers(t *testing.T) {
+	h, home, other := newBalancer(t, mustListen(t), mustListen(t))
+	home.Deactivate(time.Minute)
+	other.Deactivate(time.Minute)
+	from := &net.TCPAddr{IP: visitor.AsSlice(), Port: 1}
+	prober, follower := h.newPicker(from), h.newPicker(from)
+	probe, step := prober.Next(nil)
+	if step != search.DialTarget || !probe.Probe || probe.Target != search.Target(home) {
+		t.Fatalf("got %+v and %v, want a probe of the first target", probe, step)
+	}
+	other.Activate()
+	found, step := follower.Next(nil)
+	if step != search.DialTarget || found.Probe || !follower.Wants(found) {
+		t.Fatalf("got %+v and %v, want the target that is active", found, step)
+	}
+	defer follower.Connected(found).Done(flow.Result{})
+
+	if prober.Wants(probe) {
+		t.Error("the client has connections to two targets")
+	}
+	if !home.Active() {
+		t.Error("a target that accepts is not active")
+	}
+	again, step := prober.Next(nil)
+	if step != search.DialTarget || again.Target != search.Target(other) || !prober.Wants(again) {
+		t.Errorf("got %+v and %v, want the others' target", again, step)
+	}
+	prober.Dropped(probe)
+	defer prober.Connected(again).Done(flow.Result{})
+	if !home.BeginProbe(nil) {
+		t.Error("the probe has not ended")
 	}
 }

@@ -141,7 +141,7 @@ func TestNewExpiryReachesLiveSessions(t *testing.T) {
 	s, _ := old.acquire(visitor, 0)
 	home := old.settle(s, visitor, all)
 	other := old.targets.Place(visitor, func(m *target.Member) bool { return m != home })
-	old.move(s, other)
+	moveTo(old, s, other)
 	old.sessions.Release(s)
 	if got := visit(old); got != other.Address.Dial {
 		t.Fatalf("the session moved to %s, the client goes to %s", other.Address.Dial, got)
@@ -207,4 +207,11 @@ func TestClientPrefix(t *testing.T) {
 	if got := whole.client(&net.UnixAddr{Name: "@", Net: "unix"}); got.IsValid() {
 		t.Errorf("a client on a Unix socket is %v, want none", got)
 	}
+}
+
+// moveTo makes m the session's target.
+func moveTo(c *poolConfig, s *clientSession, m *target.Member) {
+	c.sessions.Settle(s,
+		func(t *target.Target) bool { return t == m.Target },
+		func() *target.Target { return m.Target })
 }

@@ -101,13 +101,6 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
-// move makes m the session's target.
-func (c *poolConfig) move(s *clientSession, m *target.Member) {
-	c.sessions.Settle(s,
-		func(t *target.Target) bool { return t == m.Target },
-		func() *target.Target { return m.Target })
-}
-
 // deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
 func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
 	deactivate := m.Deactivate

@@ -23,7 +23,6 @@ func TestRights(t *testing.T) {
 		console.log(fs.readFileSync('/proc/self/status', 'utf8').match(/^(Cap...|NoNewPrivs|Uid):.*/gm).join(';').replace(/\s+/g, ' ') + ';');
 		console.log('files ' + fs.readdirSync('/proc/self/fd').map((fd) => { try { return fs.readlinkSync('/proc/self/fd/' + fd); } catch { return ''; } })
 			.map((name) => name.replace(/\d+/, '')).filter((name) => !/^(pipe:|anon_inode:|$|\/dev\/null)/.test(name)).sort().join() + '.');
-		process.kill(process.ppid, 'SIGTERM');
 		exports.run = () => {};`)
 	if err := os.Chmod(script, 0o644); err != nil {
 		t.Fatal(err)
