@@ -79,11 +79,6 @@ func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached 
 	return nil, err
 }
 
-// fails deactivates a target, because of an error if one is known.
-func (d *dialer) fails(m *target.Member, err error) {
-	d.deactivate(m, d.logger, err)
-}
-
 // notBlamed logs a dial that failed by nothing that speaks against the target. No other log line tells of it.
 func (d *dialer) notBlamed(m *target.Member, err error) {
 	if d.lines.Admit() {
@@ -123,13 +118,20 @@ func (d *dialer) splits(s *clientSession, m *target.Member) {
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if since, was := m.Activate(); was {
-		d.logger.Info("upstream accepts again", append(upstreamFields(m), zap.Duration("deactivated_for", since))...)
+		d.tellOf(m, upstreamActivated, append(lasted("deactivated_for", since), zap.String("reason", "it accepts connections"))...)
+	}
+}
+
+// answers notes that a dial to the target has succeeded, which ends a suspicion.
+func (d *dialer) answers(m *target.Member) {
+	if since, was := m.Accepted(); was {
+		d.tellOf(m, upstreamTrusted, lasted("suspected_for", since)...)
 	}
 }
 
 // suspects is told that a target has become suspect, because it lets the dials of several clients wait.
 func (d *dialer) suspects(m *target.Member) {
-	d.logger.Warn("upstream does not answer", upstreamFields(m)...)
+	d.tellOf(m, upstreamSuspected, zap.String("reason", "dials of several clients are late"))
 	d.verify(m)
 }
 
@@ -157,13 +159,13 @@ func (d *dialer) probe(m *target.Member) {
 	}
 	switch {
 	case err == nil, wasAccepted(err):
-		m.Accepted()
+		d.answers(m)
 		d.accepts(m)
 	case !isBlameless(err):
-		d.fails(m, err)
+		d.deactivate(m, err)
 	default:
 		d.notBlamed(m, err)
-		m.Accepted() // nothing is known, and no other goroutine would probe a suspect: dials that are late raise the suspicion anew
+		d.answers(m) // nothing is known, and no other goroutine would probe a suspect: dials that are late raise the suspicion anew
 	}
 }
 

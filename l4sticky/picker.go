@@ -210,7 +210,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy connected")
-	m.Accepted()
+	p.dialer.answers(m)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
 	}
@@ -232,7 +232,7 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy settle")
-	m.Accepted()
+	p.dialer.answers(m)
 	p.adopt(m)
 	return p.establish(m)
 }
@@ -253,7 +253,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 			p.unserved(m)
 		}
 	default:
-		p.dialer.fails(m, err)
+		p.dialer.deactivate(m, err)
 	}
 	if exhausted {
 		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)

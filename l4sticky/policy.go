@@ -166,7 +166,7 @@ func (p *SelectionPolicy) failed(m *target.Member) {
 	case address.Network != "":
 		p.dialer.verify(m)
 	case !strings.Contains(address.Dial, "{"):
-		p.dialer.fails(m, nil)
+		p.dialer.deactivate(m, nil)
 	}
 }
 

@@ -37,20 +37,21 @@ type pool struct {
 	emptied  chan struct{} // receives a value when the last of them has ended
 
 	mu      sync.Mutex
-	names   map[hostName]*poolName // that configs have
-	configs []*poolConfig          // one for each config that has the pool, the newest last
-	grace   time.Duration          // of the last config that had the pool, once no config has it
-	applied *poolConfig            // the config whose limits and health checks count, nil if no config has the pool
+	names   map[hostName]*poolName     // that configs have
+	configs []*poolConfig              // one for each config that has the pool, the newest last
+	grace   time.Duration              // of the last config that had the pool, once no config has it
+	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
 	checks  map[*target.Target]*checker
 }
 
 func newPool(name string) (caddy.Destructor, error) {
-	return &pool{
+	p := &pool{
 		name:     name,
-		sessions: session.New[*target.Target](monotonic, defaultExpiry, defaultMaxSessions),
 		registry: target.NewRegistry(monotonic),
 		emptied:  make(chan struct{}, 1),
-	}, nil
+	}
+	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note})
+	return p, nil
 }
 
 // Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
@@ -129,6 +130,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 		deactivation: time.Duration(s.options.DeactivationDuration),
 		logger:       ctx.Logger(),
 	}
+	c.events = newEmitter(c)
 	p.configs = append(p.configs, c)
 	if len(p.configs) == 1 {
 		p.unsyncedApply(c)
@@ -158,9 +160,12 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 // unsyncedApply makes a config the one whose limits of the sessions count, and whose health checks. It is nil if no config has the
 // pool any more. The lock must be held.
 func (p *pool) unsyncedApply(c *poolConfig) {
-	p.applied = c
+	before := p.applied.Swap(c)
 	p.unsyncedCheckTargets()
 	if c != nil {
+		if before != nil {
+			c.tellRemoved(before.targets.Members())
+		}
 		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
 	}
 }

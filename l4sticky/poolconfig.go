@@ -32,6 +32,7 @@ type poolConfig struct {
 	targets      *target.Set
 	deactivation time.Duration
 	logger       *zap.Logger
+	events       *emitter
 
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
@@ -101,8 +102,8 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
-// deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
-func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
+// deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
+func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	deactivate := m.Deactivate
 	switch {
 	case errors.Is(reason, errUnserved):
@@ -111,9 +112,7 @@ func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason err
 		deactivate = m.DeactivateAsked
 	}
 	if deactivate(c.deactivation) {
-		logger.Warn("upstream deactivated", append(upstreamFields(m),
-			zap.Duration("duration", c.deactivation),
-			zap.Error(reason))...)
+		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)
 	}
 }

@@ -148,7 +148,7 @@ func (e *established) Done(r flow.Result) {
 // unserved notes that a target has ended the connection, or has reset it as soon as it had accepted, without a byte.
 func (held *holding) unserved(m *target.Member) {
 	if client := held.session.Client(); held.UnservedLimit > 0 && client.IsValid() && m.Unserved(client, held.UnservedLimit) {
-		held.dialer.fails(m, errUnserved)
+		held.dialer.deactivate(m, errUnserved)
 	}
 }
 

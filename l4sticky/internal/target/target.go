@@ -32,6 +32,8 @@ type Target struct {
 	Address Address
 	// Bytes counts what was delivered by the target's connections, also while they are open.
 	Bytes flow.Counters
+	// Sessions counts the sessions at the target.
+	Sessions SessionCount
 
 	now   func() time.Duration
 	conns atomic.Int64
@@ -60,6 +62,7 @@ type Target struct {
 	asked        bool          // it was deactivated on request
 	checks       tally
 	downSince    time.Duration
+	suspectSince time.Duration
 
 	users int // sets that hold the target; guarded by the registry's lock
 }
