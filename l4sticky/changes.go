@@ -95,16 +95,18 @@ func (p *pool) sessionMoved(e session.Event[*target.Target]) {
 		zap.Stringer("client", e.Client),
 		zap.Stringer("from", e.Previous.Address),
 		zap.Stringer("to", e.Target.Address),
-		zap.String("reason", c.whyLeft(e.Previous)),
+		zap.String("reason", c.whyMoved(e)),
 	})
 }
 
-// whyLeft returns why a client has left a target.
-func (c *poolConfig) whyLeft(t *target.Target) string {
-	m := c.targets.Member(t)
+// whyMoved returns why a client has another target than before.
+func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
+	m := c.targets.Member(e.Previous)
 	switch {
 	case m == nil:
 		return "the upstream was removed"
+	case m.Mode() == target.Maintenance:
+		return "the upstream is in maintenance"
 	case m.Deactivated():
 		return "the upstream is deactivated"
 	case m.Down():
@@ -113,6 +115,9 @@ func (c *poolConfig) whyLeft(t *target.Target) string {
 		return "the upstream is full"
 	case m.Suspect():
 		return "the upstream does not answer"
+	}
+	if home := c.targets.Place(e.Client, func(*target.Member) bool { return true }); home != nil && home.Target == e.Target {
+		return "the client's first upstream is back"
 	}
 	return "another upstream was sooner to accept"
 }

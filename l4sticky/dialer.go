@@ -86,33 +86,35 @@ func (d *dialer) notBlamed(m *target.Member, err error) {
 	}
 }
 
+// upstreamsFull is the reason in the metrics.
+const upstreamsFull = "upstreams_full"
+
 // isFull reports whether a target would get connections if it had not all that it may have.
-func isFull(m *target.Member) bool { return !m.Deactivated() && m.Full() }
+func isFull(m *target.Member) bool {
+	return !m.Deactivated() && m.Mode() != target.Maintenance && m.Full()
+}
 
 // allFull tells that a connection is closed because the targets have all the connections that they may have.
 func (d *dialer) allFull(remote net.Addr) {
-	blocked.WithLabelValues(d.name, "upstreams_full").Inc()
+	blocked.WithLabelValues(d.name, upstreamsFull).Inc()
 	if !d.lines.Admit() {
 		return
 	}
 	full, limit := 0, 0
 	for _, m := range d.targets.Members() {
 		if isFull(m) {
-			full, limit = full+1, limit+m.Config.MaxConnections
+			full, limit = full+1, limit+m.MaxConnections()
 		}
 	}
 	d.logger.Warn("all upstreams are full", zap.Stringer("client", remote), zap.String("pool", d.name), zap.Int("upstreams", full), zap.Int("max_connections", limit))
 }
 
-// splits tells that a connection goes to another target than the others of its client, because a dial failed by no fault of
-// the target.
-func (d *dialer) splits(s *clientSession, m *target.Member) {
-	home, _ := d.sessions.Look(s)
-	if home == nil || home == m.Target || !d.lines.Admit() {
-		return
+// splits tells that a connection goes to another target than others of its client, which is not the client's or the target's fault.
+func (d *dialer) splits(s *clientSession, m *target.Member, others target.Address, reason string) {
+	if d.lines.Admit() {
+		d.logger.Warn("a client has connections to two upstreams, since "+reason, append(upstreamFields(m),
+			zap.Stringer("client", s.Client()), zap.Stringer("session", others))...)
 	}
-	d.logger.Warn("a client has connections to two upstreams, since a dial failed", append(upstreamFields(m),
-		zap.Stringer("client", s.Client()), zap.Stringer("session", home.Address))...)
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.

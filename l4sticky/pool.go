@@ -34,6 +34,7 @@ type pool struct {
 	sessions *sessionTable
 	registry *target.Registry
 	open     atomic.Int64  // connections that hold the pool
+	waiting  atomic.Int64  // connections that wait for a target that is full
 	emptied  chan struct{} // receives a value when the last of them has ended
 
 	mu      sync.Mutex
@@ -126,7 +127,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 		config:       config,
 		users:        1,
 		settings:     s,
-		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), s.upstreams),
+		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), time.Duration(s.options.SlowStart), s.upstreams),
 		deactivation: time.Duration(s.options.DeactivationDuration),
 		logger:       ctx.Logger(),
 	}

@@ -102,6 +102,18 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
+// goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no
+// session, and no target had ever failed, if that is usable.
+func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*target.Member) bool) {
+	c.sessions.Return(s, func() *target.Target {
+		m := c.targets.Place(client, func(*target.Member) bool { return true })
+		if m == nil || !usable(m) {
+			return nil
+		}
+		return m.Target
+	})
+}
+
 // deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
 func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	deactivate := m.Deactivate

@@ -173,6 +173,9 @@ func clientOperations(client netip.Addr) []operation {
 		"reach B": func(r *rig, h handle) {
 			r.mustAgree(r.table.Reach(h.session, "B"), r.model.reach(h.modelled, "B"))
 		},
+		"return to A": func(r *rig, h handle) {
+			r.mustAgree(r.table.Return(h.session, func() string { return "A" }), r.model.goHome(h.modelled, "A"))
+		},
 		"await": (*rig).await,
 		"release": func(r *rig, h handle) {
 			r.table.Release(h.session)

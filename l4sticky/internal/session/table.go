@@ -23,9 +23,15 @@ const (
 	// reached marks the refs of a session whose client has had a connection to its target.
 	reached = 1 << 31
 
-	// maxRefs is how many connections can be counted in a session. More are not possible: each holds a descriptor,
-	// and Linux gives a process at most as many of these.
-	maxRefs = reached - 1
+	// moved marks the refs of a session that has left the target at which the client was placed.
+	moved = 1 << 30
+
+	// back marks the refs of a moved session whose client has come back after its last connection was released.
+	back = 1 << 29
+
+	// maxRefs is how many connections can be counted in a session. More are not possible: their sockets
+	// alone would take a terabyte.
+	maxRefs = back - 1
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
@@ -42,7 +48,7 @@ type Session[T comparable] struct {
 	target     T
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
-	refs       uint32      // connections, and the bit reached
+	refs       uint32      // connections, and the bits reached, moved and back
 	hash       uint32      // of the client, with a bit that says whether the session is detached; never changes
 }
 
@@ -159,7 +165,7 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 	if s == nil {
 		return nil, true
 	}
-	switch open := s.refs &^ reached; {
+	switch open := s.refs & maxRefs; {
 	case limit > 0 && int64(open) >= int64(limit):
 		return nil, false
 	case open == maxRefs:
@@ -176,12 +182,15 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 func (t *Table[T]) unsyncedResume(sh *shard[T], s *Session[T]) {
 	var none T
 	if !t.expired(s, t.now()) {
+		if s.refs&moved != 0 {
+			s.refs |= back
+		}
 		t.unsyncedNote(sh, Resumed, s, none)
 		return
 	}
 	t.unsyncedNote(sh, Expired, s, none)
 	s.target = none
-	s.refs &^= reached
+	s.refs &= maxRefs
 }
 
 // Release takes back one Acquire, after which the caller must not use the session any more. The session's expiry starts
@@ -203,7 +212,7 @@ func (t *Table[T]) release(s *Session[T]) (idle bool) {
 
 // unsyncedRelease does what release does. The shard must be locked.
 func (t *Table[T]) unsyncedRelease(sh *shard[T], s *Session[T]) (idle bool) {
-	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
+	if s.refs--; s.refs&maxRefs > 0 || s.hash&detached != 0 {
 		return false
 	}
 	var none T
