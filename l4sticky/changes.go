@@ -116,8 +116,10 @@ func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
 	case m.Suspect():
 		return "the upstream does not answer"
 	}
-	if home := c.targets.Place(e.Client, func(*target.Member) bool { return true }); home != nil && home.Target == e.Target {
-		return "the client's first upstream is back"
+	if c.settings.options.ReturnHome == returnWhenIdle {
+		if home := c.targets.Place(e.Client, func(*target.Member) bool { return true }); home != nil && home.Target == e.Target {
+			return "the client's first upstream is back"
+		}
 	}
 	return "another upstream was sooner to accept"
 }

@@ -179,6 +179,7 @@ func (c *poolConfig) tellChecked(m *target.Member, change target.Change, err err
 	if change.Fell {
 		c.tellOf(m, checkFailed, reasonOf(err))
 		c.refreshIfDown(m)
+		c.endWhenDown(m)
 	}
 	if change.Rose {
 		c.tellOf(m, checkPassed, lasted("down_for", change.DownFor)...)

@@ -61,6 +61,7 @@ func (h *Handler) table() parse.Options {
 			h.HealthCheck = new(HealthCheck)
 			return h.HealthCheck.UnmarshalCaddyfile(d)
 		}),
+		parse.Enum("when_down", &h.WhenDown, keepWhenDown, keepWhenDown, closeWhenDown),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),

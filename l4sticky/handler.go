@@ -112,6 +112,14 @@ type Handler struct {
 	// Handlers that share a pool must have the same, and then the same `proxy_protocol`. Default: no checks.
 	HealthCheck *HealthCheck `json:"health_check,omitempty"`
 
+	// What becomes of the connections to a target that is taken out, be it that it is deactivated or that its checks fail.
+	//
+	// - `keep`: they go on. Those whose target has vanished end by `keepalive` and `user_timeout`.
+	// - `close`: they are reset at once, at both ends, so that their clients come again to a target that serves.
+	//
+	// Default: `keep`.
+	WhenDown string `json:"when_down,omitempty"`
+
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
 	ProxyProtocol string `json:"proxy_protocol,omitempty"`
@@ -177,6 +185,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	c.extendGrace(time.Duration(h.GracePeriod))
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	h.dialer.header = probeHeader(h.ppVersion)
+	if h.WhenDown == closeWhenDown {
+		c.closesWhenDown.Store(true)
+	}
 	if h.ReusePort {
 		reusePorts(c.config, 1)
 	}
@@ -235,6 +246,7 @@ func (h *Handler) Cleanup() error {
 //		health_check tcp|send|http {
 //			<options...>
 //		}
+//		when_down keep|close
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //		reuse_port on|off

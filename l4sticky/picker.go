@@ -265,7 +265,7 @@ func (p *picker) Lost(err error) {
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := &established{p.holding, p.header}
+	e := &established{holding: p.holding, header: p.header}
 	e.upstream = m
 	switch {
 	case p.detour:

@@ -30,12 +30,13 @@ func monotonic() time.Duration { return time.Since(started) }
 // A pool is the state that handlers of the same pool name share: the sessions and the targets' health. It
 // is kept as long as a handler or an open connection uses it.
 type pool struct {
-	name     string
-	sessions *sessionTable
-	registry *target.Registry
-	open     atomic.Int64  // connections that hold the pool
-	waiting  atomic.Int64  // connections that wait for a target that is full
-	emptied  chan struct{} // receives a value when the last of them has ended
+	name           string
+	sessions       *sessionTable
+	registry       *target.Registry
+	open           atomic.Int64  // connections that hold the pool
+	waiting        atomic.Int64  // connections that wait for a target that is full
+	closesWhenDown atomic.Bool   // a handler has been there whose connections are reset when their target is taken out
+	emptied        chan struct{} // receives a value when the last of them has ended
 
 	mu      sync.Mutex
 	names   map[hostName]*poolName     // that configs have

@@ -126,6 +126,7 @@ func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	if deactivate(c.deactivation) {
 		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)
+		c.endWhenDown(m)
 	}
 }
 

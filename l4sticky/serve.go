@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/pires/go-proxyproto"
@@ -116,7 +117,8 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
 // An established is a connection that has its target.
 type established struct {
 	holding
-	header int // bytes of the PROXY header
+	header  int                   // bytes of the PROXY header
+	because atomic.Pointer[error] // why it was ended by the pool, if it was
 }
 
 // Counters returns what counts the bytes of the target, PROXY headers included.
@@ -136,12 +138,17 @@ func (e *established) Done(r flow.Result) {
 		e.unserved(e.upstream)
 	}
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+		reason := zap.Skip()
+		if because := e.because.Load(); because != nil {
+			reason = reasonOf(*because)
+		}
 		entry.Write(append(upstreamFields(e.upstream),
 			zap.Stringer("client", e.session.Client()),
 			zap.Int64("bytes_up", max(0, r.ToTarget-int64(e.header))),
 			zap.Int64("bytes_down", r.ToClient),
 			zap.NamedError("client_error", r.ClientErr),
-			zap.NamedError("upstream_error", r.TargetErr))...)
+			zap.NamedError("upstream_error", r.TargetErr),
+			reason)...)
 	}
 }
 
