@@ -56,7 +56,7 @@ const (
 	Expired
 	// Evicted means that the session, which was idle, made room for another one.
 	Evicted
-	// Forgotten means that Clear was called.
+	// Forgotten means that Clear or Forget was called. The client may have connections.
 	Forgotten
 )
 

@@ -153,6 +153,21 @@ func (m *model) goHome(s *modelled, home string) string {
 	return home
 }
 
+// forget ends the session of a client that is listed.
+func (m *model) forget(client netip.Addr) int {
+	s := m.sessions[client]
+	if s == nil || s.target == "" || s.refs == 0 && m.expired(s) {
+		return 0
+	}
+	if s.refs == 0 {
+		m.end(s, Forgotten)
+		return 1
+	}
+	m.tell(Forgotten, s, "")
+	s.target, s.reached, s.moved, s.back = "", false, false, false
+	return 1
+}
+
 // await returns the lookup that has to be asked for, if there is one.
 func (m *model) await(s *modelled, waiter int) (waits bool, asked *modelledLookup) {
 	if s.detached || s.target != "" || s.lookup != nil && s.lookup.answered {
@@ -212,7 +227,7 @@ func (r *replica) observe(e Event[string]) {
 		e.Kind == Moved && (s.target != e.Previous || s.target == e.Target),
 		e.Kind > Moved && s.target != e.Target,
 		e.Kind != Moved && e.Previous != "",
-		s.idle == (e.Kind == Idle || e.Kind == Moved) && present,
+		s.idle == (e.Kind == Idle || e.Kind == Moved) && present && e.Kind != Forgotten,
 		e.Target == "":
 		if r.fault == nil {
 			r.fault = fmt.Errorf("%v after %+v, present: %v", e, s, present)
