@@ -125,6 +125,7 @@ func (t *Table[T]) forget(sh *shard[T], sessions []*Session[T], match func(Info[
 			t.unsyncedEnd(sh, s, Forgotten)
 			continue
 		}
+		t.unsyncedNote(sh, Idle, s, none)
 		t.unsyncedNote(sh, Forgotten, s, none)
 		s.target = none
 		s.refs &= maxRefs

@@ -163,6 +163,7 @@ func (m *model) forget(client netip.Addr) int {
 		m.end(s, Forgotten)
 		return 1
 	}
+	m.tell(Idle, s, "")
 	m.tell(Forgotten, s, "")
 	s.target, s.reached, s.moved, s.back = "", false, false, false
 	return 1
@@ -227,7 +228,7 @@ func (r *replica) observe(e Event[string]) {
 		e.Kind == Moved && (s.target != e.Previous || s.target == e.Target),
 		e.Kind > Moved && s.target != e.Target,
 		e.Kind != Moved && e.Previous != "",
-		s.idle == (e.Kind == Idle || e.Kind == Moved) && present && e.Kind != Forgotten,
+		s.idle == (e.Kind == Idle || e.Kind == Moved) && present,
 		e.Target == "":
 		if r.fault == nil {
 			r.fault = fmt.Errorf("%v after %+v, present: %v", e, s, present)
