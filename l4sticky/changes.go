@@ -65,6 +65,14 @@ func reasonOf(err error) zap.Field {
 	return zap.String("reason", err.Error())
 }
 
+// textOf returns the text of an error that may be nil.
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
 // note counts the sessions at each target, and tells of those that have moved. The session's client is locked meanwhile.
 func (p *pool) note(e session.Event[*target.Target]) {
 	switch e.Kind {

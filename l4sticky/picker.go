@@ -184,6 +184,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy connected")
+	m.Dials.Accepted()
 	p.dialer.answers(m)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
@@ -206,6 +207,7 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy settle")
+	m.Dials.Accepted()
 	p.dialer.answers(m)
 	p.adopt(m)
 	return p.establish(m)
@@ -217,6 +219,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	m := d.Target.(*target.Member)
 	defer p.Dropped(d)
 	safely.Reach("sticky_proxy failed")
+	m.Dials.Failed(resultOf(err), err, monotonic())
 	exhausted := isExhausted(err)
 	switch {
 	case exhausted:

@@ -124,6 +124,7 @@ func (c *poolConfig) deactivate(m *target.Member, reason error) {
 		deactivate = m.DeactivateAsked
 	}
 	if deactivate(c.deactivation) {
+		m.Explain(textOf(reason))
 		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)
 		c.endWhenDown(m)

@@ -165,6 +165,7 @@ func (p *pool) lookupFailed(name hostName, err error) {
 		for _, m := range c.targets.Members() {
 			if c.names[m.Config.Address] == w {
 				if m.Deactivate(c.deactivation) {
+					m.Explain(textOf(err))
 					p.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(err))
 				}
 			}

@@ -60,7 +60,7 @@ const (
 	Expired
 	// Evicted means that the session, which was idle, made room for another one.
 	Evicted
-	// Forgotten means that Clear was called.
+	// Forgotten means that Clear or Forget was called. Like all sessions that end, one that had connections is told to be Idle before.
 	Forgotten
 )
 

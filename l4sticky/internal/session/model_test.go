@@ -153,6 +153,22 @@ func (m *model) goHome(s *modelled, home string) string {
 	return home
 }
 
+// forget ends the session of a client that is listed.
+func (m *model) forget(client netip.Addr) int {
+	s := m.sessions[client]
+	if s == nil || s.target == "" || s.refs == 0 && m.expired(s) {
+		return 0
+	}
+	if s.refs == 0 {
+		m.end(s, Forgotten)
+		return 1
+	}
+	m.tell(Idle, s, "")
+	m.tell(Forgotten, s, "")
+	s.target, s.reached, s.moved, s.back = "", false, false, false
+	return 1
+}
+
 // await returns the lookup that has to be asked for, if there is one.
 func (m *model) await(s *modelled, waiter int) (waits bool, asked *modelledLookup) {
 	if s.detached || s.target != "" || s.lookup != nil && s.lookup.answered {

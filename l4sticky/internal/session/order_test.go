@@ -191,6 +191,11 @@ func clientOperations(client netip.Addr) []operation {
 			return true
 		}})
 	}
+	all = append(all, operation{"forget", func(r *rig) bool {
+		want := r.model.forget(client)
+		r.mustAgree(r.table.Forget(func(i Info[string]) bool { return i.Client == client }), want)
+		return want > 0
+	}})
 	for _, target := range []string{"", "C"} {
 		all = append(all, operation{fmt.Sprintf("answer %q", target), func(r *rig) bool { return r.answer(client, target) }})
 	}

@@ -46,6 +46,7 @@ const (
 type Session[T comparable] struct {
 	client     netip.Addr
 	target     T
+	since      time.Duration // when the session began
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
 	refs       uint32      // connections, and the bits reached, moved and back
@@ -154,7 +155,7 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit in
 		t.size.Add(-1)
 		return t.unsyncedReuse(sh, s, limit)
 	}
-	created := &Session[T]{client: client, refs: 1, hash: hash}
+	created := &Session[T]{client: client, since: t.now(), refs: 1, hash: hash}
 	sh.sessions.insert(created)
 	return created, true
 }
@@ -189,7 +190,7 @@ func (t *Table[T]) unsyncedResume(sh *shard[T], s *Session[T]) {
 		return
 	}
 	t.unsyncedNote(sh, Expired, s, none)
-	s.target = none
+	s.target, s.since = none, t.now()
 	s.refs &= maxRefs
 }
 
@@ -241,7 +242,7 @@ func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
 	return now-s.idleSince >= time.Duration(t.expiry.Load())
 }
 
-// unsyncedEnd ends the session that has been idle longest in a shard, which must be locked.
+// unsyncedEnd ends an idle session. The shard must be locked.
 func (t *Table[T]) unsyncedEnd(sh *shard[T], s *Session[T], kind Kind) {
 	var none T
 	sh.unsyncedUnlist(s)

@@ -16,6 +16,8 @@ const (
 // A Control is what is set for a target while the process runs, beside its config. The zero value sets nothing.
 type Control struct {
 	Mode Mode
+	// Reason tells why the mode was set.
+	Reason string
 	// Weight replaces the weight of the config, up to MaxWeight, if it is not nil.
 	Weight *int
 	// Percent is what share of the weight counts, if it is not nil and Weight is not set by another Controller. It may be above 100.
@@ -89,11 +91,28 @@ func (r *Registry) setControl(t *Target, by Controller, c Control) {
 	before := next.mode()
 	next[by] = c
 	t.controls.Store(&next)
+	t.noteMode(before, &next)
 	if next.mode() == Serve && before != Serve {
 		t.returned.Store(int64(t.now()))
 	}
 	for s := range r.sets {
 		s.unsyncedRefresh()
+	}
+}
+
+// noteMode notes since when and why the target has its mode.
+func (t *Target) noteMode(before Mode, next *controls) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	mode := next.mode()
+	if mode != before {
+		t.modeSince = t.now()
+	}
+	for _, by := range next {
+		if by.Mode == mode {
+			t.modeReason = by.Reason
+			return
+		}
 	}
 }
 

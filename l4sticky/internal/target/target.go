@@ -34,6 +34,8 @@ type Target struct {
 	Bytes flow.Counters
 	// Sessions counts the sessions at the target.
 	Sessions SessionCount
+	// Dials counts what became of dials to the target.
+	Dials DialCount
 
 	now   func() time.Duration
 	conns atomic.Int64
@@ -68,11 +70,16 @@ type Target struct {
 	downSince    time.Duration
 	suspectSince time.Duration
 
-	users int // sets that hold the target; guarded by the registry's lock
+	reason     string        // why it was deactivated last, or why its checks fail
+	modeSince  time.Duration // when the mode was set
+	modeReason string
+
+	created time.Duration // never changes
+	users   int           // sets that hold the target; guarded by the registry's lock
 }
 
 func newTarget(address Address, now func() time.Duration) *Target {
-	t := &Target{Address: address, now: now}
+	t := &Target{Address: address, now: now, created: now()}
 	t.controls.Store(&noControls)
 	t.returned.Store(never)
 	t.addrs.Store(literal(address))
