@@ -12,7 +12,7 @@ import (
 )
 
 // wallTime returns the time of day for a time on the monotonic clock.
-func wallTime(at time.Duration) time.Time { return started.Add(at).Round(0) }
+func wallTime(at time.Duration) time.Time { return started.Add(at) }
 
 // allPools returns the pools that a running config has, by name.
 func allPools() (all []*pool) {
