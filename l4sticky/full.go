@@ -102,7 +102,7 @@ func (p *picker) queue(members []*target.Member, w search.Waker) search.Step {
 }
 
 // judgeTurn looks at what has become of the wait. It returns false if the search goes on without.
-func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
+func (p *picker) judgeTurn(now time.Duration) (d search.Dial, step search.Step, decided bool) {
 	m := p.turn.Granted()
 	switch {
 	case m == nil && p.turn.expired.Load():
@@ -120,9 +120,10 @@ func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
 		m.Release()
 		return d, 0, false
 	}
+	p.wants(m.Target)
 	p.tried = append(p.tried, m)
 	p.adopt(m)
-	return search.Dial{Target: m}, search.DialTarget, true
+	return search.Dial{Target: m, Began: now}, search.DialTarget, true
 }
 
 // endTurn ends the wait.

@@ -45,6 +45,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	noteServed(bottom.LocalAddr())
 	way, ok := h.wayOf(bottom)
 	if !ok {
+		h.dialer.counts.over(connFailed)
 		connchain.Dismiss(cx.Conn)
 		return nil
 	}
@@ -96,7 +97,7 @@ func (h *Handler) newPicker(remote net.Addr) *picker {
 // refuse tells that a connection is kept out which is over a limit.
 func (h *Handler) refuse(remote net.Addr, option string, value any) {
 	safely.Reach("sticky_proxy limit")
-	blocked.WithLabelValues(h.dialer.name, option).Inc()
+	h.dialer.counts.block(option)
 	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %v", option, value)))
 	}
@@ -131,6 +132,8 @@ func (e *established) TargetFailed() { e.dialer.verify(e.upstream) }
 func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
+	e.dialer.counts.over(connResultOf(r, e.because.Load() != nil))
+	e.dialer.counts.duration.observe(monotonic() - e.began)
 	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}
@@ -164,6 +167,11 @@ var errUnserved = errors.New("it accepts connections and ends them without havin
 
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {
+	if err == errNoTarget {
+		d.counts.over(connNoUpstream)
+	} else {
+		d.counts.over(connFailed)
+	}
 	if d.lines.Admit() {
 		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}
