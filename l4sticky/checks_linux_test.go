@@ -68,7 +68,7 @@ func TestChecksKnowTheirPlace(t *testing.T) {
 	defer v.quit()
 	members := v.targets.Members()
 	log := checkQuickly(t, v, &HealthCheck{Type: checkTCP})
-	if err := new(Targets).Deactivate(t.Name(), asked); err != nil {
+	if err := (poolTargets{}).Deactivate(t.Name(), asked); err != nil {
 		t.Fatal(err)
 	}
 	for round := 1; round <= 3; round++ {
