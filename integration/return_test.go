@@ -50,6 +50,26 @@ func TestReturnHome(t *testing.T) {
 	}
 }
 
+// The log tells when a slow start is done, of a target that returns and of one that is added.
+func TestSlowStartDone(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 2)
+	const options = "slow_start 300ms\nhealth_check tcp {\ninterval 100ms\nrise 1\nfall 1\n}"
+	p := startCaddy(t, balance(listen, options, targets[0]))
+	done := func(one *target) bool {
+		return strings.Contains(p.Log(), `"upstream slow start done","pool":"default","upstream":"`+one.addr+`"`)
+	}
+	p.reload(t, balance(listen, options, targets...))
+	await(t, "the slow start of the target that is added is done", func() bool { return done(targets[1]) })
+	if done(targets[0]) {
+		t.Error("a target that was there from the beginning has started slowly")
+	}
+	targets[0].kill()
+	await(t, "its checks fail", func() bool { return strings.Contains(p.Log(), "upstream check failed") })
+	targets[0].start(t)
+	await(t, "the slow start of the target that is back is done", func() bool { return done(targets[0]) })
+}
+
 // A target that returns gets few of the new clients at first.
 func TestSlowStart(t *testing.T) {
 	t.Parallel()

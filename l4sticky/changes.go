@@ -35,6 +35,8 @@ var (
 	agentSilent         = &change{"upstream_agent_silent", "upstream agent does not answer", zap.WarnLevel}
 	agentAnswers        = &change{"upstream_agent_answers", "upstream agent answers again", zap.InfoLevel}
 	upstreamRemoved     = &change{"upstream_removed", "upstream removed", zap.InfoLevel}
+	slowStartDone       = &change{"upstream_slow_start_done", "upstream slow start done", zap.InfoLevel}
+	upstreamDrained     = &change{"upstream_drained", "upstream drained", zap.InfoLevel}
 	upstreamSplit       = &change{"upstream_removed", "upstream removed", zap.WarnLevel} // while it has clients
 	addressAppeared     = &change{"address_appeared", "address appeared", zap.InfoLevel}
 	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
@@ -55,6 +57,9 @@ func (p *pool) tell(c *change, fields ...zap.Field) {
 
 // tellOf is tell for a change of a target. It may be called on any goroutine, and does not block.
 func (p *pool) tellOf(m *target.Member, c *change, fields ...zap.Field) {
+	if c == upstreamActivated || c == checkPassed {
+		defer p.watchSlowStarts()
+	}
 	p.tell(c, append([]zap.Field{zap.Stringer("upstream", upstreamOf(m)), zap.Stringer("address", m.Address)}, fields...)...)
 }
 

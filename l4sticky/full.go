@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -91,10 +92,10 @@ func (p *picker) queue(members []*target.Member, w search.Waker) search.Step {
 		return search.NoTarget
 	}
 	t := new(turn)
-	t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), func() {
+	t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), safely.Func("wait for a full upstream", func() {
 		t.expired.Store(true)
 		w.Wake()
-	})
+	}))
 	t.Ticket = target.Queue(members, w)
 	p.turn = t
 	return search.AwaitWake

@@ -38,6 +38,10 @@ type pool struct {
 	closesWhenDown atomic.Bool   // a handler has been there whose connections are reset when their target is taken out
 	emptied        chan struct{} // receives a value when the last of them has ended
 
+	operating sync.Mutex // is held while an operator sets something
+	drains    drains
+	starts    slowStarts
+
 	mu      sync.Mutex
 	names   map[hostName]*poolName     // that configs have
 	configs []*poolConfig              // one for each config that has the pool, the newest last
@@ -168,6 +172,8 @@ func (p *pool) unsyncedApply(c *poolConfig) {
 		if before != nil {
 			c.tellRemoved(before.targets.Members())
 		}
+		p.watchDrains()
+		p.watchSlowStarts()
 		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
 	}
 }

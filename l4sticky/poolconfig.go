@@ -69,7 +69,11 @@ func (c *poolConfig) quit() {
 // client returns the address by which a connection's client is known. It returns an invalid one for a peer without an
 // IP address, on a Unix socket.
 func (c *poolConfig) client(remote net.Addr) netip.Addr {
-	client := clientip.Of(remote)
+	return c.clientOf(clientip.Of(remote))
+}
+
+// clientOf returns the address by which the client with an address is known.
+func (c *poolConfig) clientOf(client netip.Addr) netip.Addr {
 	if prefix := c.settings.options.ClientPrefix; prefix.Bits(client) < client.BitLen() {
 		return prefix.Client(client)
 	}

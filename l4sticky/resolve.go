@@ -204,6 +204,8 @@ func (c *poolConfig) unsyncedPlaceNames() {
 		c.tellRemoved(before)
 	}
 	c.pool.unsyncedCheckTargets()
+	c.pool.watchDrains()
+	c.pool.watchSlowStarts()
 }
 
 // expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one

@@ -15,6 +15,8 @@ type Info[T comparable] struct {
 	// Target is none while the first connection of the client has not got one.
 	Target      T
 	Connections int
+	// Moved reports whether the client has left the target at which it was placed.
+	Moved bool
 	// Since is when the session began.
 	Since time.Duration
 	// IdleSince is when the last connection was released, if there are none.
@@ -80,7 +82,7 @@ func (t *Table[T]) examine(sh *shard[T], sessions []*Session[T], page []Info[T],
 
 // unsyncedInfo returns what a session is, and false if it has ended. The shard must be locked.
 func (t *Table[T]) unsyncedInfo(sh *shard[T], s *Session[T], now time.Duration) (Info[T], bool) {
-	info := Info[T]{Client: s.client, Target: s.target, Connections: int(s.refs & maxRefs), Since: s.since, IdleSince: s.idleSince}
+	info := Info[T]{Client: s.client, Target: s.target, Connections: int(s.refs & maxRefs), Moved: s.refs&moved != 0, Since: s.since, IdleSince: s.idleSince}
 	return info, sh.sessions.find(s.client, s.hash) == s && (info.Live() || !t.expired(s, now))
 }
 

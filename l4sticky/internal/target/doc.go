@@ -34,7 +34,7 @@
 // # Who owns what
 //
 // The creator of a Set closes it, once, when its config is not used any more. The Registry forgets a target that no Set
-// holds as soon as the target has no connections. The caller of Claim or BeginProbe gives back what it got by one Release
+// holds when another set changes and the target has neither connections nor sessions. The caller of Claim or BeginProbe gives back what it got by one Release
 // or EndProbe. The caller of Queue gives its ticket back by Leave.
 //
 // # Goroutines

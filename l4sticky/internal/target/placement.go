@@ -72,6 +72,24 @@ func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 	return l.placeAmong(client, true, usable)
 }
 
+// PlaceByConfig returns the target at which a new client would be if all were usable and nothing was set for them beside the
+// config, or nil if there are none.
+func (s *Set) PlaceByConfig(client netip.Addr) *Member {
+	l := *s.list.Load()
+	l.entries, l.even = nil, false
+	for _, of := range l.lines {
+		if of.Weight > 0 && !of.Drain {
+			l.entries = append(l.entries, entry{of.member, of.Weight})
+		}
+	}
+	for _, backup := range []bool{false, true} {
+		if m := l.placeAmong(client, backup, func(*Member) bool { return true }); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
 func (l *list) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	if !client.IsValid() {
 		return l.random(client, backup, usable)

@@ -86,14 +86,16 @@ func (r *Registry) unsyncedAcquire(c Config, first bool) *Target {
 	return t
 }
 
-// unsyncedRelease takes the members of a set out of use. It also forgets every target that no set holds, that has no
-// connections, and for which nothing is set; one that still has some is forgotten when another set changes. The lock must be held.
+// unsyncedRelease takes the members of a set out of use. It also forgets every target that no set holds, that is
+// empty, and for which nothing is set; one that is not is forgotten when another set changes. The lock must be held.
 func (r *Registry) unsyncedRelease(members []*Member) {
 	for _, m := range members {
-		m.users--
+		if m.users--; m.users == 0 {
+			m.removed.Store(int64(r.now()))
+		}
 	}
 	for address, t := range r.targets {
-		if t.users == 0 && t.Connections() == 0 && t.Control(Operator) == (Control{}) {
+		if t.users == 0 && t.Empty() && t.Control(Operator) == (Control{}) {
 			for from := range r.gone {
 				r.gone[from] += t.Bytes.Bytes(flow.Side(from))
 			}

@@ -41,6 +41,9 @@ func (t *Target) Explain(reason string) {
 	t.reason = reason
 }
 
+// RemovedAt returns when the last set was closed that held the target, on the registry's clock.
+func (t *Target) RemovedAt() time.Duration { return time.Duration(t.removed.Load()) }
+
 // Empty reports whether the target has neither sessions nor connections.
 func (t *Target) Empty() bool {
 	live, idle := t.Sessions.Count()

@@ -42,6 +42,7 @@ type Target struct {
 	queue queue // of connections that wait while the target is full
 
 	controls atomic.Pointer[controls] // what is set beside the config; it changes with the registry's lock held
+	removed  atomic.Int64             // when no set held the target any more
 	returned atomic.Int64             // when the target began to get clients again, or never
 
 	// inactiveUntil is the time on the registry's clock when the target becomes active again. It
