@@ -66,6 +66,7 @@ func (c *checker) heed(config *poolConfig, m *target.Member, r health.Report, li
 	if !counts {
 		return
 	}
+	c.pool.watchDrains()
 	if h.before.Mode != h.after.Mode {
 		config.tellOf(m, agentMode, zap.String("mode", r.Mode), zap.String("reason", reason))
 	}

@@ -51,8 +51,9 @@ func TestAgentIsForgotten(t *testing.T) {
 	log := checkQuickly(t, v, &HealthCheck{Type: checkTCP, AgentPort: sayLine(t, &line), AgentInterval: caddy.Duration(100 * time.Millisecond)})
 	safelytest.AwaitPanic(t, panicked)
 	awaitLine(t, log, "upstream agent says down", 1)
+	awaitLine(t, log, "upstream drained", 1)
 	m := v.targets.Members()[0]
-	if m.Active() || m.Mode() != target.Maintenance || m.Weight() != 1 && m.Weight() != 30 || m.MaxConnections() != 7 {
+	if m.Active() || m.Mode() != target.Maintenance || m.Weight() != 1 || m.MaxConnections() != 7 {
 		t.Errorf("the target is active: %v, its mode is %v, its weight %d, its limit %d", m.Active(), m.Mode(), m.Weight(), m.MaxConnections())
 	}
 	next := joinAs(t, newConfig(t), t.Name(), time.Minute, address)

@@ -57,7 +57,8 @@ func (p *pool) tell(c *change, fields ...zap.Field) {
 
 // tellOf is tell for a change of a target. It may be called on any goroutine, and does not block.
 func (p *pool) tellOf(m *target.Member, c *change, fields ...zap.Field) {
-	if c == upstreamActivated || c == checkPassed {
+	switch c {
+	case upstreamActivated, checkPassed, agentUp, agentMode:
 		defer p.watchSlowStarts()
 	}
 	p.tell(c, append([]zap.Field{zap.Stringer("upstream", upstreamOf(m)), zap.Stringer("address", m.Address)}, fields...)...)
