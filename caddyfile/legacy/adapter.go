@@ -63,7 +63,7 @@ func (c *config) adapt() ([]byte, error) {
 		return nil, fmt.Errorf("encoding the adapted config: %w", err)
 	}
 	for i := range c.warnings {
-		c.warnings[i].File, c.warnings[i].Line = c.file, c.lines[c.warnings[i].Directive]
+		c.warnings[i].File, c.warnings[i].Line = c.file, lineOf(c.lines, c.warnings[i].Directive)
 	}
 	return result, nil
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // linesOf returns in which line of a JSON document each of its members is, by its path, such as targets[0].port. The document must be
@@ -32,7 +33,9 @@ func (w *lineWalker) value(path string) {
 		w.object(path)
 	case json.Delim('['):
 		for i := 0; w.decoder.More(); i++ {
-			w.value(fmt.Sprintf("%s[%d]", path, i))
+			element := fmt.Sprintf("%s[%d]", path, i)
+			w.lines[element] = w.line()
+			w.value(element)
 		}
 		_, _ = w.decoder.Token()
 	}
@@ -43,13 +46,30 @@ func (w *lineWalker) object(path string) {
 		path += "."
 	}
 	for w.decoder.More() {
+		line := w.line()
 		key, err := w.decoder.Token()
 		if err != nil {
 			return
 		}
 		member := path + key.(string)
-		w.lines[member] = 1 + bytes.Count(w.body[:w.decoder.InputOffset()], []byte("\n"))
+		w.lines[member] = line
 		w.value(member)
 	}
 	_, _ = w.decoder.Token()
+}
+
+// line returns the line of the next token.
+func (w *lineWalker) line() int {
+	read := w.body[:w.decoder.InputOffset()]
+	next := w.body[len(read):]
+	gap := next[:len(next)-len(bytes.TrimLeft(next, ", \t\r\n"))]
+	return 1 + bytes.Count(read, []byte("\n")) + bytes.Count(gap, []byte("\n"))
+}
+
+// lineOf returns the line of an option, or of what it is missing in.
+func lineOf(lines map[string]int, path string) int {
+	for path != "" && lines[path] == 0 {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return lines[path]
 }
