@@ -120,6 +120,14 @@ func (d *dialer) splits(s *clientSession, m *target.Member) {
 		zap.Stringer("client", s.Client()), zap.Stringer("session", home.Address))...)
 }
 
+// redispatches tells that a connection goes on at another target, since the one that it had has ended it before it was used.
+func (d *dialer) redispatches(s *clientSession, from, to *target.Member) {
+	if d.lines.Admit() {
+		d.logger.Warn("an upstream ended a connection before it was used, which another one gets", append(upstreamFields(from),
+			zap.Stringer("client", s.Client()), zap.Stringer("other", to.Config.Address))...)
+	}
+}
+
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if since, was := m.Activate(); was {

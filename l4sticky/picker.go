@@ -27,7 +27,7 @@ type picker struct {
 	remote net.Addr
 	local  net.Addr // that the client has connected to
 	way    []stop   // on which it has come within this process before
-	header int      // bytes of the PROXY header
+	header []byte   // the PROXY header
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -39,6 +39,11 @@ type picker struct {
 	detour bool
 	// refreshed means that the names of the upstreams were looked up anew for this connection, which found no target.
 	refreshed bool
+	// left is the target that has ended the connection before it was used, so that another one is looked for. If there is
+	// none, the connection comes back to it.
+	left *target.Member
+	// exhausted means that this machine has run out of something, so that the connection comes back to left.
+	exhausted bool
 	// full means that no target was dialled, since those that are active are full.
 	full bool
 	// spare is a target that accepted, but is not the client's any more.
@@ -58,6 +63,9 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		return search.Dial{}, search.AwaitWake
 	}
 	p.judgeAwaited()
+	if p.exhausted {
+		return search.Dial{}, search.NoTarget
+	}
 	for {
 		m := p.choose()
 		probe := m == nil && p.spare == nil
@@ -224,7 +232,8 @@ func releaseUnless(made *flow.Established, m *target.Member) {
 	}
 }
 
-// TakeSpare takes the spare connection, and the session with it unless others of the client have an active target.
+// TakeSpare takes the spare connection, and the session with it unless others of the client have an active target. It leaves
+// the session alone if that is the connection which the client had before.
 func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 	m := d.Target.(*target.Member)
 	defer releaseUnless(&e, m)
@@ -232,6 +241,10 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy settle")
+	if m == p.left {
+		p.header, p.detour = nil, false // it has got the header
+		return p.establish(m)
+	}
 	m.Accepted()
 	p.adopt(m)
 	return p.establish(m)
@@ -255,7 +268,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	default:
 		p.dialer.fails(m, err)
 	}
-	if exhausted {
+	if p.exhausted = exhausted; exhausted && p.left == nil {
 		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
 	}
 	return nil
@@ -291,9 +304,15 @@ func (p *picker) Lost(err error) {
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := &established{p.holding, p.header}
+	e := &established{holding: p.holding}
+	if len(p.header) > 0 || len(p.tried) > 1 {
+		e = p.remember()
+	}
 	e.upstream = m
-	if p.detour {
+	switch {
+	case p.left != nil && p.left != m:
+		p.dialer.redispatches(p.session, p.left, m)
+	case p.detour:
 		p.dialer.splits(p.session, m)
 	}
 	return e

@@ -32,47 +32,88 @@ type closeWriter interface{ CloseWrite() error }
 
 // Run carries bytes between client and target, both ways, until the connection is over: first the early bytes, which were
 // read from the client before, then all that comes. Of these the first ones may be another's than the client's: so many as
-// announced says. It returns when nothing uses the connections any more; closing them is the caller's.
+// announced says. It closes the target's connection, and returns when nothing uses the client's any more, which is the
+// caller's to close.
 //
 // To a connection that has no CloseWrite, the end of one direction is the end of both. Nothing is read that was not
 // written yet (back-pressure).
 func Run(client, target net.Conn, early []byte, announced int, established flow.Established, options *Options) {
-	r := &relay{client: client, target: target, announced: announced, established: established, over: make(chan struct{})}
+	r := &relay{client: client, target: target, early: early, announced: announced, established: established, over: make(chan struct{})}
 	r.flow = flow.New(&options.Limits)
+	if len(early) > announced {
+		r.flow.Bind()
+	}
 	r.flow.Begin(established.Counters(), time.Since(began))
 	listen.HasTarget(client)
 	running.Store(r, nil)
 	defer running.Delete(r)
-	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
-	r.tell(func(time.Duration) flow.Action { return 0 }, nil) // sets the timer
-	downDone := make(chan struct{})
-	go safely.Do("relay to the client", func() { r.down(downDone) })
-	safely.Do("relay to the target", func() { r.up(early) }, r.fault)
-	<-downDone
-	r.awaitSevered()
-	established.Done(r.finish())
+	for r.carry() && r.redispatch() {
+	}
+	if r.established != nil {
+		result := r.finish()
+		_ = r.target.Close()
+		r.established.Done(result)
+	}
 }
 
-// A relay carries one connection by two goroutines, one for each direction.
+// A relay carries one connection by two goroutines, one for each direction. Only between two targets, when they are not at
+// work, the goroutine of Run changes the target and its Established.
 type relay struct {
-	client, target net.Conn
-	announced      int // bytes that the target gets in front of the client's
-	established    flow.Established
-	over           chan struct{} // is closed when the flow is over
+	client      net.Conn
+	over        chan struct{} // is closed when the flow is over
+	announced   int           // bytes that the target gets in front of the client's
+	target      net.Conn
+	established flow.Established // or nil if the picker has ended the connection
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards what follows, and for other goroutines the target and its Established
+	early  []byte     // what the target is to get first, the header included
 	flow   flow.Flow
 	result flow.Result // but for the bytes
 	timer  *time.Timer // for what the flow waits for, if there is anything
 }
 
+// carry carries bytes between the client and one target, and reports whether another target is to be looked for then.
+func (r *relay) carry() (seeking bool) {
+	_ = r.target.SetWriteDeadline(time.Now().Add(stallCheck))
+	r.tell(func(time.Duration) flow.Action { return 0 }, nil) // sets the timer
+	if r.announced > 0 {
+		safely.Do("relay to the target", func() { _, _ = r.toTarget(r.takeHeader()) }, r.fault)
+	}
+	downDone := make(chan struct{})
+	go safely.Do("relay to the client", func() { r.down(downDone) })
+	safely.Do("relay to the target", func() { r.up(downDone) }, r.fault)
+	<-downDone
+	r.awaitSevered()
+	return r.seeking()
+}
+
+// takeHeader returns what the target gets in front of the client's bytes, which comes before anything else: a target that then
+// is come back to has got it.
+func (r *relay) takeHeader() (header []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	header, r.early = r.early[:r.announced], r.early[r.announced:]
+	return header
+}
+
+// takeEarly returns what was read from the client before.
+func (r *relay) takeEarly() (early []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	early, r.early = r.early, nil
+	return early
+}
+
 // up carries the client's bytes to the target.
-func (r *relay) up(early []byte) {
+func (r *relay) up(downDone <-chan struct{}) {
 	safely.Reach("relay to the target")
-	_, writeErr := r.toTarget(early)
+	_, writeErr := r.toTarget(r.takeEarly())
+	if r.mayBeLeft() {
+		<-downDone
+	}
 	var readErr error
 	if writeErr == nil {
-		_, readErr, writeErr = stream(r.toTarget, r.client)
+		_, readErr, writeErr = stream(r.fromClient, r.client)
 	}
 	switch {
 	case writeErr != nil: // the connection is over
@@ -155,11 +196,7 @@ func (r *relay) toClient(bytes []byte) (int, error) {
 func (r *relay) discards() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.flow.Discards() {
-		return false
-	}
-	r.flow.Talked()
-	return true
+	return r.flow.Discards()
 }
 
 func (r *relay) moved(from flow.Side, n int) {
@@ -212,32 +249,36 @@ func (r *relay) fault() {
 
 // tell tells the flow of an event, which has come with an error if something has failed, and carries out what it says.
 func (r *relay) tell(event func(now time.Duration) flow.Action, err error) {
-	a := r.decide(event, err)
+	a, target := r.decide(event, err)
 	if a&flow.BlameTarget != 0 {
 		r.established.TargetFailed()
 	}
-	if a&flow.ShutTarget != 0 && !closeWrite(r.target) || a&flow.ShutClient != 0 && !r.shutClient() {
-		a |= r.decide(func(time.Duration) flow.Action { return r.flow.Stop() }, nil)
+	if a&flow.ShutTarget != 0 && !closeWrite(target) || a&flow.ShutClient != 0 && !r.shutClient() {
+		stop, _ := r.decide(func(time.Duration) flow.Action { return r.flow.Stop() }, nil)
+		a |= stop
+	}
+	if a&flow.Redispatch != 0 {
+		_ = r.client.SetReadDeadline(past) // the other direction is interrupted
 	}
 	if a&flow.ResetTarget != 0 {
-		connchain.ResetOnClose(r.target)
+		connchain.ResetOnClose(target)
 	}
 	if a&flow.ResetClient != 0 {
 		connchain.ResetOnClose(r.client)
 	}
 	if a&flow.Close != 0 {
 		_ = r.client.SetDeadline(past) // both directions are interrupted
-		_ = r.target.SetDeadline(past)
+		_ = target.SetDeadline(past)
 		close(r.over)
 	}
 }
 
-// decide asks the flow what to do about an event. The lock is not held while that is done: it may take its time, and must
-// not keep others from ending the connection.
-func (r *relay) decide(event func(now time.Duration) flow.Action, err error) flow.Action {
+// decide asks the flow what to do about an event, and returns with which target. The lock is not held while that is done: it
+// may take its time, and must not keep others from ending the connection.
+func (r *relay) decide(event func(now time.Duration) flow.Action, err error) (a flow.Action, target net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := event(time.Since(began))
+	a = event(time.Since(began))
 	switch {
 	case a&flow.BlameClient != 0:
 		r.result.ClientErr = err
@@ -245,7 +286,7 @@ func (r *relay) decide(event func(now time.Duration) flow.Action, err error) flo
 		r.result.TargetErr = err
 	}
 	r.unsyncedSetTimer()
-	return a
+	return a, r.target
 }
 
 // shutClient passes the end of the target's stream on. TLS writes an end of its own for that, behind what it may still be
