@@ -123,7 +123,7 @@ func (d *dialer) splits(s *clientSession, m *target.Member) {
 // redispatches tells that a connection goes on at another target, since the one that it had has ended it before it was used.
 func (d *dialer) redispatches(s *clientSession, from, to *target.Member) {
 	if d.lines.Admit() {
-		d.logger.Warn("an upstream ended a connection before it was used, which another one gets", append(upstreamFields(from),
+		d.logger.Warn("taking a connection to another upstream, since its own ended it before it was used", append(upstreamFields(from),
 			zap.Stringer("client", s.Client()), zap.Stringer("other", to.Config.Address))...)
 	}
 }

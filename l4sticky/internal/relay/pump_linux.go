@@ -19,8 +19,8 @@ func (p *pair) pump() {
 		p.failed(client, unix.ECONNABORTED)
 		return
 	}
-	if p.ends[target].State&eventloop.HungUp != 0 && p.flow.Fresh() && (p.pending[up] == nil || p.flush(up)) {
-		p.carry(down) // what the client has sent is left to the next target, if there is one
+	if p.ends[target].State&eventloop.HungUp != 0 && p.flow.Fresh() {
+		p.lookAtEnd()
 	}
 	more := p.carry(up)
 	if p.carry(down) {
@@ -35,6 +35,17 @@ func (p *pair) pump() {
 		p.failed(target, eventloop.SocketError(t.FD))
 	case more:
 		p.Queue()
+	}
+}
+
+// lookAtEnd looks at the end of a fresh target before anything is taken from the client: that is left to the next target, if there
+// is one. The header comes before.
+func (p *pair) lookAtEnd() {
+	if p.pending[up] != nil {
+		p.flush(up)
+	}
+	if p.pending[up] == nil {
+		p.carry(down)
 	}
 }
 

@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"errors"
 	"net"
 	"slices"
 	"time"
@@ -33,31 +32,6 @@ type Redispatch struct {
 	Options *connect.Options
 	// Dial connects to a target for a connection that no loop carries.
 	Dial connect.DialFunc
-}
-
-// errSeeking interrupts a direction while another target is looked for.
-var errSeeking = errors.New("another target is looked for")
-
-// fromClient takes bytes from the client. While another target is looked for, they are kept for that.
-func (r *relay) fromClient(bytes []byte) (int, error) {
-	if r.keeps(bytes) {
-		return len(bytes), errSeeking
-	}
-	return r.toTarget(bytes)
-}
-
-func (r *relay) keeps(bytes []byte) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.flow.Bind()
-	if r.flow.Discards() {
-		r.flow.Talked()
-	}
-	if !r.flow.Seeking() {
-		return false
-	}
-	r.early = append(r.early, bytes...)
-	return true
 }
 
 // mayBeLeft reports whether the target has failed before the client has begun, so that the client may get another one as soon

@@ -22,10 +22,11 @@ import (
 type finder func(t *testing.T, down net.Conn, picker search.Picker, options *Options)
 
 func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
-	t.Run("goroutine", func(t *testing.T) {
+	goroutine := func(t *testing.T, wrap func(net.Conn) net.Conn) {
 		test(t, func(_ *testing.T, down net.Conn, picker search.Picker, options *Options) {
 			go func() {
 				defer down.Close()
+				down := wrap(down)
 				up, line := connect.Find(picker, &options.Options, dialPlace)
 				if line == nil {
 					connchain.Dismiss(down)
@@ -35,6 +36,10 @@ func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
 				Run(down, up, header, len(header), line, options)
 			}()
 		})
+	}
+	t.Run("goroutine", func(t *testing.T) { goroutine(t, func(conn net.Conn) net.Conn { return conn }) })
+	t.Run("wrapped", func(t *testing.T) {
+		goroutine(t, func(conn net.Conn) net.Conn { return wrapped{conn, conn.(closeWriter)} })
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("loop", func(t *testing.T) {
