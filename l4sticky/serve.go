@@ -91,11 +91,11 @@ func (h *Handler) newPicker(remote net.Addr) *picker {
 }
 
 // refuse tells that a connection is kept out which is over a limit.
-func (h *Handler) refuse(remote net.Addr, option string, limit int) {
+func (h *Handler) refuse(remote net.Addr, option string, value any) {
 	safely.Reach("sticky_proxy limit")
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
 	if h.dialer.lines.Admit() {
-		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
+		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %v", option, value)))
 	}
 }
 

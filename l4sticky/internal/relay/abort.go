@@ -1,10 +1,6 @@
 package relay
 
-import (
-	"sync"
-
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
-)
+import "sync"
 
 // running has all relays that are under way as its keys.
 var running sync.Map
@@ -19,9 +15,12 @@ func abortRelays(which func(owner any) bool) {
 	})
 }
 
-// owner returns the Established of the relay, or that of its last target while another one is looked for.
-func (r *relay) owner() flow.Established {
+// owner returns the Established of the relay, or what stands for it while another target is looked for.
+func (r *relay) owner() any {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.seeker != nil {
+		return r.seeker
+	}
 	return r.established
 }

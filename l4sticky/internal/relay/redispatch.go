@@ -24,6 +24,8 @@ type Redispatcher interface {
 // A Redispatch is a search for another target.
 type Redispatch struct {
 	Picker search.Picker
+	// Owner is what Abort asks for while Run looks for the target. A loop has the picker for that.
+	Owner any
 	// Had is the dial of the target that has ended the connection. The picker gets it back by TakeSpare, if there is no
 	// other target, or by Dropped.
 	Had search.Dial
@@ -59,6 +61,7 @@ func (r *relay) redispatch() (found bool) {
 	if to.Picker == nil {
 		return false
 	}
+	r.setOwner(to.Owner)
 	conn, established := connect.Resume(to.Picker, to.Options, to.Dial, to.Had, r.target, r.over)
 	if established == nil {
 		_ = r.finish()
@@ -77,11 +80,17 @@ func (r *relay) redispatch() (found bool) {
 	return true
 }
 
+func (r *relay) setOwner(owner any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seeker = owner
+}
+
 // adopt makes a target the connection's own, and reports false if the connection is over.
 func (r *relay) adopt(conn net.Conn, established flow.Established, again bool, header []byte) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.target, r.established = conn, established
+	r.target, r.established, r.seeker = conn, established, nil
 	switch {
 	case r.flow.State() == flow.Over:
 		return false

@@ -92,7 +92,7 @@ func (l *leg) Redispatch(local, remote net.Addr) Redispatch {
 		panic("an address is missing")
 	}
 	l.left.Add(1)
-	return Redispatch{Picker: l.journey, Had: l.dial, Header: l.header, Options: &l.options.Options, Dial: dialPlace}
+	return Redispatch{Picker: l.journey, Owner: l, Had: l.dial, Header: l.header, Options: &l.options.Options, Dial: dialPlace}
 }
 
 // server returns a target that does something with each of its connections, and closes it then.

@@ -63,6 +63,7 @@ type relay struct {
 	established flow.Established // or nil if the picker has ended the connection
 
 	mu     sync.Mutex // guards what follows, and for other goroutines the target and its Established
+	seeker any        // what stands for the Established while another target is looked for
 	early  []byte     // what the target is to get first, the header included
 	flow   flow.Flow
 	result flow.Result // but for the bytes
