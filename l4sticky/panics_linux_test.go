@@ -22,6 +22,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -136,7 +137,7 @@ func newHandler(t *testing.T, v *poolConfig) *Handler {
 		t.Fatal(err)
 	}
 	h.plain = true
-	h.dialer = &dialer{poolConfig: v, timeout: 5 * time.Second, logger: zap.NewNop()}
+	h.dialer = newDialer(v, 5*time.Second, keepalive.Options{}, zap.NewNop())
 	return h
 }
 
