@@ -25,12 +25,14 @@ var quitters = map[string]func(*net.TCPConn){
 func TestRedispatch(t *testing.T) {
 	t.Parallel()
 	ways := map[string]struct{ network, before, options string }{
-		"a plain address":      {},
-		"seamless":             {network: "seamless/"},
-		"with a header":        {network: "seamless/", options: "proxy_protocol v1\n"},
-		"by goroutines":        {before: "proxy_protocol\n"},
-		"between two headers":  {before: "proxy_protocol\n", options: "proxy_protocol v1\n"},
-		"with random placing ": {options: "placement random\n"},
+		"a plain address":                 {},
+		"seamless":                        {network: "seamless/"},
+		"with a header":                   {network: "seamless/", options: "proxy_protocol v1\n"},
+		"by goroutines":                   {before: "proxy_protocol\n"},
+		"between two headers":             {before: "proxy_protocol\n", options: "proxy_protocol v1\n"},
+		"placed at random":                {options: "placement random\n"},
+		"closed when down":                {options: "when_down close\n"},
+		"by goroutines, closed when down": {before: "proxy_protocol\n", options: "when_down close\n"},
 	}
 	for way, w := range ways {
 		for name, quit := range quitters {
