@@ -221,6 +221,7 @@ func (f *Flow) Discards() bool { return f.state >= LastWords }
 // Ended tells that all from a side has been delivered, and that its stream has ended well.
 func (f *Flow) Ended(from Side, now time.Duration) Action {
 	if from == Client {
+		f.bound = f.bound || !f.Seeking() // else it is told again
 		return f.on(clientEnded, now)
 	}
 	return f.on(targetEnded, now)
@@ -259,7 +260,6 @@ func (f *Flow) on(e event, now time.Duration) Action {
 	if t.next == stay {
 		return 0
 	}
-	f.bound = f.bound || e == clientEnded
 	f.left = f.left || f.state == Open && (e == targetEnded || e == targetCut || e == targetFailed)
 	if f.state = t.next; f.state != LastWords {
 		f.active = now // from when on another limit may hold

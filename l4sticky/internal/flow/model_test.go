@@ -181,6 +181,9 @@ func (m *model) checkState() {
 		return
 	}
 	m.checkBytes()
+	if m.flow.Fresh() && (m.took || m.clientEnded || m.down > 0) {
+		m.fail("a connection is fresh that has begun")
+	}
 	if m.targetEnded && m.all&ShutClient == 0 {
 		m.fail("the client is not told the end")
 	}

@@ -198,11 +198,13 @@ func TestNoRedispatch(t *testing.T) {
 	for name, scene := range map[string]struct {
 		serve func(conn *net.TCPConn)
 		says  string
+		late  string // the same, when the target has accepted
 		hears string
 		ends  bool
 		limit time.Duration
 	}{
 		"the client has spoken":       {serve: func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) }, says: "x"},
+		"the client speaks later":     {serve: func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) }, late: "x"},
 		"the client has ended":        {serve: func(conn *net.TCPConn) { _, _ = conn.Read(make([]byte, 1)) }, ends: true},
 		"the target has spoken":       {serve: func(conn *net.TCPConn) { _, _ = io.WriteString(conn, "bye") }, hears: "bye"},
 		"the target has waited":       {serve: func(*net.TCPConn) { time.Sleep(50 * time.Millisecond) }, limit: 10 * time.Millisecond},
@@ -213,7 +215,12 @@ func TestNoRedispatch(t *testing.T) {
 			eachFinder(t, func(t *testing.T, find finder) {
 				client, down, _, b := seekers(t)
 				b.deadline(client)
-				j := newJourney(server(t, scene.serve), greeter(t, "another one"))
+				accepted := make(chan struct{}, 1)
+				first := server(t, func(conn *net.TCPConn) {
+					accepted <- struct{}{}
+					scene.serve(conn)
+				})
+				j := newJourney(first, greeter(t, "another one"))
 				if scene.limit != 0 {
 					j.options.Redispatch = max(scene.limit, 0)
 				}
@@ -222,6 +229,10 @@ func TestNoRedispatch(t *testing.T) {
 					halfClose(t, client)
 				}
 				find(t, down, j, j.options)
+				<-accepted
+				if scene.late != "" {
+					send(t, client, scene.late)
+				}
 				if got, err := io.ReadAll(client); string(got) != scene.hears || err != nil && !errors.Is(err, syscall.ECONNRESET) {
 					t.Errorf("the client read %d bytes, %v", len(got), err)
 				}
