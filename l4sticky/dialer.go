@@ -117,6 +117,14 @@ func (d *dialer) splits(s *clientSession, m *target.Member, others target.Addres
 	}
 }
 
+// redispatches tells that a connection goes on at another target, since the one that it had has ended it before it was used.
+func (d *dialer) redispatches(s *clientSession, from, to *target.Member) {
+	if d.lines.Admit() {
+		d.logger.Warn("taking a connection to another upstream, since its own ended it before it was used", append(upstreamFields(from),
+			zap.Stringer("client", s.Client()), zap.Stringer("other", to.Config.Address))...)
+	}
+}
+
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if since, was := m.Activate(); was {

@@ -39,8 +39,9 @@ type Handler struct {
 	MaxConnectionsPerClient int `json:"max_connections_per_client,omitempty"`
 
 	// How long a target may take to accept a connection. After that the dial has failed, the target is
-	// deactivated and the next one is dialled. Zero means the default; negative is an error.
-	// Default: `3s`.
+	// deactivated and the next one is dialled. For as long after it has accepted, a target that ends or resets the connection
+	// before anything was taken from the client or has come from the target is left for another one, unless `unserved_limit`
+	// is off. Zero means the default; negative is an error. Default: `3s`.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
 
 	// How long a target may leave a dial unanswered until another one is dialled beside it. The first to accept
@@ -77,7 +78,8 @@ type Handler struct {
 	// A target serves nobody if it has accepted so many clients in a row whose connections it then ended or reset without having sent
 	// a byte, and has sent none to any other client meanwhile: it is deactivated, as after a failed dial. A connection that
 	// its client ended first does not count, nor does a client count twice. Negative, in a Caddyfile `off`, is for
-	// protocols in which targets never send anything. Zero means the default. Default: 3.
+	// protocols in which targets never send anything; then no connection is taken to another target because its own has ended
+	// it, since that may be all that a target says. Zero means the default. Default: 3.
 	UnservedLimit int `json:"unserved_limit,omitempty"`
 
 	// What becomes of a connection whose client has its session at a target that has all its `max_connections`.
