@@ -46,6 +46,31 @@ type settings struct {
 	options   Options
 }
 
+// newSettings returns the settings that a handler has. It returns an error if they contradict each other.
+func newSettings(options Options, upstreams []target.Config) (settings, error) {
+	if len(upstreams) == 0 {
+		return settings{}, errors.New("no upstreams are given; at least one is needed")
+	}
+	placement := target.PlacementNamed(options.Placement)
+	if err := checkDuplicates(placement, upstreams); err != nil {
+		return settings{}, err
+	}
+	if !placement.Ordered { // two handlers need not have the same order
+		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
+			return strings.Compare(a.Address.String(), b.Address.String())
+		})
+	}
+	return settings{upstreams, options}, nil
+}
+
+// inPool tells in which pool handlers disagree, and what to do about that.
+func inPool(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", name, err)
+}
+
 // extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
 func (c *poolConfig) extendGrace(grace time.Duration) {
 	c.mu.Lock()
@@ -104,6 +129,15 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 			return nil
 		})
 	return c.targets.Member(agreed)
+}
+
+// bringsHome reports whether clients that come back are placed anew, if they had left their target or belong elsewhere.
+func (c *poolConfig) bringsHome() bool {
+	if c.settings.options.ReturnHome == returnWhenIdle {
+		return true
+	}
+	b := c.rebalance.Load()
+	return b != nil && b.running.Load()
 }
 
 // goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no

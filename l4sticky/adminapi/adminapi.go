@@ -121,3 +121,54 @@ type Candidate struct {
 	Usable bool   `json:"usable"`
 	Reason string `json:"reason,omitempty"`
 }
+
+// A Plan is what a reload with a config would do to the pools.
+type Plan struct {
+	// Pools are those that the running config has or the other one would have.
+	Pools []PoolPlan `json:"pools"`
+	// Warnings are what the adapter says of a config that is not JSON.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// A PoolPlan is what a reload would do to one pool.
+type PoolPlan struct {
+	Pool string `json:"pool"`
+	// Change is added, removed, changed or unchanged.
+	Change string `json:"change"`
+	// Options are the names of those that would have another value.
+	Options   []string       `json:"options,omitempty"`
+	Upstreams []UpstreamPlan `json:"upstreams"`
+}
+
+// An UpstreamPlan is what a reload would do to one upstream of a config.
+type UpstreamPlan struct {
+	Upstream string `json:"upstream"`
+	Change   string `json:"change"`
+	// Options are the names of those that would have another value.
+	Options []string `json:"options,omitempty"`
+	// Sessions are those that would move: the live ones with their next connection, the idle ones when their clients come.
+	Sessions Sessions `json:"sessions"`
+	// Connections are those that would go on at an upstream which is removed.
+	Connections int `json:"connections"`
+}
+
+// A RebalanceRequest says how sessions are to be brought to where placement would put them now.
+type RebalanceRequest struct {
+	// Close means that connections are reset whose clients belong elsewhere. Else these clients move when they come back.
+	Close bool `json:"close,omitempty"`
+	// Deadline is how long clients may take to do so before connections are reset. Without one it begins at once.
+	Deadline *caddy.Duration `json:"deadline,omitempty"`
+	// Rate is how many connections are reset in a second. By default it takes 30 seconds.
+	Rate *float64 `json:"rate,omitempty"`
+}
+
+// A Rebalance is how far one is.
+type Rebalance struct {
+	Running bool `json:"running"`
+	RebalanceRequest
+	// Moved are the sessions without connections that were moved, Closed the connections that were reset, and Left the sessions with
+	// connections that belong elsewhere.
+	Moved  int `json:"moved"`
+	Closed int `json:"closed"`
+	Left   int `json:"left"`
+}
