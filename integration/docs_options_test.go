@@ -29,7 +29,6 @@ var documented = map[string]string{
 	"layer4.middleware.script":                  "script.md",
 	"privileges":                                "privileges.md",
 	"admin.api.sticky":                          "admin.md",
-	"sticky.targets":                            "", // no config has it: scripts look at targets through it
 }
 
 // onTheLine are options that have no line of their own in a Caddyfile.

@@ -184,6 +184,9 @@ func isExhausted(err error) bool {
 	})
 }
 
+// isOurs reports whether a dial failed for want of this machine's resources, source ports among them.
+func isOurs(err error) bool { return isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL) }
+
 // wasAccepted reports whether a dial failed although the target accepted: it resets a connection that it does
 // not want, and only refuses one for which no socket listens.
 func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
@@ -191,5 +194,5 @@ func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 // isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there
 // may be no source port left for it. Another target may accept.
 func isBlameless(err error) bool {
-	return isExhausted(err) || wasAccepted(err) || errors.Is(err, safely.ErrPanic) || errors.Is(err, syscall.EADDRNOTAVAIL)
+	return isOurs(err) || wasAccepted(err) || errors.Is(err, safely.ErrPanic)
 }

@@ -3,6 +3,7 @@ package l4sticky
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -262,10 +263,34 @@ func (h *Handler) Cleanup() error {
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
+	first := d.Token()
 	for d.NextArg() {
+		if err := checkDial(d, "sticky_proxy"); err != nil {
+			return err
+		}
 		h.Upstreams = append(h.Upstreams, &Upstream{Dial: d.Val()})
 	}
-	return h.table().ReadBlock(d, "sticky_proxy")
+	if err := h.table().ReadBlock(d, "sticky_proxy"); err != nil {
+		return err
+	}
+	if len(h.Upstreams) == 0 {
+		at := caddyfile.NewDispenser([]caddyfile.Token{first})
+		at.Next()
+		return at.Errf("sticky_proxy: %w", errNoUpstreams)
+	}
+	return nil
+}
+
+// checkDial returns an error if the argument at which the dispenser stands is no address of an upstream. One with placeholders is
+// looked at when the config is loaded.
+func checkDial(d *caddyfile.Dispenser, name string) error {
+	if strings.Contains(d.Val(), "{") {
+		return nil
+	}
+	if _, err := dialAddresses(d.Val()); err != nil {
+		return d.Errf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // Interface guards

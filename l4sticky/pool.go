@@ -46,7 +46,7 @@ type pool struct {
 	configs []*poolConfig              // one for each config that has the pool, the newest last
 	grace   time.Duration              // of the last config that had the pool, once no config has it
 	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
-	checks  map[*target.Target]*checker
+	checks  map[task]*checker
 }
 
 func newPool(name string) (caddy.Destructor, error) {

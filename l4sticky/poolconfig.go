@@ -46,10 +46,12 @@ type settings struct {
 	options   Options
 }
 
+var errNoUpstreams = errors.New("no upstreams are given; at least one is needed")
+
 // newSettings returns the settings that a handler has. It returns an error if they contradict each other.
 func newSettings(options Options, upstreams []target.Config) (settings, error) {
 	if len(upstreams) == 0 {
-		return settings{}, errors.New("no upstreams are given; at least one is needed")
+		return settings{}, errNoUpstreams
 	}
 	placement := target.PlacementNamed(options.Placement)
 	if err := checkDuplicates(placement, upstreams); err != nil {

@@ -70,6 +70,9 @@ func TestAdapt(t *testing.T) {
 				if w.File != "some/config.json" {
 					t.Errorf("the warning %v is not about the file", w)
 				}
+				if path, _, _ := strings.Cut(w.Directive, "["); w.Line == 0 || !strings.Contains(strings.Split(f.input, "\n")[w.Line-1], path) {
+					t.Errorf("the warning %v is not about its line", w)
+				}
 				warned.WriteString(w.Directive + ": " + w.Message + "\n")
 			}
 			if expected := strings.Join(f.expected[1:], "\n"); warned.String() != expected {

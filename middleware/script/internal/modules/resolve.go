@@ -16,7 +16,7 @@ func Find(path string) (string, error) {
 	}
 	found := AsFileOrFolder(absolute)
 	if found == "" {
-		return "", fmt.Errorf("%s: cannot find the file %s", absolute, absolute)
+		return "", fmt.Errorf("cannot find the file %s", absolute)
 	}
 	absolute = found
 	if target, err := Real(absolute); err == nil {
