@@ -74,12 +74,15 @@ func parseFile(text []byte) (f *file) {
 	if bytes.HasPrefix(text, []byte("#!")) {
 		text = append([]byte("//"), text...)
 	}
-	tree, text := tryParse(slices.Concat([]byte("(function(){"), text, []byte("\n})")), text, octal.ReplaceAll(text, []byte("$1 $2")))
+	tree, parsed := tryParse(slices.Concat([]byte("(function(){"), text, []byte("\n})")), text)
+	if tree == nil && bytes.IndexByte(text, '0') >= 0 { // to look for old numbers takes longer than to parse
+		tree, parsed = tryParse(octal.ReplaceAll(text, []byte("$1 $2")))
+	}
 	if tree == nil {
 		return nil
 	}
 	f = &file{
-		text:     text,
+		text:     parsed,
 		tested:   make(map[reference]bool),
 		provided: make(map[reference]bool),
 		bound:    make(map[*js.Var]reference),
@@ -116,8 +119,7 @@ func tooDeep(text []byte) bool {
 var octal = regexp.MustCompile(`([^\w.$])0([0-7]+)\b`)
 
 // tryParse returns the syntax tree of the first of several texts that can be parsed: of a function in which return may
-// stand at the top level, of a module in which import may, and of one without old numbers. It returns the text, too, into
-// which the tree points.
+// stand at the top level, or of a module in which import may. It returns the text, too, into which the tree points.
 func tryParse(texts ...[]byte) (*js.AST, []byte) {
 	for _, text := range texts {
 		input := parse.NewInputBytes(slices.Clip(text))
