@@ -102,10 +102,13 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 }
 
 // set has the server answer with some addresses for svc.test.
-func (s *nameServer) set(addresses ...string) {
+func (s *nameServer) set(addresses ...string) { s.setName("svc.test", addresses...) }
+
+// setName has the server answer with some addresses for a name.
+func (s *nameServer) setName(name string, addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers["svc.test."], s.rcode, s.silent = addresses, dns.RcodeSuccess, false
+	s.answers[dns.Fqdn(name)], s.rcode, s.silent = addresses, dns.RcodeSuccess, false
 }
 
 // fail has it answer with an error, or not at all if that is negative.

@@ -3,7 +3,6 @@ package l4sticky
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -23,6 +22,9 @@ const (
 	// find the targets that they stay with.
 	firstAnswers = 2 * time.Second
 )
+
+// systemResolver asks the servers that the system asks.
+var systemResolver = names.NewResolver()
 
 // A hostName is what is looked up. The network tells the families of the addresses that count.
 type hostName struct{ network, host string }
@@ -104,7 +106,7 @@ func (p *pool) unsyncedWatch(name hostName, times names.Times) *poolName {
 		p.names[name] = w
 		w.Watch = names.NewWatch(times,
 			func(ctx context.Context) ([]netip.Addr, error) {
-				return net.DefaultResolver.LookupNetIP(ctx, name.network, name.host)
+				return systemResolver.LookupNetIP(ctx, name.network, name.host)
 			},
 			names.Events{
 				Changed: func(_, appeared, left []netip.Addr) { p.nameChanged(name, appeared, left) },

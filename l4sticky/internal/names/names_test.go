@@ -147,6 +147,40 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// The look-ups of many names share the moments at which they begin, each at about its interval.
+func TestLookupsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count, lookups = 100, 6
+		var mu sync.Mutex
+		moments := make(map[time.Duration]int)
+		began := time.Now()
+		lookup := func(context.Context) ([]netip.Addr, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			moments[time.Since(began)]++
+			return addrs("10.0.0.1"), nil
+		}
+		var watches []*Watch
+		for range count {
+			watches = append(watches, NewWatch(tenSeconds, lookup, Events{Changed: func(_, _, _ []netip.Addr) {}}))
+		}
+		time.Sleep(lookups * 11 * time.Second)
+		mu.Lock()
+		sum := 0
+		for _, n := range moments {
+			sum += n
+		}
+		if sum < count*lookups || sum > count*(lookups+2) || len(moments) > int(lookups*11*time.Second/together) {
+			t.Errorf("%d look-ups at %d moments", sum, len(moments))
+		}
+		mu.Unlock()
+		for _, w := range watches {
+			w.Close()
+		}
+		synctest.Wait()
+	})
+}
+
 // A resolver that does not answer delays only who waits for it, and not for ever.
 func TestSlowResolver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,7 +16,12 @@ const (
 	MinPause = time.Second
 	// LookupTimeout is how long a look-up may take.
 	LookupTimeout = 5 * time.Second
+	// together is the time between the moments at which look-ups begin that are due. Those of a thousand names take a
+	// fraction of the processor's time if it is not woken for each.
+	together = 250 * time.Millisecond
 )
+
+var started = time.Now()
 
 // ErrNoAddress is the error of an answer without an address.
 var ErrNoAddress = errors.New("the answer has no address")
@@ -52,7 +57,7 @@ type Watch struct {
 	times   Times
 	waiters []Waiter
 	addrs   []netip.Addr
-	fresh   bool // it was looked up less than MinPause ago
+	looked  time.Time // when the last look-up was over
 	closed  bool
 }
 
@@ -90,7 +95,7 @@ func (w *Watch) Addrs() []netip.Addr {
 func (w *Watch) Refresh(waiter Waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || waiter != nil && w.fresh {
+	if w.closed || waiter != nil && w.unsyncedMinPause() > 0 {
 		return false
 	}
 	if waiter != nil {
@@ -105,39 +110,56 @@ func (w *Watch) Refresh(waiter Waiter) bool {
 
 func (w *Watch) run(ctx context.Context) {
 	defer w.end()
-	started := time.Now()
 	tracker := NewTracker()
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for first := true; ; first = false {
-		safely.Do("names", func() { w.look(ctx, tracker, started) })
-		w.setFresh(true)
+		safely.Do("names", func() { w.look(ctx, tracker) })
+		w.setLooked()
 		if first {
 			close(w.first)
 		}
+		pause.Reset(nextLook(w.settings().Interval))
 		select {
-		case <-time.After(MinPause):
+		case <-pause.C:
+			continue
+		case <-w.kick:
 		case <-ctx.Done():
 			return
 		}
-		w.setFresh(false)
-		// The jitter spreads the look-ups of many names, which began together.
-		interval := w.settings().Interval
-		pause.Reset(interval - MinPause + time.Duration(rand.Int64N(int64(interval)/10+1)) - interval/20)
+		pause.Reset(w.minPause())
 		select {
 		case <-pause.C:
-		case <-w.kick:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (w *Watch) setFresh(fresh bool) {
+// nextLook returns the time until the next look-up. The jitter spreads the look-ups of many names, which began together, over
+// the interval.
+func nextLook(interval time.Duration) time.Duration {
+	wait := interval + rand.N(interval/10+1) - interval/20
+	late := (time.Since(started) + wait) % together
+	return max(wait-late, MinPause)
+}
+
+// setLooked notes that a look-up is over.
+func (w *Watch) setLooked() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.fresh = fresh
+	w.looked = time.Now()
 }
+
+// minPause returns how long no look-up may begin.
+func (w *Watch) minPause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unsyncedMinPause()
+}
+
+// unsyncedMinPause needs the lock.
+func (w *Watch) unsyncedMinPause() time.Duration { return MinPause - time.Since(w.looked) }
 
 func (w *Watch) settings() Times {
 	w.mu.Lock()
@@ -146,7 +168,7 @@ func (w *Watch) settings() Times {
 }
 
 // look looks the name up once.
-func (w *Watch) look(ctx context.Context, tracker *Tracker, started time.Time) {
+func (w *Watch) look(ctx context.Context, tracker *Tracker) {
 	defer w.wake()
 	safely.Reach("names")
 	select {
