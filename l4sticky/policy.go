@@ -78,7 +78,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 			MaxConnections: max(u.MaxConnections, 0),
 		})
 	}
-	c, err := join(ctx, p.Options, upstreams)
+	c, err := join(ctx, p.Options, upstreams, nil)
 	if err != nil {
 		return err
 	}

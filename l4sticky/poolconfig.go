@@ -36,12 +36,16 @@ type poolConfig struct {
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
 
+	source  *poolSource             // nil if the config has none; guarded by the pool's lock
+	dynamic map[target.Address]bool // the upstreams that it has found; guarded by the pool's lock
+
 	checking *checking // how the targets are checked, nil until a handler has told it; guarded by the pool's lock
 }
 
 // settings are what all handlers of a pool must have in common within one config.
 type settings struct {
 	upstreams []target.Config
+	dynamic   *dynamicSource // nil if all upstreams are listed
 	options   Options
 }
 
@@ -136,6 +140,9 @@ func (s settings) checkAgreement(other settings) error {
 	if !slices.Equal(s.upstreams, other.upstreams) {
 		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
 	}
+	if keyOf(s.dynamic) != keyOf(other.dynamic) {
+		return fmt.Errorf("two handlers have different dynamic_upstreams ('%s' and '%s')", keyOf(s.dynamic), keyOf(other.dynamic))
+	}
 	if err := s.options.table().CheckSame(other.options.table()); err != nil {
 		return fmt.Errorf("two handlers have %w", err)
 	}
@@ -156,7 +163,7 @@ func describe(upstreams []target.Config) string {
 		if u.MaxConnections > 0 {
 			text += fmt.Sprintf(" max_connections %d", u.MaxConnections)
 		}
-		if u.Backup {
+		if u.Backup > 0 {
 			text += " backup"
 		}
 		if u.Drain {

@@ -15,8 +15,14 @@ const maxLookups = 64
 // A Resolver looks names up as net.Resolver does, with the hosts file and the search list. It makes do with few sockets, and
 // with few questions at a time. All of its methods may be called on any goroutine; it need not be closed.
 type Resolver struct {
-	servers []*net.Resolver // that are asked one after the other
+	servers []server // that are asked one after the other
 	slots   chan struct{}
+}
+
+// A server has the address at which it is asked, which is empty for those of the system.
+type server struct {
+	*net.Resolver
+	address string
 }
 
 // NewResolver returns a resolver that asks the servers, which are addresses with a port, in their order until one answers. Without
@@ -25,12 +31,13 @@ func NewResolver(servers ...string) *Resolver {
 	r := &Resolver{slots: make(chan struct{}, maxLookups)}
 	sockets := new(sockets)
 	if len(servers) == 0 {
-		r.servers = []*net.Resolver{{Dial: sockets.dial}}
+		r.servers = []server{{&net.Resolver{Dial: sockets.dial}, ""}}
 	}
-	for _, server := range servers {
-		r.servers = append(r.servers, &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return sockets.dial(ctx, network, server)
-		}})
+	for _, address := range servers {
+		dial := func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return sockets.dial(ctx, network, address)
+		}
+		r.servers = append(r.servers, server{&net.Resolver{PreferGo: true, Dial: dial}, address})
 	}
 	return r
 }
@@ -41,6 +48,9 @@ func (r *Resolver) LookupNetIP(ctx context.Context, network, host string) (addrs
 		addrs, err = server.LookupNetIP(ctx, network, host)
 		return err
 	})
+	for i := range addrs {
+		addrs[i] = addrs[i].Unmap()
+	}
 	return addrs, err
 }
 
@@ -67,12 +77,24 @@ func (r *Resolver) ask(ctx context.Context, question func(context.Context, *net.
 		if deadline, limited := ctx.Deadline(); limited {
 			one, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(len(r.servers)-i))
 		}
-		err = question(one, server)
+		err = question(one, server.Resolver)
 		cancel()
+		err = server.explain(err)
 		var answer *net.DNSError
 		if err == nil || ctx.Err() != nil || errors.As(err, &answer) && answer.IsNotFound {
 			return err
 		}
 	}
 	return err
+}
+
+// explain names the server in an error. A net.Resolver names that of the system, whichever is asked.
+func (s server) explain(err error) error {
+	var answer *net.DNSError
+	if s.address == "" || !errors.As(err, &answer) {
+		return err
+	}
+	explained := *answer // others may have the same
+	explained.Server = s.address
+	return &explained
 }

@@ -2,6 +2,7 @@ package target
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,8 +27,8 @@ type Config struct {
 	Weight int
 	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
-	// Backup means that the target gets clients only while no other target is usable.
-	Backup bool
+	// Backup, if not 0, means that the target gets clients only while no target with a lower number is usable.
+	Backup int
 	// Drain means that no new client is placed there.
 	Drain bool
 }
@@ -142,7 +143,8 @@ type list struct {
 	members   []*Member // each target once, in the order of the config
 	entries   []entry   // what placement chooses from, in the order of the config
 	byTarget  map[*Target]*Member
-	even      bool // all weights are the same
+	even      bool  // all weights are the same
+	backups   []int // the numbers that entries have as Backup, the lowest first
 }
 
 // An entry is one line of the config. With a placement that takes duplicates, a target may have several.
@@ -181,6 +183,9 @@ func (s *Set) newList(configs []Config, old *list) *list {
 		if c.Weight > 0 && !c.Drain {
 			l.entries = append(l.entries, entry{m, c.Weight})
 			l.even = l.even && c.Weight == l.entries[0].weight
+			if i, known := slices.BinarySearch(l.backups, m.Config.Backup); !known {
+				l.backups = slices.Insert(l.backups, i, m.Config.Backup)
+			}
 		}
 	}
 	return l
