@@ -30,6 +30,7 @@ var documented = map[string]string{
 	"layer4.sticky.upstreams.a":                 "dynamic_upstreams.md",
 	"layer4.sticky.upstreams.srv":               "dynamic_upstreams.md",
 	"privileges":                                "privileges.md",
+	"admin.api.sticky":                          "admin.md",
 	"sticky.targets":                            "", // no config has it: scripts look at targets through it
 }
 

@@ -67,16 +67,9 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if handler == nil {
 		return errors.New("sticky_ip works as lb_policy of the proxy handler only")
 	}
-	upstreams := make([]target.Config, 0, len(handler.Upstreams))
-	for i, u := range handler.Upstreams {
-		if u == nil {
-			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
-		}
-		upstreams = append(upstreams, target.Config{
-			Address:        proxyAddress(u),
-			Weight:         min(max(u.Weight, 1), target.MaxWeight),
-			MaxConnections: max(u.MaxConnections, 0),
-		})
+	upstreams, err := proxyUpstreams(handler.Upstreams)
+	if err != nil {
+		return err
 	}
 	c, err := join(ctx, p.Options, upstreams, nil)
 	if err != nil {
@@ -90,6 +83,22 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 		}
 	}
 	return nil
+}
+
+// proxyUpstreams returns the upstreams of the proxy handler as the target set knows them.
+func proxyUpstreams(upstreams []*l4proxy.Upstream) ([]target.Config, error) {
+	all := make([]target.Config, 0, len(upstreams))
+	for i, u := range upstreams {
+		if u == nil {
+			return nil, fmt.Errorf("upstreams[%d]: null is not an upstream", i)
+		}
+		all = append(all, target.Config{
+			Address:        proxyAddress(u),
+			Weight:         min(max(u.Weight, 1), target.MaxWeight),
+			MaxConnections: max(u.MaxConnections, 0),
+		})
+	}
+	return all, nil
 }
 
 // proxyAddress returns the address by which an upstream of the proxy handler is known: the same as in
@@ -141,12 +150,15 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	var first l4proxy.FirstSelection
 	available := func(m *target.Member) bool {
 		i, known := p.places[upstreamOf(m)]
-		return known && i < len(upstreams) && first.Select(upstreams[i:i+1], cx) != nil
+		return known && i < len(upstreams) && m.Mode() != target.Maintenance && first.Select(upstreams[i:i+1], cx) != nil
 	}
 	untried := func(m *target.Member) bool { return !slices.Contains(c.tried, m) && available(m) }
 	active := func(m *target.Member) bool { return m.Active() && untried(m) }
 
 	client := session.Client()
+	if p.dialer.bringsHome() {
+		p.dialer.goHome(session, client, active)
+	}
 	if m := p.dialer.settle(session, client, active); m != nil {
 		return m
 	}
@@ -166,7 +178,7 @@ func (p *SelectionPolicy) failed(m *target.Member) {
 	case address.Network != "":
 		p.dialer.verify(m)
 	case !strings.Contains(address.Dial, "{"):
-		p.dialer.fails(m, nil)
+		p.dialer.deactivate(m, nil)
 	}
 }
 
@@ -206,6 +218,8 @@ func (p *SelectionPolicy) Cleanup() error {
 //		placement rendezvous|legacy|random
 //		client_prefix <ipv4_bits> <ipv6_bits>
 //		max_sessions <number>
+//		slow_start <duration>|off
+//		return_home stay|when_idle
 //	}
 func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return p.table().ReadModule(d, "sticky_ip")

@@ -32,6 +32,7 @@ type poolConfig struct {
 	targets      *target.Set
 	deactivation time.Duration
 	logger       *zap.Logger
+	events       *emitter
 
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
@@ -47,6 +48,31 @@ type settings struct {
 	upstreams []target.Config
 	dynamic   *dynamicSource // nil if all upstreams are listed
 	options   Options
+}
+
+// newSettings returns the settings that a handler has. It returns an error if they contradict each other.
+func newSettings(options Options, upstreams []target.Config, dynamic *dynamicSource) (settings, error) {
+	if len(upstreams) == 0 && dynamic == nil {
+		return settings{}, errors.New("no upstreams are given; at least one is needed")
+	}
+	placement := target.PlacementNamed(options.Placement)
+	if err := checkDuplicates(placement, upstreams); err != nil {
+		return settings{}, err
+	}
+	if !placement.Ordered { // two handlers need not have the same order
+		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
+			return strings.Compare(a.Address.String(), b.Address.String())
+		})
+	}
+	return settings{upstreams, dynamic, options}, nil
+}
+
+// inPool tells in which pool handlers disagree, and what to do about that.
+func inPool(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", name, err)
 }
 
 // extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
@@ -72,7 +98,11 @@ func (c *poolConfig) quit() {
 // client returns the address by which a connection's client is known. It returns an invalid one for a peer without an
 // IP address, on a Unix socket.
 func (c *poolConfig) client(remote net.Addr) netip.Addr {
-	client := clientip.Of(remote)
+	return c.clientOf(clientip.Of(remote))
+}
+
+// clientOf returns the address by which the client with an address is known.
+func (c *poolConfig) clientOf(client netip.Addr) netip.Addr {
 	if prefix := c.settings.options.ClientPrefix; prefix.Bits(client) < client.BitLen() {
 		return prefix.Client(client)
 	}
@@ -105,8 +135,29 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
-// deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
-func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
+// bringsHome reports whether clients that come back are placed anew, if they had left their target or belong elsewhere.
+func (c *poolConfig) bringsHome() bool {
+	if c.settings.options.ReturnHome == returnWhenIdle {
+		return true
+	}
+	b := c.rebalance.Load()
+	return b != nil && b.running.Load()
+}
+
+// goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no
+// session, and no target had ever failed, if that is usable.
+func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*target.Member) bool) {
+	c.sessions.Return(s, func() *target.Target {
+		m := c.targets.Place(client, func(*target.Member) bool { return true })
+		if m == nil || !usable(m) {
+			return nil
+		}
+		return m.Target
+	})
+}
+
+// deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
+func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	deactivate := m.Deactivate
 	switch {
 	case errors.Is(reason, errUnserved):
@@ -115,10 +166,10 @@ func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason err
 		deactivate = m.DeactivateAsked
 	}
 	if deactivate(c.deactivation) {
-		logger.Warn("upstream deactivated", append(upstreamFields(m),
-			zap.Duration("duration", c.deactivation),
-			zap.Error(reason))...)
+		m.Explain(textOf(reason))
+		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)
+		c.endWhenDown(m)
 	}
 }
 

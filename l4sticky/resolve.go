@@ -164,12 +164,11 @@ func (p *pool) nameChanged(name hostName, appeared, left []netip.Addr) {
 	for _, c := range p.configs {
 		c.unsyncedPlaceTargets()
 	}
-	logger := p.unsyncedLogger()
 	for _, a := range appeared {
-		logger.Info("address appeared", zap.String("name", name.host), zap.Stringer("address", a))
+		p.tell(addressAppeared, zap.String("name", name.host), zap.Stringer("address", a))
 	}
 	for _, a := range left {
-		logger.Warn("address left", zap.String("name", name.host), zap.Stringer("address", a))
+		p.tell(addressLeft, zap.String("name", name.host), zap.Stringer("address", a))
 	}
 }
 
@@ -190,7 +189,10 @@ func (p *pool) lookupFailed(name hostName, err error) {
 	for _, c := range p.configs {
 		for _, m := range c.targets.Members() {
 			if c.names[m.Config.Address] == w {
-				m.Deactivate(c.deactivation)
+				if m.Deactivate(c.deactivation) {
+					m.Explain(textOf(err))
+					p.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(err))
+				}
 			}
 		}
 	}
@@ -222,8 +224,14 @@ func (c *poolConfig) unsyncedPlaceTargets() {
 		}
 	}
 	configs = append(configs, c.unsyncedDynamic()...)
+	before := c.targets.Members()
 	c.targets.Update(configs)
+	if c == c.pool.applied.Load() {
+		c.tellRemoved(before)
+	}
 	c.pool.unsyncedCheckTargets()
+	c.pool.watchDrains()
+	c.pool.watchSlowStarts()
 }
 
 // expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one
