@@ -13,6 +13,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf16"
@@ -61,17 +62,7 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 			return e.small(len(text), func() any { return bytesOf(text, a[1].(string)) })
 		},
 		"compare": func(a []any) (any, error) { return bytes.Compare(a[0].([]byte), a[1].([]byte)), nil },
-		"search": func(a []any) (any, error) {
-			return search(a[0].([]byte), a[1].([]byte), int(a[2].(float64)), a[3] == true, a[4] == true), nil
-		},
-		"hashes": func([]any) (any, error) {
-			names := []string{}
-			for name := range hashes {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			return names, nil
-		},
+		"hashes":  func([]any) (any, error) { return slices.Sorted(maps.Keys(hashes)), nil },
 		// hash gives the digest of data, with a key the HMAC, or nothing if the algorithm is not known.
 		"hash": func(a []any) (any, error) {
 			name := strings.ToLower(a[0].(string))
@@ -241,51 +232,4 @@ func fromUTF8(data []byte) string {
 		data = data[n:]
 	}
 	return text.String()
-}
-
-// search returns where Node finds a needle: forward from an offset, or backward from it. A negative offset counts from
-// the end. The halves of UTF-16 are found as pairs only.
-func search(data, needle []byte, offset int, forward, pairs bool) int {
-	switch {
-	case offset < 0 && offset+len(data) >= 0:
-		offset += len(data)
-	case offset < 0 && (forward || len(needle) == 0):
-		offset = 0
-	case offset < 0:
-		return -1
-	case len(needle) == 0:
-		return min(offset, len(data))
-	}
-	if len(needle) == 0 {
-		return offset
-	}
-	step, find, last := 1, bytes.Index, len(data)-len(needle)
-	if forward && offset > last {
-		return -1
-	}
-	if pairs {
-		step, needle = 2, needle[:len(needle)&^1]
-		offset &^= 1
-	}
-	if len(needle) == 0 {
-		return -1
-	}
-	if !forward {
-		data = data[:max(0, min(offset, last)+len(needle))]
-		find, offset = bytes.LastIndex, 0
-	}
-	for offset <= len(data) {
-		at := find(data[offset:], needle)
-		switch {
-		case at < 0:
-			return -1
-		case (offset+at)%step == 0:
-			return offset + at
-		case forward:
-			offset += at + 1
-		default:
-			data = data[:at+len(needle)-1]
-		}
-	}
-	return -1
 }

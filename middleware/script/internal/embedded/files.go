@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -19,7 +18,7 @@ import (
 )
 
 const (
-	maxEntries  = 1 << 20 // of a tree of folders that can be listed
+	maxEntries  = 1 << 20 // of a folder that can be listed
 	maxWatchers = 1000
 )
 
@@ -118,12 +117,9 @@ func known(err error, call, path string) error {
 	return err
 }
 
-// operation is what is asked about a file, by its name, a path, and a number.
+// operation is what is asked about a file, by its name and a path.
 func (e *engine) operation(a []any) func(context.Context) (any, error) {
-	name, path, number := a[0].(string), a[1].(string), 0.0
-	if len(a) > 2 {
-		number, _ = a[2].(float64)
-	}
+	name, path := a[0].(string), a[1].(string)
 	return inBackground(func() (any, error) {
 		switch name {
 		case "readFile":
@@ -131,31 +127,36 @@ func (e *engine) operation(a []any) func(context.Context) (any, error) {
 		case "stat":
 			info, err := os.Stat(path)
 			return stats(info), known(err, "stat", path)
-		case "lstat":
-			info, err := os.Lstat(path)
-			return stats(info), known(err, "lstat", path)
 		case "access":
-			return nil, known(access(path, uint32(number)), "access", path)
+			_, err := os.Stat(path)
+			return nil, known(err, "access", path)
+		case "open":
+			f, err := openFile(path)
+			if err == nil {
+				f.Close()
+			}
+			return nil, known(err, "access", path)
 		case "realpath":
 			found, err := filepath.EvalSymlinks(path)
 			if err == nil {
 				found, err = filepath.Abs(found)
 			}
 			return found, known(err, "lstat", path)
-		case "readlink":
-			target, err := os.Readlink(path)
-			return target, known(err, "readlink", path)
-		case "readdir":
-			return readFolder(path, number == 1)
+		default:
+			return readFolder(path)
 		}
-		return nil, fmt.Errorf("fs.%s is not available", name)
 	})
+}
+
+// openFile opens a file for reading. Of a FIFO without a writer, it would not return otherwise.
+func openFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // readFile reads a file of at most half of the script's memory limit, and of what has no size, such as a device, a
 // sixteenth of that: there are files without an end.
 func (e *engine) readFile(path string) (any, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // of a FIFO without a writer, it would not return
+	f, err := openFile(path)
 	if err != nil {
 		return nil, known(err, "open", path)
 	}
@@ -187,28 +188,18 @@ func (e *engine) readFile(path string) (any, error) {
 	return h, nil
 }
 
-type entry struct {
-	Folder string `json:"folder"` // relative to the one that was asked for
-	Name   string `json:"name"`
-	Kind   string `json:"kind"`
-}
-
-// readFolder lists a folder, and those in it after their own entry's list.
-func readFolder(path string, recursive bool) (any, error) {
-	found := []entry{}
-	for folders := []string{""}; len(folders) > 0; folders = folders[1:] {
-		entries, err := os.ReadDir(filepath.Join(path, folders[0]))
-		if err != nil {
-			return nil, known(err, "scandir", filepath.Join(path, folders[0]))
-		}
-		for _, one := range entries {
-			if found = append(found, entry{folders[0], one.Name(), kindOf(one.Type())}); len(found) > maxEntries {
-				return nil, known(syscall.ENOMEM, "scandir", path)
-			}
-			if recursive && one.IsDir() {
-				folders = append(folders, filepath.Join(folders[0], one.Name()))
-			}
-		}
+// readFolder lists a folder.
+func readFolder(path string) (any, error) {
+	entries, err := os.ReadDir(path)
+	if err == nil && len(entries) > maxEntries {
+		err = syscall.ENOMEM
+	}
+	if err != nil {
+		return nil, known(err, "scandir", path)
+	}
+	found := make([]map[string]string, len(entries))
+	for i, entry := range entries {
+		found[i] = map[string]string{"name": entry.Name(), "kind": kindOf(entry.Type())}
 	}
 	return found, nil
 }

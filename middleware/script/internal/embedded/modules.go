@@ -78,15 +78,15 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 	return exports
 })
 
-// missingGlobals are those of Node that scripts do not have here.
-var missingGlobals = []string{
-	"AbortController", "AbortSignal", "Atomics", "Blob", "BroadcastChannel", "CompressionStream", "CustomEvent", "DOMException",
-	"DecompressionStream", "Event", "EventSource", "EventTarget", "File", "FormData", "Headers", "Intl", "MessageChannel", "MessageEvent", "MessagePort", "ReadableStream",
-	"Request", "Response", "SharedArrayBuffer", "Storage", "TransformStream", "WebAssembly", "WebSocket", "WritableStream", "crypto", "fetch", "localStorage", "navigator", "sessionStorage", "structuredClone",
-}
+// MissingGlobals are the globals of Node that scripts do not have in this runtime.
+var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob BroadcastChannel CompressionStream CustomEvent DOMException
+	DecompressionStream Event EventSource EventTarget File FormData Headers Intl MessageChannel MessageEvent MessagePort ReadableStream
+	Request Response SharedArrayBuffer Storage TransformStream WebAssembly WebSocket WritableStream crypto fetch localStorage navigator
+	sessionStorage structuredClone`)
 
-// MissingGlobals returns the globals of Node that scripts do not have in this runtime.
-func MissingGlobals() []string { return missingGlobals }
+// MissingMethods are the methods of Node's objects that those of this runtime do not have.
+var MissingMethods = strings.Fields(`copyBytesFrom encodeInto swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE
+	readUintLE writeIntBE writeIntLE writeUIntBE writeUIntLE writeUintBE writeUintLE`)
 
 // problem is an error with properties that scripts know.
 type problem struct {
@@ -234,7 +234,7 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 			}
 			return quickjs.Owned{Value: v}, err
 		},
-		"isMissing": func(a []any) (any, error) { return slices.Contains(missingGlobals, a[0].(string)), nil },
+		"isMissing": func(a []any) (any, error) { return slices.Contains(MissingGlobals, a[0].(string)), nil },
 		"place": func(a []any) (any, error) {
 			line, column := e.sources.place(a[0].(string), int(a[1].(float64)), int(a[2].(float64)))
 			return []int{line, column}, nil

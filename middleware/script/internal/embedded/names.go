@@ -30,14 +30,36 @@ func (e *engine) nameFunctions() map[string]quickjs.Function {
 		},
 		"reverse": func(a []any) (any, error) {
 			ip := a[0].(string)
-			return ask("getHostByAddr", ip, func(ctx context.Context) ([]any, error) {
+			return ask("getHostByAddr", ip, func(ctx context.Context) (found []any, err error) {
 				names, err := net.DefaultResolver.LookupAddr(ctx, ip)
-				return plain(names), err
+				for _, name := range names {
+					found = append(found, strings.TrimSuffix(name, "."))
+				}
+				return found, err
 			})
 		},
-		"records": func(a []any) (any, error) {
-			host, kind := a[0].(string), a[1].(string)
-			return ask("query"+kind[:1]+strings.ToLower(kind[1:]), host, func(ctx context.Context) ([]any, error) { return records(ctx, host, kind) })
+		"addresses": func(a []any) (any, error) {
+			host, call, network := a[0].(string), "queryA", "ip4"
+			if a[1] == 6.0 {
+				call, network = "queryAaaa", "ip6"
+			}
+			return ask(call, host, func(ctx context.Context) (found []any, err error) {
+				addresses, err := net.DefaultResolver.LookupNetIP(ctx, network, host)
+				for _, a := range addresses {
+					found = append(found, a.Unmap().String())
+				}
+				return found, err
+			})
+		},
+		"texts": func(a []any) (any, error) {
+			host := a[0].(string)
+			return ask("queryTxt", host, func(ctx context.Context) (found []any, err error) {
+				texts, err := net.DefaultResolver.LookupTXT(ctx, host)
+				for _, text := range texts {
+					found = append(found, []string{text})
+				}
+				return found, err
+			})
 		},
 	}
 }
@@ -83,55 +105,4 @@ func lookup(ctx context.Context, host, network string) (found []any, err error) 
 		}
 	}
 	return append(found, later...), err
-}
-
-func records(ctx context.Context, host, kind string) (found []any, err error) {
-	r := net.DefaultResolver
-	switch kind {
-	case "A", "AAAA":
-		addresses, err := r.LookupNetIP(ctx, map[string]string{"A": "ip4", "AAAA": "ip6"}[kind], host)
-		for _, a := range addresses {
-			found = append(found, a.Unmap().String())
-		}
-		return found, err
-	case "CNAME":
-		name, err := r.LookupCNAME(ctx, host)
-		return plain([]string{name}), err
-	case "TXT":
-		texts, err := r.LookupTXT(ctx, host)
-		for _, text := range texts {
-			found = append(found, []string{text})
-		}
-		return found, err
-	case "NS":
-		servers, err := r.LookupNS(ctx, host)
-		for _, s := range servers {
-			found = append(found, strings.TrimSuffix(s.Host, "."))
-		}
-		return found, err
-	case "MX":
-		servers, err := r.LookupMX(ctx, host)
-		for _, s := range servers {
-			found = append(found, map[string]any{"exchange": strings.TrimSuffix(s.Host, "."), "priority": s.Pref})
-		}
-		return found, err
-	case "SRV":
-		_, services, err := r.LookupSRV(ctx, "", "", host)
-		for _, s := range services {
-			found = append(found, map[string]any{
-				"name": strings.TrimSuffix(s.Target, "."), "port": s.Port, "priority": s.Priority, "weight": s.Weight,
-			})
-		}
-		return found, err
-	}
-	names, err := r.LookupAddr(ctx, host)
-	return plain(names), err
-}
-
-// plain is a list of names without the dot at their end.
-func plain(names []string) (found []any) {
-	for _, name := range names {
-		found = append(found, strings.TrimSuffix(name, "."))
-	}
-	return found
 }

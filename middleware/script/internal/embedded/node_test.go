@@ -63,7 +63,6 @@ func TestFS(t *testing.T) {
 		{`fs.readdirSync(at('sub'), { withFileTypes: true }).map((e) => e.name + e.isFile())`, `["atrue","btrue"]`},
 		{`fs.realpathSync(at('sub/../list.txt')) === at('list.txt')`, `true`},
 		{`fs.promises.access(at('none'))`, `"throws ENOENT: no such file or directory, access '{DIR}/none'"`},
-		{`fs.promises.writeFile(at('x'), '')`, `"throws fs.writeFile: scripts can read files only"`},
 	})
 }
 
@@ -115,7 +114,6 @@ func TestNet(t *testing.T) {
 		{`['2001:db8::5', '2001:db9::', '::ffff:192.0.2.1', '::ffff:192.0.2.2', 'fe80::1'].map((a) => list.check(a, 'ipv6'))`, `[true,false,true,false,true]`},
 		{`list.check('2001:db8::5')`, `false`},
 		{`list.rules`, `["Address: IPv6 fe80::1","Subnet: IPv6 2001:db8::/32","Range: IPv4 192.0.2.10-192.0.2.20","Address: IPv4 192.0.2.1"]`},
-		{`net.connect(80)`, `"throws net.connect: needs runtime node"`},
 	})
 }
 
@@ -196,7 +194,6 @@ func TestWords(t *testing.T) {
 		{`(() => { const o = {}; o.o = o; return util.inspect(o); })()`, `"<ref *1> { o: [Circular *1] }"`},
 		{`(() => { function A() {} function B() {} util.inherits(A, B); return new A() instanceof B; })()`, `true`},
 		{`util.promisify((x, done) => done(null, x + 1))(1)`, `2`},
-		{`util.isDeepStrictEqual({ a: [1] }, { a: [1] }) && !util.isDeepStrictEqual({ a: 1 }, { a: '1' })`, `true`},
 		{`[path.join('/a', '..', 'b', './c/'), path.normalize('a//b/../c'), path.basename('/x/y.js', '.js'), path.extname('a.b.c'), path.dirname('/a/b')]`, `["/b/c/","a/c","y",".c","/a"]`},
 		{`[path.resolve('/a', 'b', '../c'), path.relative('/a/b', '/a/c/d'), path.isAbsolute('/x'), path.sep]`, `["/a/c","../c/d",true,"/"]`},
 		{`path.parse('/home/x.txt')`, `{"root":"/","dir":"/home","base":"x.txt","ext":".txt","name":"x"}`},
@@ -210,7 +207,6 @@ func TestWords(t *testing.T) {
 		{`url.format({ protocol: 'https', hostname: 'h', port: 1, pathname: '/p', query: { a: 1 } })`, `"https://h:1/p?a=1"`},
 		{`url.resolve('http://h/a/b', '../c')`, `"http://h/c"`},
 		{`[new URL('http://h:80/a?b=c').searchParams.get('b'), new URLSearchParams({ x: '1' }).toString()]`, `["c","x=1"]`},
-		{`[typeof os.hostname(), os.EOL, os.platform() === process.platform, os.cpus().length > 0]`, `["string","\n",true,true]`},
 		{`[process.cwd() === path.resolve('.'), typeof process.env.PATH, typeof process.pid, process.argv.length, process.versions.node.split('.').length]`, `[true,"string","number",2,3]`},
 		{`process.hrtime().length + typeof process.hrtime.bigint()`, `"2bigint"`},
 		{`[typeof global, global === globalThis, typeof performance.now()]`, `["object",true,"number"]`},

@@ -9,14 +9,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/user"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nlnwa/whatwg-url/url"
-	"golang.org/x/net/idna"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
@@ -68,7 +66,6 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 		"cwd":         func([]any) (any, error) { return os.Getwd() },
 		"nanoseconds": func([]any) (any, error) { return strconv.FormatInt(time.Since(processStart).Nanoseconds(), 10), nil },
 		"procFile":    func(a []any) (any, error) { return procFile(a[0].(string)), nil },
-		"interfaces":  func([]any) (any, error) { return interfaces() },
 		"process": func([]any) (any, error) {
 			env := make(map[string]string)
 			for _, pair := range os.Environ() {
@@ -84,30 +81,14 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 		"system": func([]any) (any, error) {
 			host, _ := os.Hostname()
 			home, _ := os.UserHomeDir()
-			name := ""
-			if u, err := user.Current(); err == nil {
-				name = u.Username
-			}
 			return map[string]any{
-				"hostname": host, "homedir": home, "username": name, "platform": platform(), "arch": architecture(), "tmpdir": os.TempDir(),
-				"type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:], "endianness": "LE", "availableParallelism": runtime.NumCPU(),
-				"uid": os.Getuid(), "gid": os.Getgid(),
+				"hostname": host, "homedir": home, "platform": platform(), "arch": architecture(), "tmpdir": os.TempDir(),
+				"type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:],
 			}, nil
 		},
-		"ip":        func(a []any) (any, error) { return ipText(a[0].(string)), nil },
-		"url":       urlParts,
-		"toASCII":   func(a []any) (any, error) { text, _ := idna.Lookup.ToASCII(short(a[0])); return text, nil },
-		"toUnicode": func(a []any) (any, error) { text, _ := idna.Lookup.ToUnicode(short(a[0])); return text, nil },
+		"ip":  func(a []any) (any, error) { return ipText(a[0].(string)), nil },
+		"url": urlParts,
 	}
-}
-
-// short is a text, or nothing if that is longer than a name may be.
-func short(text any) string {
-	const most = 1000
-	if s := text.(string); len(s) <= most {
-		return s
-	}
-	return ""
 }
 
 // platform and architecture as Node names them.
@@ -146,41 +127,6 @@ func ipText(text string) string {
 		return "4" + digits
 	}
 	return "6" + digits
-}
-
-// interfaces are those of the system, with their addresses.
-func interfaces() (any, error) {
-	all := make(map[string]any)
-	list, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range list {
-		addresses, err := i.Addrs()
-		if err != nil || len(addresses) == 0 {
-			continue
-		}
-		var found []any
-		for _, address := range addresses {
-			prefix, err := netip.ParsePrefix(address.String())
-			if err != nil {
-				continue
-			}
-			one := map[string]any{
-				"address": prefix.Addr().String(), "family": "IPv6", "mac": i.HardwareAddr.String(), "internal": i.Flags&net.FlagLoopback != 0,
-				"cidr": prefix.String(), "netmask": net.IP(net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())).String(),
-			}
-			if prefix.Addr().Is4() {
-				one["family"] = "IPv4"
-			}
-			if i.HardwareAddr == nil {
-				one["mac"] = "00:00:00:00:00:00"
-			}
-			found = append(found, one)
-		}
-		all[i.Name] = found
-	}
-	return all, nil
 }
 
 // urlParts parses a URL, which may be relative to a base, sets one of its parts if that is given, and returns all of them.

@@ -44,8 +44,8 @@ func (r required) String() string { return fmt.Sprintf(r.form, r.name) }
 // reference is a module of Node, or a member of one.
 type reference struct{ module, member string }
 
-// globals is the module whose members are the globals.
-const globals = "globalThis"
+// globals is the module whose members are the globals, and methods that whose members are what objects may be asked to do.
+const globals, methods = "globalThis", ".prototype"
 
 // use is the use of a member which must be there.
 type use struct {
@@ -54,8 +54,11 @@ type use struct {
 }
 
 func (u use) String() string {
-	if u.module == globals {
+	switch u.module {
+	case globals:
 		return u.member
+	case methods:
+		return u.member + "()"
 	}
 	return strings.ReplaceAll(u.module, "/", ".") + "." + u.member
 }

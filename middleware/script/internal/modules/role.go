@@ -22,6 +22,10 @@ func (f *file) look(n js.INode) {
 	case *js.CallExpr:
 		if name, literal, form, ok := f.requiredBy(n); ok {
 			f.required = append(f.required, required{name, form, f.offset(literal), f.isOptional()})
+		} else if dot, ok := n.X.(*js.DotExpr); ok && !n.Optional {
+			if name, ok := dot.Y.(js.LiteralExpr); ok {
+				f.uses = append(f.uses, use{reference{methods, string(name.Data)}, f.offset(name.Data)})
+			}
 		}
 	case *js.ImportStmt:
 		f.lookModule(n.Module, "import %q", n.List)
@@ -108,7 +112,7 @@ func (f *file) role(n js.INode) role {
 			}
 			direct = false
 		default:
-			if found := f.roleBelow(p, n, level); found != needed || direct {
+			if found := roleBelow(p, n); found != needed || direct {
 				return found
 			}
 			return taken
@@ -134,7 +138,7 @@ func roleOfOperand(p *js.BinaryExpr, n js.INode) role {
 }
 
 // roleBelow is the role of a node below one that is no operator between values.
-func (f *file) roleBelow(parent, n js.INode, level int) role {
+func roleBelow(parent, n js.INode) role {
 	optional := map[bool]role{true: tested, false: needed}
 	switch p := parent.(type) {
 	case *js.UnaryExpr:
@@ -159,20 +163,9 @@ func (f *file) roleBelow(parent, n js.INode, level int) role {
 	case *js.ClassDecl:
 		return needed // it is what the class extends
 	case *js.Arg:
-		if call, ok := f.parent(level + 2).(*js.CallExpr); ok && isPromisify(call.X) {
-			return needed
-		}
+		return needed // whom it is given to hardly looks whether it is there
 	}
 	return taken
-}
-
-func isPromisify(e js.IExpr) bool {
-	if dot, ok := e.(*js.DotExpr); ok {
-		name, ok := dot.Y.(js.LiteralExpr)
-		return ok && string(name.Data) == "promisify"
-	}
-	v, ok := e.(*js.Var)
-	return ok && string(v.Data) == "promisify"
 }
 
 // isOptional reports whether the file does without what the call requires that is looked at: it is in try, or what

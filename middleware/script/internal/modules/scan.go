@@ -22,6 +22,8 @@ type Runtime struct {
 	Modules map[string][]string
 	// Missing are the names of Node's globals that the runtime lacks.
 	Missing []string
+	// Methods are the names of methods that the runtime's objects lack and those of Node have. A script must call none of that name.
+	Methods []string
 }
 
 // Need is something that a script uses and a runtime lacks.
@@ -154,8 +156,11 @@ func (s *scan) follow(folder string, r required) bool {
 
 // lacks reports whether the runtime lacks what a script refers to.
 func (s *scan) lacks(r reference) bool {
-	if r.module == globals {
+	switch r.module {
+	case globals:
 		return slices.Contains(s.runtime.Missing, r.member)
+	case methods:
+		return slices.Contains(s.runtime.Methods, r.member)
 	}
 	members := s.runtime.Modules[r.module]
 	return members != nil && !inherited[r.member] && !slices.Contains(members, r.member)

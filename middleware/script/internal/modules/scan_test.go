@@ -22,6 +22,7 @@ var small = Runtime{
 		"module":      {"createRequire"},
 	},
 	Missing: []string{"fetch", "WebSocket", "Intl"},
+	Methods: []string{"swap16"},
 }
 
 func scanned(t testing.TB, files map[string]string) string {
@@ -96,6 +97,10 @@ func TestScan(t *testing.T) {
 		`function f(fs = require('fs')) { fs.writeFileSync() }`:                               "",
 		`mine.writeFileSync(a); const crypto = mine; crypto.createCipheriv()`:                 "",
 		`const C = require('crypto'); exports.uuid = { native: C.randomUUID }`:                "",
+
+		`f(require('fs').stat); g({ stat: require('fs').cp })`: "1: fs.stat",
+		`Buffer.from(a).swap16()`:                              "1: swap16()",
+		`a.swap16?.(); a.swap16; swap16()`:                     "",
 
 		// Members and globals for which the script tests.
 		`const fs = require('fs'); if (fs.cp) fs.cp(a)`:                                    "",
