@@ -27,11 +27,15 @@ var compiled sync.Map
 func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
 	code, ok := compiled.Load(name)
 	if !ok {
-		text, err := shims.ReadFile("js/" + name + ".js")
+		text, err := decide.SharedText(strings.TrimPrefix(name, "internal/"))
 		if err != nil {
-			panic(err)
+			own, err := shims.ReadFile("js/" + name + ".js")
+			if err != nil {
+				panic(err)
+			}
+			text = string(own)
 		}
-		if code, err = e.vm.Compile("node:"+name, head+string(text)+tail); err != nil {
+		if code, err = e.vm.Compile("node:"+name, head+text+tail); err != nil {
 			return quickjs.Undefined, err
 		}
 		compiled.Store(name, code)
@@ -175,11 +179,8 @@ func (e *engine) functions() map[string]quickjs.Function {
 			}
 			return nil, err
 		},
-		"isTargetActive": func(a []any) (any, error) {
-			return e.ofTarget("isTargetActive", a, decide.Targets.IsActive)
-		},
-		"deactivateTarget": func(a []any) (any, error) {
-			return e.ofTarget("deactivateTarget", a, func(t decide.Targets, address string) (bool, error) { return false, t.Deactivate(address) })
+		"askTarget": func(a []any) (any, error) {
+			return e.script.AskTarget(a[0].(string), a[1].(string), a[2].(float64), e.ready.Load())
 		},
 	}
 	for _, more := range []map[string]quickjs.Function{

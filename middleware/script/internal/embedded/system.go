@@ -2,11 +2,7 @@ package embedded
 
 import (
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"log/slog"
-	"math"
-	"net"
 	"net/netip"
 	"os"
 	"runtime"
@@ -16,33 +12,8 @@ import (
 
 	"github.com/nlnwa/whatwg-url/url"
 
-	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
-
-var (
-	errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
-	errLoading   = errors.New("not available while the script is loaded: the targets are not known yet")
-)
-
-// ofTarget asks for a function of the balancer about a target, which is given as host and port.
-func (e *engine) ofTarget(function string, a []any, ask func(t decide.Targets, address string) (bool, error)) (any, error) {
-	targets := e.script.Options().Targets
-	host, port := a[0].(string), a[1].(float64)
-	switch {
-	case targets == nil:
-		return nil, fmt.Errorf("balancer.%s: %w", function, errNoTargets)
-	case !e.ready.Load():
-		return nil, fmt.Errorf("balancer.%s: %w", function, errLoading)
-	case host == "" || !(port >= 1 && port <= math.MaxUint16):
-		return nil, &problem{fmt.Errorf("balancer: %s:%v is no target", host, port), "TypeError", nil}
-	}
-	answer, err := ask(targets, net.JoinHostPort(host, strconv.Itoa(int(port))))
-	if err != nil {
-		return nil, fmt.Errorf("balancer.%s: %w", function, err)
-	}
-	return answer, nil
-}
 
 var (
 	processStart = time.Now()

@@ -66,7 +66,7 @@ func (e *engine) load() error {
 		program = os.Args[0]
 	}
 	settings, err := json.Marshal(map[string]any{
-		"path": e.script.Path(), "program": program, "targets": o.Targets != nil, "patience": prepareLimit.Milliseconds(),
+		"path": e.script.Path(), "program": program, "patience": prepareLimit.Milliseconds(),
 	})
 	if err != nil {
 		return err

@@ -1,17 +1,6 @@
 'use strict';
 
-const most = 1000; // characters of a reason: it goes to the log
-
-// What a script gave as a reason as text: the message of an error, else what String makes of it.
-exports.reason = (value) => {
-  let text = 'a reason that is no text';
-  try {
-    text = typeof value === 'string' ? value : value instanceof Error ? String(value.message) : String(value);
-  } catch (error) {
-    // It is none.
-  }
-  return text.length > most ? text.slice(0, most) + '…' : text;
-};
+const { reason: reasonOf } = require('internal/balancer');
 
 // The innermost place of a stack that is in a file of the user's.
 function place(stack) {
@@ -24,9 +13,9 @@ function place(stack) {
 
 // One line about what was thrown, with its place, and the stack, as JSON.
 exports.describe = (value) => {
-  if (!(value instanceof Error)) return JSON.stringify([exports.reason(value), '']);
+  if (!(value instanceof Error)) return JSON.stringify([reasonOf(value), '']);
   const { name, stack } = value;
-  let reason = exports.reason(value);
+  let reason = reasonOf(value);
   const missing = name === 'ReferenceError' && /^'(\w+)' is not defined$/.exec(reason);
   if (missing) reason = missing[1] + ' is not defined' + (native.isMissing(missing[1]) ? ': needs runtime node' : '');
   if (/^(Internal|Syntax)Error$/.test(name) && reason === 'stack overflow') return JSON.stringify([place(stack) + 'too much recursion', '']);

@@ -69,8 +69,9 @@ function writeObject(value, depth, ctx) {
   const name = nameOf(value);
   const head = headOf(value, name);
   const listed = Array.isArray(value) || ArrayBuffer.isView(value);
-  const keys = Reflect.ownKeys(value).filter((key) => Object.prototype.propertyIsEnumerable.call(value, key) &&
-    !(listed || value instanceof String) | !/^\d+$/.test(String(key)) && !(value instanceof Error && (key === 'stack' || key === 'message')));
+  const isShown = (key) => Object.prototype.propertyIsEnumerable.call(value, key) && key.description !== 'chain' &&
+    !((listed || value instanceof String) && /^\d+$/.test(String(key))) && !(value instanceof Error && (key === 'stack' || key === 'message'));
+  const keys = Reflect.ownKeys(value).filter(isShown);
   if (head !== undefined && keys.length === 0) return head;
   if (depth < 0) return '[' + (listed ? 'Array' : name) + ']';
   const item = (v) => write(v, depth - 1, ctx);

@@ -1,0 +1,50 @@
+package decide
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+)
+
+//go:embed js
+var shared embed.FS
+
+// Shared are the modules of JavaScript that the runtimes have in common, in the order in which they need each other. What a
+// runtime does for them are the functions of an object, native.
+var Shared = []string{"errors", "socket", "balancer"}
+
+// SharedText returns the text of one of them.
+func SharedText(name string) (string, error) {
+	text, err := shared.ReadFile("js/" + name + ".js")
+	return string(text), err
+}
+
+var (
+	errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
+	errLoading   = errors.New("not available while the script is loaded: the targets are not known yet")
+)
+
+// AskTarget answers isTargetActive and deactivateTarget of the balancer for a target as the script names it.
+func (s *Script) AskTarget(function, host string, port float64, loaded bool) (active bool, err error) {
+	targets := s.options.Targets
+	address := net.JoinHostPort(host, strconv.FormatFloat(math.Trunc(port), 'f', -1, 64))
+	switch {
+	case targets == nil:
+		err = errNoTargets
+	case !loaded:
+		err = errLoading
+	case host == "" || !(port >= 1 && port < 1<<16):
+		return false, fmt.Errorf("balancer: %s:%v is no target", host, port)
+	case function == "isTargetActive":
+		active, err = targets.IsActive(address)
+	default:
+		err = targets.Deactivate(address)
+	}
+	if err != nil {
+		err = fmt.Errorf("balancer.%s: %w", function, err)
+	}
+	return active, err
+}
