@@ -40,6 +40,7 @@ func TestRuntimes(t *testing.T) {
 	for name, test := range map[string]struct{ runtime, script, want, logged string }{
 		"auto, which is embedded":   {runtimeAuto, saying("typeof Intl"), "undefined", "the script runs in the embedded runtime"},
 		"auto, which is Node.js":    {runtimeAuto, "require('http');" + saying(inNode), "in Node.js", `require(\"http\"): not in the embedded runtime`},
+		"auto, an ES module":        {runtimeAuto, "import fs from 'fs'; export function run(b) { b.addMiddleware('connection', (s, next) => next(" + inNode + ")); }", "in Node.js", "balancer.js:1: import, "},
 		"auto, an error at loading": {runtimeAuto, "if (!process.versions.v8) throw new Error('old');" + saying(inNode), "in Node.js", "balancer.js:1:"},
 		"embedded":                  {runtimeEmbedded, saying("typeof Intl"), "undefined", ""},
 		"node":                      {runtimeNode, saying(inNode), "in Node.js", ""},

@@ -211,11 +211,11 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 		},
 		"compile": func(a []any) (any, error) {
 			path := a[0].(string)
-			source, err := e.source(path)
+			text, err := e.source(path)
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.Eval(path, wrapperHead+source.program+wrapperTail)
+			v, err := e.vm.Eval(path, wrapperHead+text+wrapperTail)
 			var exception *quickjs.Exception
 			if errors.As(err, &exception) {
 				err = e.syntaxError(path, exception)
@@ -224,45 +224,30 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 		},
 		"json": func(a []any) (any, error) {
 			path := a[0].(string)
-			source, err := e.source(path)
+			text, err := e.source(path)
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.ParseJSON(source.program)
+			v, err := e.vm.ParseJSON(text)
 			if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
 				e.vm.Free(exception.Value)
-				err = jsonError(path, source.program, json.Unmarshal([]byte(source.program), new(json.RawMessage)))
+				err = jsonError(path, text, json.Unmarshal([]byte(text), new(json.RawMessage)))
 			}
 			return quickjs.Owned{Value: v}, err
 		},
 		"isMissing": func(a []any) (any, error) { return slices.Contains(MissingGlobals, a[0].(string)), nil },
-		"place": func(a []any) (any, error) {
-			line, column := e.sources.place(a[0].(string), int(a[1].(float64)), int(a[2].(float64)))
-			return []int{line, column}, nil
-		},
 	}
 }
 
 // source reads a file, anew if this engine has had it already.
-func (e *engine) source(path string) (*source, error) {
+func (e *engine) source(path string) (string, error) {
 	fresh := e.read[path]
 	e.read[path] = true
-	s, err := e.sources.get(path, fresh, func(text string) error {
-		err := e.vm.CheckModule(path, text)
-		var exception *quickjs.Exception
-		if errors.As(err, &exception) {
-			// What it imports is not there, which is seen when all has been parsed.
-			if fault := e.syntaxError(path, exception); !strings.Contains(fault.Error(), "could not load module") {
-				return fault
-			}
-			return nil
-		}
-		return err
-	})
+	text, err := e.sources.get(path, fresh)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(fmt.Errorf("cannot find the file %s", path))
+		err = missing(fmt.Errorf("cannot find the file %s", path))
 	}
-	return s, err
+	return text, err
 }
 
 // syntaxError names the place of what QuickJS does not compile, which is in the stack.

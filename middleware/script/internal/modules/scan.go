@@ -157,6 +157,8 @@ func (s *scan) follow(folder string, r required) bool {
 // lacks reports whether the runtime lacks what a script refers to.
 func (s *scan) lacks(r reference) bool {
 	switch r.module {
+	case modular:
+		return true
 	case globals:
 		return slices.Contains(s.runtime.Missing, r.member)
 	case methods:

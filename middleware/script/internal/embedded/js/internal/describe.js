@@ -2,11 +2,13 @@
 
 const { reason: reasonOf } = require('internal/balancer');
 
+// What a file is wrapped in, which counts on its first line; see sources.go.
+const head = '(function (exports, require, module, __filename, __dirname) {'.length;
+
 // The innermost place of a stack that is in a file of the user's.
 function place(stack) {
   for (const [, file, line, column] of String(stack).matchAll(/(?:\(|at )((?:\/|[A-Za-z]:\\).*?):(\d+):(\d+)\)?$/gm)) {
-    const [row, at] = native.place(file, Number(line), Number(column));
-    return file + ':' + row + ':' + at + ': ';
+    return file + ':' + line + ':' + (line === '1' && column > head ? column - head : column) + ': ';
   }
   return '';
 }
