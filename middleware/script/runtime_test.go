@@ -122,7 +122,14 @@ func TestRefusedByName(t *testing.T) {
 		`console.table(x)`:                                  "console.table",
 		`Buffer.from(x).swap16()`:                           "swap16()",
 		`b.readUIntBE(0, 6)`:                                "readUIntBE()",
-		`new TextEncoder().encodeInto(x, y)`:                "encodeInto()",
+		`new TextEncoder().encode(x)`:                       "TextEncoder",
+		`new (require('util').TextDecoder)()`:               "util.TextDecoder",
+		`require('util').callbackify(x)`:                    "util.callbackify",
+		`btoa(x)`:                                           "btoa",
+		`performance.mark(x)`:                               "performance.mark",
+		`module.children.map(x)`:                            "module.children",
+		`require.resolve.paths(x)`:                          "require.resolve.paths",
+		`Object.keys(require.extensions)`:                   "require.extensions",
 	} {
 		_, err := load(t.Context(), runtimeEmbedded, writeScript(t, "exports.run = () => { "+script+" };"), "", decide.Options{})
 		if want = "balancer.js:1: " + want + ": not in the embedded runtime, needs runtime node"; err == nil || !strings.HasSuffix(err.Error(), want) {
@@ -158,7 +165,7 @@ func TestDocumentedModules(t *testing.T) {
 		}
 	}
 	for name := range builtins {
-		if !documented[name] {
+		if !documented[name] && !strings.HasPrefix(name, "globalThis/") {
 			t.Errorf("%s is not documented", name)
 		}
 	}
@@ -167,7 +174,7 @@ func TestDocumentedModules(t *testing.T) {
 // The globals and methods that are said to be missing are.
 func TestMissingGlobals(t *testing.T) {
 	script := saying(`[...'` + strings.Join(embedded.MissingGlobals, " ") + `'.split(' ').filter((name) => name in globalThis),
-		...'` + strings.Join(embedded.MissingMethods, " ") + `'.split(' ').filter((name) => name in Buffer || name in Buffer.alloc(1) || name in new TextEncoder())]
+		...'` + strings.Join(embedded.MissingMethods, " ") + `'.split(' ').filter((name) => name in Buffer || name in Buffer.alloc(1))]
 		.join() || 'none'`)
 	s, err := load(t.Context(), runtimeEmbedded, writeScript(t, script), "", decide.Options{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -105,8 +105,7 @@ func (e *engine) small(size int, convert func() any) (any, error) {
 // bytesOf gives the bytes that a text is in an encoding, or stands for in one such as base64. Halves of surrogate pairs are
 // three bytes each in the text.
 func bytesOf(text, encoding string) []byte {
-	switch encoding {
-	case "utf8":
+	if encoding == "utf8" {
 		data := []byte(text)
 		for i := 0; i+2 < len(data); i++ {
 			if data[i] == 0xed && data[i+1] >= 0xa0 { // half of a pair
@@ -114,15 +113,9 @@ func bytesOf(text, encoding string) []byte {
 			}
 		}
 		return data
-	case "utf16le":
-		units := make([]byte, 0, 2*len(text))
-		for _, unit := range utf16Of(text) {
-			units = append(units, byte(unit), byte(unit>>8))
-		}
-		return units
 	}
 	units := make([]byte, 0, len(text))
-	for _, unit := range utf16Of(text) {
+	for _, unit := range utf16.Encode([]rune(text)) {
 		units = append(units, byte(unit)) // Node does so for hex and base64, too
 	}
 	switch encoding {
@@ -131,21 +124,6 @@ func bytesOf(text, encoding string) []byte {
 		return units[:n]
 	case "base64", "base64url":
 		return fromBase64(units)
-	}
-	return units
-}
-
-// utf16Of gives the units of a text in UTF-16.
-func utf16Of(text string) (units []uint16) {
-	for len(text) > 0 {
-		if len(text) > 2 && text[0] == 0xed && text[1] >= 0xa0 { // half of a pair
-			units = append(units, uint16(text[0]&0xf)<<12|uint16(text[1]&0x3f)<<6|uint16(text[2]&0x3f))
-			text = text[3:]
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(text)
-		units = utf16.AppendRune(units, r)
-		text = text[n:]
 	}
 	return units
 }
@@ -174,7 +152,7 @@ func fromBase64(text []byte) []byte {
 	return data[:n]
 }
 
-// textOf writes bytes as text, with halves of surrogate pairs as three bytes each.
+// textOf writes bytes as text.
 func textOf(data []byte, encoding string) string {
 	switch encoding {
 	case "utf8":
@@ -187,29 +165,12 @@ func textOf(data []byte, encoding string) string {
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
 	text := make([]byte, 0, len(data)+len(data)/4)
-	if encoding != "utf16le" {
-		mask := byte(0xff)
-		if encoding == "ascii" {
-			mask = 0x7f
-		}
-		for _, b := range data {
-			text = utf8.AppendRune(text, rune(b&mask))
-		}
-		return string(text)
+	mask := byte(0xff)
+	if encoding == "ascii" {
+		mask = 0x7f
 	}
-	unit := func(i int) rune { return rune(data[i]) | rune(data[i+1])<<8 }
-	for i := 0; i+1 < len(data); i += 2 {
-		r := unit(i)
-		if utf16.IsSurrogate(r) {
-			if i+3 < len(data) && utf16.DecodeRune(r, unit(i+2)) != utf8.RuneError {
-				text = utf8.AppendRune(text, utf16.DecodeRune(r, unit(i+2)))
-				i += 2
-			} else {
-				text = append(text, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0xbf, 0x80|byte(r)&0xbf)
-			}
-			continue
-		}
-		text = utf8.AppendRune(text, r)
+	for _, b := range data {
+		text = utf8.AppendRune(text, rune(b&mask))
 	}
 	return string(text)
 }

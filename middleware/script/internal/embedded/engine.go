@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
@@ -43,7 +45,7 @@ type engine struct {
 	// What bounds the background work that goes on at a time: a service that doesn't answer must not keep the script
 	// from its files.
 	fileSlots, netSlots chan struct{}
-	memory              budget // of what is read, before it is the script's
+	memory              *semaphore.Weighted // of what is read, before it is the script's
 	waitingJobs         atomic.Int64
 
 	loaded   chan error // gets the outcome of loading
@@ -117,9 +119,12 @@ func newEngine(r *Runtime, s *decide.Script) *engine {
 		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), wakeWatchdog: make(chan struct{}, 1),
 		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
 		clients: make(map[int]*chain), byDecision: make(map[*decide.Decision]*chain), promises: make(map[uintptr]*chain),
-		read: make(map[string]bool), watched: make(map[int]func()),
+		read: make(map[string]bool), timers: timers{byNumber: make(map[int]*timer)}, watched: make(map[int]func()),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if s != nil {
+		e.memory = semaphore.NewWeighted(e.mostRead())
+	}
 	return e
 }
 
@@ -184,8 +189,8 @@ func (e *engine) loop() {
 // sleep waits for something to do.
 func (e *engine) sleep(timer *time.Timer) {
 	var due <-chan time.Time
-	if len(e.timers.heap) > 0 { // else it costs too much
-		timer.Reset(e.untilNextTimer())
+	if len(e.timers.byTime) > 0 { // else it costs too much
+		timer.Reset(time.Until(e.timers.byTime[0].at))
 		due = timer.C
 	}
 	select {

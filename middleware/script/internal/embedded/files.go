@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
@@ -60,34 +61,6 @@ func (e *engine) blocking(work func() (any, error)) (any, error) {
 	}
 }
 
-// systemError is an error that Node gives a code, such as ENOENT.
-type systemError struct {
-	code, call, path, text string
-	number                 int
-}
-
-func (s *systemError) Error() string {
-	message := s.code + ": " + s.text + ", " + s.call
-	if s.path != "" || s.call == "open" {
-		message += " '" + s.path + "'"
-	}
-	return message
-}
-
-// Fields are the properties that it has in JavaScript.
-func (s *systemError) Fields() (string, any) {
-	properties := struct {
-		Errno   int     `json:"errno"`
-		Code    string  `json:"code"`
-		Syscall string  `json:"syscall"`
-		Path    *string `json:"path,omitempty"`
-	}{s.number, s.code, s.call, nil}
-	if s.path != "" || s.call == "open" {
-		properties.Path = &s.path
-	}
-	return "Error", properties
-}
-
 // errnos are the errors of the system that Node gives a code and a text.
 var errnos = []struct {
 	errno      syscall.Errno
@@ -107,11 +80,16 @@ var errnos = []struct {
 	{syscall.ENOMEM, "ENOMEM", "not enough memory"},
 }
 
-// known tells the errors that have codes.
-func known(err error, call, path string) error {
+// known tells the errors that have codes. They name the path, if there is one.
+func known(err error, call string, path ...string) error {
 	for _, e := range errnos {
 		if errors.Is(err, e.errno) || e.errno == syscall.ENOENT && errors.Is(err, fs.ErrNotExist) || e.errno == syscall.EACCES && errors.Is(err, fs.ErrPermission) {
-			return &systemError{code: e.code, number: -int(e.errno), call: call, path: path, text: e.text}
+			message, properties := e.code+": "+e.text+", "+call, map[string]any{"errno": -int(e.errno), "code": e.code, "syscall": call}
+			if len(path) > 0 {
+				message += " '" + path[0] + "'"
+				properties["path"] = path[0]
+			}
+			return &problem{errors.New(message), "Error", properties}
 		}
 	}
 	return err
@@ -153,6 +131,9 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
+// mostRead is how much of files there may be beside the script's memory.
+func (e *engine) mostRead() int64 { return e.script.Options().MemoryLimit / 2 }
+
 // readFile reads a file of at most half of the script's memory limit, and of what has no size, such as a device, a
 // sixteenth of that: there are files without an end.
 func (e *engine) readFile(path string) (any, error) {
@@ -166,14 +147,14 @@ func (e *engine) readFile(path string) (any, error) {
 	if err != nil {
 		return nil, known(err, "fstat", path)
 	}
-	most := e.script.Options().MemoryLimit / 2
+	most := e.mostRead()
 	limit := max(info.Size(), most/8)
 	if limit > most {
 		return nil, known(syscall.EFBIG, "open", path)
 	}
-	h := &held{size: limit, budget: &e.memory}
-	if !e.memory.take(e.ctx, limit, most) {
-		return nil, context.Cause(e.ctx)
+	h := &held{size: limit, budget: e.memory}
+	if err := e.memory.Acquire(e.ctx, limit); err != nil {
+		return nil, err
 	}
 	var data bytes.Buffer
 	data.Grow(int(info.Size()) + bytes.MinRead)
@@ -182,11 +163,24 @@ func (e *engine) readFile(path string) (any, error) {
 	}
 	if err != nil {
 		h.Release()
-		return nil, known(err, "read", "")
+		return nil, known(err, "read")
 	}
 	h.data = data.Bytes()
 	return h, nil
 }
+
+// held is what was read and is not the script's yet, which takes a part of a budget.
+type held struct {
+	data   []byte
+	size   int64
+	budget *semaphore.Weighted
+}
+
+// Bytes are what the script gets.
+func (h *held) Bytes() []byte { return h.data }
+
+// Release makes room for others.
+func (h *held) Release() { h.budget.Release(h.size) }
 
 // readFolder lists a folder.
 func readFolder(path string) (any, error) {

@@ -114,14 +114,12 @@ func TestRequire(t *testing.T) {
 
 // The main module is the program, as under LoadBalancer.js, and modules know who asked for them.
 func TestModuleObjects(t *testing.T) {
-	expressions(t, map[string]string{"a.js": "module.exports = module;", "other/node_modules/p.js": ""}, `const a = require('./a'), path = require('path');
+	expressions(t, map[string]string{"a.js": "module.exports = module;"}, `const a = require('./a');
 		if (require.main === module || !module.parent || process.argv[1] === __filename) process.exit();`, [][2]string{
-		{`[require.main === module.parent, require.main.parent, require.main.id, typeof require.main.filename, require.main.children[0] === module]`, `[true,null,".","string",true]`},
-		{`[a.parent === module, a.id === a.filename, a.path === __dirname, a.loaded, module.children[0] === a, a.require('./a') === a]`, `[true,true,true,true,true,true]`},
-		{`[module.paths[0] === path.join(__dirname, 'node_modules'), require.resolve.paths('p')[0] === module.paths[0]]`, `[true,true]`},
-		{`[require.resolve.paths('./a')[0] === __dirname, require.resolve.paths('fs'), Object.keys(require.extensions), Object.keys(a)]`, `[true,null,[],["id","path","exports","filename","loaded","children","paths"]]`},
-		{`path.relative(__dirname, require.resolve('p', { paths: [__dirname, path.join(__dirname, 'other')] }))`, `"other/node_modules/p.js"`},
-		{`[0, 1, 2].map(() => { delete require.cache[a.id]; require('./a'); return module.children.length; })`, `[1,1,1]`},
+		{`[require.main === module.parent, require.main.parent, require.main.id, typeof require.main.filename]`, `[true,null,".","string"]`},
+		{`[a.parent === module, a.id === a.filename, a.path === __dirname, a.loaded, a.require('./a') === a]`, `[true,true,true,true,true]`},
+		{`Object.keys(a)`, `["id","path","exports","filename","loaded"]`},
+		{`require.resolve('p', { paths: [__dirname] })`, `"throws require.resolve: options: needs runtime node"`},
 	})
 }
 

@@ -71,6 +71,11 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 	e.vm = vm
 	defer vm.Close()
 	e.install()
+	// What files have, and a global that has no module.
+	exports["globalThis/module"] = []string{"exports", "filename", "id", "loaded", "parent", "path", "require"}
+	exports["globalThis/require"] = []string{"cache", "main", "resolve"}
+	exports["globalThis/require/resolve"] = []string{}
+	exports["globalThis/performance"] = []string{"now", "timeOrigin"}
 	for name := range builtins() {
 		v, err := vm.Call(e.entry.exports, name)
 		if err != nil {
@@ -85,11 +90,11 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 // MissingGlobals are the globals of Node that scripts do not have in this runtime.
 var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob BroadcastChannel CompressionStream CustomEvent DOMException
 	DecompressionStream Event EventSource EventTarget File FormData Headers Intl MessageChannel MessageEvent MessagePort ReadableStream
-	Request Response SharedArrayBuffer Storage TransformStream WebAssembly WebSocket WritableStream crypto fetch localStorage navigator
+	Request Response SharedArrayBuffer Storage TextDecoder TextEncoder TransformStream WebAssembly WebSocket WritableStream atob btoa crypto fetch localStorage navigator
 	sessionStorage structuredClone`)
 
 // MissingMethods are the methods of Node's objects that those of this runtime do not have.
-var MissingMethods = strings.Fields(`copyBytesFrom encodeInto swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE
+var MissingMethods = strings.Fields(`copyBytesFrom swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE
 	readUintLE writeIntBE writeIntLE writeUIntBE writeUIntLE writeUintBE writeUintLE`)
 
 // problem is an error with properties that scripts know.
@@ -196,8 +201,7 @@ func (e *engine) functions() map[string]quickjs.Function {
 // moduleFunctions are what js/internal/main.js calls for require.
 func (e *engine) moduleFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"isModule":       func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
-		"packageFolders": func(a []any) (any, error) { return modules.PackageFolders(a[0].(string)), nil },
+		"isModule": func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
 		"builtin": func(a []any) (any, error) {
 			v, err := e.shim(a[0].(string), "(function (exports, require, module, native) {", "\n})")
 			return quickjs.Owned{Value: v}, err

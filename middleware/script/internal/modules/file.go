@@ -57,7 +57,7 @@ func (u use) String() string {
 	case methods:
 		return u.member + "()"
 	}
-	return strings.ReplaceAll(u.module, "/", ".") + "." + u.member
+	return strings.ReplaceAll(strings.TrimPrefix(u.module, globals+"/"), "/", ".") + "." + u.member
 }
 
 // parseFile reads a CommonJS or ES module. It returns nil if it cannot be parsed.

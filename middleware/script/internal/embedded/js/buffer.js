@@ -1,6 +1,6 @@
 'use strict';
 
-const { coded, invalidType, invalidValue, outOfRange, checkNumber } = require('internal/errors');
+const { invalidType, invalidValue, outOfRange, checkNumber } = require('internal/errors');
 const { find, need } = require('internal/encodings');
 
 const kMaxLength = 2 ** 32; // Node's; the memory limit of a script is below it
@@ -20,7 +20,17 @@ function checkBytes(value, name) {
   if (!(value instanceof Uint8Array)) throw invalidType(name, 'an instance of Buffer or Uint8Array', value);
 }
 
-const fromString = (text, encoding) => new FastBuffer(native.decode(text, encoding ? need(encoding) : 'utf8'));
+function fromString(text, name) {
+  const encoding = name ? need(name) : 'utf8';
+  if (encoding !== 'utf16le') return new FastBuffer(native.decode(text, encoding));
+  return new FastBuffer(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer);
+}
+
+function toText(bytes, encoding) {
+  if (encoding !== 'utf16le') return native.encode(bytes, encoding);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength & ~1);
+  return Array.from({ length: view.byteLength / 2 }, (_, i) => String.fromCharCode(view.getUint16(2 * i, true))).join('');
+}
 
 function from(value, encodingOrOffset, length) {
   if (typeof value === 'string') return fromString(value, encodingOrOffset);
@@ -41,7 +51,7 @@ function alloc(size, value, encoding) {
 }
 
 function byteLength(value, encoding) {
-  if (typeof value === 'string') return native.decode(value, find(encoding) || 'utf8').byteLength;
+  if (typeof value === 'string') return fromString(value, find(encoding)).length;
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
   throw invalidType('string', 'of type string or an instance of Buffer or ArrayBuffer', value);
 }
@@ -69,7 +79,7 @@ function search(bytes, value, offset, encoding, method) {
   let at = +offset;
   if (at < 0 && (at += bytes.length) < 0 && method === 'lastIndexOf') return -1;
   if (method === 'indexOf' && needle.length > 0 && at > bytes.length - needle.length) return -1;
-  const found = native.encode(bytes, form)[method](native.encode(needle, form), at / unit);
+  const found = toText(bytes, form)[method](toText(needle, form), at / unit);
   return found < 0 ? -1 : found * unit;
 }
 
@@ -84,7 +94,7 @@ function fitting(text, encoding, room) {
 
 const methods = {
   toString(encoding, start = 0, end = this.length) {
-    return native.encode(subarray.call(this, Math.max(start, 0), Math.max(end, 0)), encoding === undefined ? 'utf8' : need(encoding));
+    return toText(subarray.call(this, Math.max(start, 0), Math.max(end, 0)), encoding === undefined ? 'utf8' : need(encoding));
   },
   write(text, ...where) {
     const encoding = need(typeof where[where.length - 1] === 'string' ? where.pop() : 'utf8');
@@ -185,20 +195,4 @@ Object.assign(Buffer, {
   },
 });
 
-const invalid = (message) => coded(Error, 5, message, { name: 'InvalidCharacterError' });
-
-function atob(input) {
-  const text = String(input).replace(/[\t\n\f\r ]/g, '');
-  const bare = text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text;
-  if (/[^A-Za-z0-9+/]/.test(bare)) throw invalid('Invalid character');
-  if (bare.length % 4 === 1) throw invalid('The string to be decoded is not correctly encoded.');
-  return Buffer.from(bare, 'base64').toString('latin1');
-}
-
-function btoa(input) {
-  const text = String(input);
-  if (/[^\0-\xff]/.test(text)) throw invalid('Invalid character');
-  return Buffer.from(text, 'latin1').toString('base64');
-}
-
-module.exports = { Buffer, atob, btoa, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };
+module.exports = { Buffer, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };

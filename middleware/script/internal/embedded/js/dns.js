@@ -21,18 +21,20 @@ function lookup(host, options, callback) {
   } else if (isIP(host)) {
     process.nextTick(answer, [{ address: host, family: isIP(host) }]);
   } else {
-    wait(native.lookup(host, families[family] || 0), (error, list) => (error ? callback(error) : answer(list)));
+    wait(native.ask('getaddrinfo', host, families[family] || 0), (error, list) => {
+      return error ? callback(error) : answer(list.map((address) => ({ address, family: isIP(address) })));
+    });
   }
   return {};
 }
 
 // An address is no name. The system's resolver would take it as one that stands for itself.
-const resolver = (ask, query) => (host, options, callback) => {
+const resolver = (query, family) => (host, options, callback) => {
   if (typeof options === 'function') [callback, options] = [options];
   check(host, 'string', 'name');
   checkFunction(callback);
   if (options && options.ttl) throw new Error('dns: how long an answer holds: needs runtime node');
-  if (!isIP(host)) return wait(ask(host), callback);
+  if (!isIP(host)) return wait(native.ask(query, host, family), callback);
   const code = isIP(host) === 4 ? 'ENOTFOUND' : 'EBADNAME';
   process.nextTick(callback, coded(Error, code, query + ' ' + code + ' ' + host, { syscall: query, hostname: host }));
   return undefined;
@@ -42,15 +44,15 @@ function reverse(ip, callback) {
   check(ip, 'string', 'name');
   checkFunction(callback);
   if (!isIP(ip)) throw coded(Error, 'EINVAL', 'getHostByAddr EINVAL ' + ip, { errno: -22, syscall: 'getHostByAddr', hostname: ip });
-  wait(native.reverse(ip), callback);
+  wait(native.ask('getHostByAddr', ip), callback);
 }
 
 Object.assign(exports, {
   lookup,
   reverse,
-  resolve4: resolver((host) => native.addresses(host, 4), 'queryA'),
-  resolve6: resolver((host) => native.addresses(host, 6), 'queryAaaa'),
-  resolveTxt: resolver(native.texts, 'queryTxt'),
+  resolve4: resolver('queryA', 4),
+  resolve6: resolver('queryAaaa', 6),
+  resolveTxt: resolver('queryTxt'),
 });
 
 const promised = (method, answer) => async (...args) => new Promise((done, fail) => {

@@ -1,8 +1,7 @@
 'use strict';
 
 const { inspect, format } = require('internal/inspect');
-const { TextEncoder, TextDecoder } = require('internal/encoding');
-const { coded, checkFunction } = require('internal/errors');
+const { checkFunction } = require('internal/errors');
 
 const promisified = Symbol.for('nodejs.util.promisify.custom');
 
@@ -24,18 +23,6 @@ function promisify(original) {
   return Object.defineProperties(promised, Object.getOwnPropertyDescriptors(original));
 }
 promisify.custom = promisified;
-
-function callbackify(original) {
-  checkFunction(original, 'original');
-  return function (...args) {
-    const callback = args.pop();
-    checkFunction(callback, 'last argument');
-    original.apply(this, args).then(
-      (value) => process.nextTick(callback, null, value),
-      (reason) => process.nextTick(callback, reason || coded(Error, 'ERR_FALSY_VALUE_REJECTION', 'Promise was rejected with falsy value', { reason })),
-    );
-  };
-}
 
 function deprecate(original, message) {
   let said = false;
@@ -60,6 +47,6 @@ for (const name of ['Promise', 'Date', 'RegExp', 'Map', 'Set', 'WeakMap', 'WeakS
 }
 
 module.exports = {
-  inspect, format, inherits, promisify, callbackify, deprecate, types, TextEncoder, TextDecoder,
+  inspect, format, inherits, promisify, deprecate, types,
   debuglog: () => Object.assign(() => {}, { enabled: false }),
 };
