@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"os"
 	"strconv"
+	"time"
 )
 
 //go:embed js
@@ -20,6 +22,18 @@ var Shared = []string{"errors", "socket", "balancer"}
 func SharedText(name string) (string, error) {
 	text, err := shared.ReadFile("js/" + name + ".js")
 	return string(text), err
+}
+
+// PrepareLimit is how long a script, once it has run, may take for what it has begun to read.
+const PrepareLimit = 5 * time.Second
+
+// Program returns the path of the program that runs, which is the main module to scripts.
+func Program() string {
+	path, err := os.Executable()
+	if err != nil {
+		return os.Args[0]
+	}
+	return path
 }
 
 var (

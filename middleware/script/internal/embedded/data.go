@@ -36,9 +36,6 @@ var hashes = map[string]func() hash.Hash{
 	"blake2b512": keyless(blake2b.New512), "blake2s256": keyless(blake2s.New256),
 }
 
-// otherNames makes of the other names that Node knows the usual ones.
-var otherNames = strings.NewReplacer("rsa-", "", "ssl3-", "", "withrsaencryption", "", "sha-", "sha", "sha2-", "sha", "ripemd-", "ripemd", "rmd160", "ripemd160", "sha1-2", "sha1", "/", "-")
-
 // keyless makes a hash of one that can take a key.
 func keyless(create func(key []byte) (hash.Hash, error)) func() hash.Hash {
 	return func() hash.Hash {
@@ -65,11 +62,7 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 		"hashes":  func([]any) (any, error) { return slices.Sorted(maps.Keys(hashes)), nil },
 		// hash gives the digest of data, with a key the HMAC, or nothing if the algorithm is not known.
 		"hash": func(a []any) (any, error) {
-			name := strings.ToLower(a[0].(string))
-			create := hashes[name]
-			if create == nil {
-				create = hashes[otherNames.Replace(name)]
-			}
+			create := hashes[strings.ToLower(a[0].(string))]
 			if create == nil {
 				return nil, nil
 			}

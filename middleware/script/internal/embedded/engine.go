@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -18,8 +17,6 @@ import (
 )
 
 const (
-	// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
-	prepareLimit = 5 * time.Second
 	// patience is how long Shut waits for what an engine has begun in the background.
 	patience = 250 * time.Millisecond
 	// maxFiles and maxNetwork are how much background work of a kind goes on at a time, and maxJobs how much may wait.
@@ -95,22 +92,9 @@ type task struct {
 func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
 	e := newEngine(r, s)
 	go safely.Do("script", e.loop)
-	limit := time.NewTimer(decide.LoadRuns * s.Options().RunLimit * 5 / 4)
-	defer limit.Stop()
-	err := errors.New("run did not finish in time")
-	select {
-	case err = <-e.loaded:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-limit.C:
-		err = fmt.Errorf("%s: %w", s.Path(), err)
-	}
-	if err != nil {
-		e.Shut(err)
-		return nil, err
-	}
-	e.ready.Store(true)
-	return e, nil
+	loaded, err := s.Loaded(ctx, e, e.loaded, 0)
+	e.ready.Store(err == nil)
+	return loaded, err
 }
 
 func newEngine(r *Runtime, s *decide.Script) *engine {
@@ -138,7 +122,7 @@ func (e *engine) finishLoading(err error) {
 func (e *engine) hasRun() {
 	e.ran = true
 	if !e.prepared() {
-		time.AfterFunc(prepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
+		time.AfterFunc(decide.PrepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
 	}
 }
 

@@ -133,7 +133,7 @@ func (e *engine) install() {
 // load runs the script and its run function.
 func (e *engine) load() {
 	e.install()
-	v, err := e.vm.Call(e.entry.load, mainProgram(), e.script.Path())
+	v, err := e.vm.Call(e.entry.load, decide.Program(), e.script.Path())
 	var exception *quickjs.Exception
 	if errors.As(err, &exception) {
 		e.finishLoading(e.loadError(exception.Value))

@@ -16,7 +16,7 @@ func TestFiles(t *testing.T) {
 		{`code(()=>fs.readFileSync(at('list.txt/x')))`, `["Error","ENOTDIR: not a directory, open '{DIR}/fx/list.txt/x'",{"code":"ENOTDIR","errno":-20,"path":"{DIR}/fx/list.txt/x","syscall":"open"}]`},
 		{`code(()=>fs.readFileSync(undefined))`, `["TypeError","The \"path\" argument must be of type string or an instance of Buffer or URL. Received undefined",{"code":"ERR_INVALID_ARG_TYPE"}]`},
 		{`code(()=>fs.readFileSync({}))`, `["TypeError","The \"path\" argument must be of type string or an instance of Buffer or URL. Received an instance of Object",{"code":"ERR_INVALID_ARG_TYPE"}]`},
-		{`code(()=>fs.readFileSync('a\0b'))`, `["TypeError","The argument 'path' must be a string, Buffer, or URL without null bytes. Received 'a\\x00b'",{"code":"ERR_INVALID_ARG_VALUE"}]`},
+		{`code(()=>fs.readFileSync('a\0b'))`, `["TypeError","The argument 'path' must be a string, Buffer, or URL without null bytes. Received 'a\\u0000b'",{"code":"ERR_INVALID_ARG_VALUE"}]`},
 		{`code(()=>fs.readFileSync(''))`, `["Error","ENOENT: no such file or directory, open ''",{"code":"ENOENT","errno":-2,"path":"","syscall":"open"}]`},
 		{`code(()=>fs.readFileSync(at('list.txt'),'nope'))`, `["TypeError","The argument 'encoding' is invalid encoding. Received 'nope'",{"code":"ERR_INVALID_ARG_VALUE"}]`},
 		{`cb(fs.readFile,at('none'))`, `["Error","ENOENT: no such file or directory, open '{DIR}/fx/none'",{"code":"ENOENT","errno":-2,"path":"{DIR}/fx/none","syscall":"open"}]`},

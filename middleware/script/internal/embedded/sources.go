@@ -5,9 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
+
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
 )
 
 // sources remembers the files that a script consists of as they were read last: a script that is started
@@ -27,7 +28,7 @@ func (s *sources) get(path string, fresh bool) (string, error) {
 	if known && !fresh {
 		return text, nil
 	}
-	data, err := readScript(path)
+	data, err := modules.ReadFile(path, maxScript)
 	if err != nil {
 		return "", err
 	}
@@ -60,22 +61,5 @@ func jsonError(path, text string, err error) error {
 	return placed(path, 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'), err.Error())
 }
 
-// mainProgram is the file that runs.
-func mainProgram() string {
-	path, err := os.Executable()
-	if err != nil {
-		return os.Args[0]
-	}
-	return path
-}
-
 // maxScript is how large a file of a script may be.
 const maxScript = 128 << 20
-
-// readScript reads a file unless that has no end or may take forever.
-func readScript(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && !info.IsDir() && (!info.Mode().IsRegular() || info.Size() > maxScript) {
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxScript)
-	}
-	return os.ReadFile(path)
-}

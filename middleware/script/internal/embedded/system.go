@@ -12,6 +12,7 @@ import (
 
 	"github.com/nlnwa/whatwg-url/url"
 
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
@@ -33,10 +34,8 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 			e.script.Log.Log(logLevels[a[0].(string)], message) // info by default
 			return nil, nil
 		},
-		"heap":        func([]any) (any, error) { return e.vm.InUse(), nil },
 		"cwd":         func([]any) (any, error) { return os.Getwd() },
 		"nanoseconds": func([]any) (any, error) { return strconv.FormatInt(time.Since(processStart).Nanoseconds(), 10), nil },
-		"procFile":    func(a []any) (any, error) { return procFile(a[0].(string)), nil },
 		"process": func([]any) (any, error) {
 			env := make(map[string]string)
 			for _, pair := range os.Environ() {
@@ -45,7 +44,7 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 				}
 			}
 			return map[string]any{
-				"env": env, "argv": []string{"node", mainProgram()}, "execArgv": []string{}, "execPath": mainProgram(), "pid": os.Getpid(), "ppid": os.Getppid(),
+				"env": env, "argv": []string{"node", decide.Program()}, "execArgv": []string{}, "execPath": decide.Program(), "pid": os.Getpid(), "ppid": os.Getppid(),
 				"title": "node", "platform": platform(), "arch": architecture(), "version": "v20.0.0", "versions": map[string]string{"node": "20.0.0"},
 			}, nil
 		},
@@ -75,15 +74,6 @@ func architecture() string {
 		return "x64"
 	}
 	return runtime.GOARCH
-}
-
-// procFile reads a file of Linux's /proc. It is empty on other systems, and what is in it unknown.
-func procFile(name string) string {
-	text, err := os.ReadFile("/proc/" + name)
-	if err != nil {
-		return ""
-	}
-	return string(text)
 }
 
 // ipText is the family of an address, 4 or 6, and the 32 hexadecimal digits of it as one of IPv6, or nothing.

@@ -67,7 +67,7 @@ func Scan(path string, r Runtime) (Needs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ReadFile(path); err != nil {
+	if _, err := ReadFile(path, maxFile); err != nil {
 		return nil, err
 	}
 	s := &scan{runtime: r, root: filepath.Dir(path), seen: map[string]bool{path: true}, provided: make(map[string]bool)}
@@ -91,7 +91,7 @@ type scan struct {
 
 // file scans a file and has those scanned that it requires.
 func (s *scan) file(path string) {
-	text, err := ReadFile(path)
+	text, err := ReadFile(path, maxFile)
 	if err != nil || len(text) > scanFile || s.bytes+len(text) > scanBytes {
 		return
 	}

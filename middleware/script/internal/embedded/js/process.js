@@ -33,13 +33,6 @@ function hrtime(since = [0, 0]) {
 }
 hrtime.bigint = () => BigInt(native.nanoseconds());
 
-// The process is Caddy's: of what it takes, no more can be told of a script.
-function memoryUsage() {
-  const heap = native.heap();
-  return { rss: memoryUsage.rss(), heapTotal: heap, heapUsed: heap, external: 0, arrayBuffers: 0 };
-}
-memoryUsage.rss = () => Number(native.procFile('self/statm').split(' ')[1] || 0) * 4096 || native.heap();
-
 module.exports = Object.assign(process, facts, {
   env,
   release: { name: 'node' },
@@ -52,7 +45,5 @@ module.exports = Object.assign(process, facts, {
   stdout: output(1, 'info'),
   stderr: output(2, 'error'),
   uptime: () => Number(native.nanoseconds()) / 1e9,
-  memoryUsage,
-  emitWarning: (warning) => console.warn(String(warning)),
   exit() { throw new Error('process.exit: not available here: a script cannot end the balancer'); },
 });

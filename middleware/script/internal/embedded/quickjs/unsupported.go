@@ -25,7 +25,6 @@ func (*VM) Interrupt()                               {}
 func (*VM) Kill()                                    {}
 func (*VM) Close()                                   {}
 func (*VM) Exhausted() bool                          { return false }
-func (*VM) InUse() int64                             { return 0 }
 func (*VM) Dup(v Value) Value                        { return v }
 func (*VM) Free(Value)                               {}
 func (*VM) Text(Value) (string, error)               { return "", ErrInterrupted }

@@ -1,23 +1,13 @@
 'use strict';
 
 const custom = Symbol.for('nodejs.util.inspect.custom');
-const escapes = { '\b': '\\b', '\t': '\\t', '\n': '\\n', '\f': '\\f', '\r': '\\r', '\\': '\\\\' };
-
-function quote(text) {
-  const mark = !text.includes("'") ? "'" : !text.includes('"') ? '"' : !text.includes('`') && !text.includes('${') ? '`' : "'";
-  const plain = text.replace(/[\u0000-\u001f\\\u007f-\u009f]/g, (c) => {
-    return escapes[c] || '\\x' + c.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0');
-  });
-  return mark + (mark === "'" ? plain.replace(/'/g, "\\'") : plain) + mark;
-}
-
+const quote = (text) => "'" + JSON.stringify(text).slice(1, -1).replace(/\\"/g, '"').replace(/'/g, "\\'") + "'";
 const more = (count, what) => '... ' + count + ' more ' + what + (count > 1 ? 's' : '');
 
 function inspect(value, options, depth) {
   const ctx = { depth: 2, maxArrayLength: 100, maxStringLength: 10000, ...(typeof options === 'object' ? options : depth !== undefined && { depth }) };
   for (const bound of ['depth', 'maxArrayLength', 'maxStringLength']) if (ctx[bound] === null) ctx[bound] = Infinity;
   ctx.above = [];
-  ctx.circular = new Map();
   return write(value, Math.min(ctx.depth, 100), ctx);
 }
 inspect.custom = custom;
@@ -28,19 +18,16 @@ function write(value, depth, ctx) {
     return left > 0 ? quote(value.slice(0, ctx.maxStringLength)) + more(left, 'character') : quote(value);
   }
   if (typeof value === 'bigint') return value + 'n';
-  if (value === null || typeof value !== 'object' && typeof value !== 'function') return Object.is(value, -0) ? '-0' : String(value);
+  if (Object(value) !== value) return Object.is(value, -0) ? '-0' : String(value);
   if (typeof value[custom] === 'function' && value[custom] !== inspect) {
     const own = value[custom](depth, { ...ctx, depth }, inspect);
     return typeof own === 'string' ? own : write(own, depth, ctx);
   }
-  if (ctx.above.includes(value)) {
-    if (!ctx.circular.has(value)) ctx.circular.set(value, ctx.circular.size + 1);
-    return '[Circular *' + ctx.circular.get(value) + ']';
-  }
+  if (ctx.above.includes(value)) return '[Circular]';
   ctx.above.push(value);
   const text = writeObject(value, depth, ctx);
   ctx.above.pop();
-  return ctx.circular.has(value) ? '<ref *' + ctx.circular.get(value) + '> ' + text : text;
+  return text;
 }
 
 // The name of the nearest class that has one.
@@ -86,9 +73,9 @@ function writeObject(value, depth, ctx) {
 }
 
 function property(value, key, item) {
-  const { get, set } = Object.getOwnPropertyDescriptor(value, key) || {};
-  const text = get ? (set ? '[Getter/Setter]' : '[Getter]') : set ? '[Setter]' : item(value[key]);
-  return (typeof key === 'symbol' ? '[' + key.toString() + ']' : /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key)) + ': ' + text;
+  const { get } = Object.getOwnPropertyDescriptor(value, key) || {};
+  const name = typeof key === 'symbol' ? '[' + key.toString() + ']' : /^[A-Za-z_$][\w$]*$/.test(key) ? key : quote(key);
+  return name + ': ' + (get ? '[Getter]' : item(value[key]));
 }
 
 function braces(items, open, close) {
