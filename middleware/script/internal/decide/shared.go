@@ -36,6 +36,22 @@ func Program() string {
 	return path
 }
 
+// Limit is how long the script may compute without a pause: for a client, or for none, or while it is loaded.
+func (s *Script) Limit(loaded, forClient bool) time.Duration {
+	switch {
+	case !loaded:
+		return s.options.RunLimit * LoadRuns
+	case !forClient:
+		return s.options.RunLimit * FreeRuns
+	}
+	return s.options.RunLimit
+}
+
+// TookLong is the error of a script that was at work for that long.
+func TookLong(limit time.Duration) error {
+	return fmt.Errorf("the script computed for %v without a pause", limit)
+}
+
 var (
 	errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
 	errLoading   = errors.New("not available while the script is loaded: the targets are not known yet")

@@ -74,15 +74,14 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 			_, _ = h.Write(data)
 			return h.Sum(nil), nil
 		},
-		"random": func(a []any) (any, error) {
+		"random": does(func(a []any) {
 			// The script's memory may be taken away at any time, and where the system writes, that would end the process.
 			var block [4096]byte
 			for to := a[0].([]byte); len(to) > 0; {
 				_, _ = rand.Read(block[:min(len(to), len(block))]) // never fails
 				to = to[copy(to, block[:]):]
 			}
-			return nil, nil
-		},
+		}),
 	}
 }
 

@@ -76,7 +76,7 @@ type engine struct {
 	text       []byte // a buffer
 }
 
-// entries are the functions of JavaScript that the event loop calls; see js/main.js.
+// entries are the functions of JavaScript that the event loop calls; see js/internal/main.js.
 type entries struct {
 	load, decide, closed, complete, ticks, describe, uncaught, exports quickjs.Value
 }

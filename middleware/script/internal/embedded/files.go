@@ -32,12 +32,11 @@ func (e *engine) fileFunctions() map[string]quickjs.Function {
 		},
 		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a)) },
 		"watch":     func(a []any) (any, error) { return e.watchPath(a[0].(string)) },
-		"unwatch": func(a []any) (any, error) {
+		"unwatch": does(func(a []any) {
 			if stop := e.watched[int(a[0].(float64))]; stop != nil {
 				stop()
 			}
-			return nil, nil
-		},
+		}),
 	}
 }
 

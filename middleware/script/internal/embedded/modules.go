@@ -154,22 +154,19 @@ func (e *engine) loadError(thrown quickjs.Value) error {
 // functions are all that JavaScript may call.
 func (e *engine) functions() map[string]quickjs.Function {
 	all := map[string]quickjs.Function{
-		"enter": func(a []any) (any, error) {
+		"enter": does(func(a []any) {
 			entries := map[string]*quickjs.Value{
 				"load": &e.entry.load, "decide": &e.entry.decide, "closed": &e.entry.closed, "complete": &e.entry.complete,
 				"ticks": &e.entry.ticks, "describe": &e.entry.describe, "uncaught": &e.entry.uncaught, "exports": &e.entry.exports,
 			}
 			*entries[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value))
-			return nil, nil
-		},
-		"thrower": func(a []any) (any, error) {
+		}),
+		"thrower": does(func(a []any) {
 			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
-			return nil, nil
-		},
-		"hasRun": func([]any) (any, error) {
+		}),
+		"hasRun": does(func(_ []any) {
 			e.hasRun()
-			return nil, nil
-		},
+		}),
 		"loadFailed": func(a []any) (any, error) {
 			thrown, err := e.vm.Make(a[0])
 			if err == nil {
@@ -196,6 +193,14 @@ func (e *engine) functions() map[string]quickjs.Function {
 		}
 	}
 	return all
+}
+
+// does makes a function of JavaScript of one that returns nothing.
+func does(f func(a []any)) quickjs.Function {
+	return func(a []any) (any, error) {
+		f(a)
+		return nil, nil
+	}
 }
 
 // moduleFunctions are what js/internal/main.js calls for require.

@@ -25,15 +25,14 @@ var (
 // finds.
 func (e *engine) systemFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"log": func(a []any) (any, error) {
+		"log": does(func(a []any) {
 			const most = 10000
 			message := a[1].(string)
 			if len(message) > most {
 				message = message[:most] + "…" // a copy
 			}
 			e.script.Log.Log(logLevels[a[0].(string)], message) // info by default
-			return nil, nil
-		},
+		}),
 		"cwd":         func([]any) (any, error) { return os.Getwd() },
 		"nanoseconds": func([]any) (any, error) { return strconv.FormatInt(time.Since(processStart).Nanoseconds(), 10), nil },
 		"process": func([]any) (any, error) {

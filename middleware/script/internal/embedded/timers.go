@@ -50,7 +50,7 @@ func (e *engine) timerFunctions() map[string]quickjs.Function {
 			e.schedule(t, delay)
 			return t.number, nil
 		},
-		"stopTimer": func(a []any) (any, error) {
+		"stopTimer": does(func(a []any) {
 			number, _ := a[0].(float64)
 			if t := e.timers.byNumber[int(number)]; t != nil {
 				delete(e.timers.byNumber, t.number)
@@ -58,17 +58,15 @@ func (e *engine) timerFunctions() map[string]quickjs.Function {
 					e.timers.byTime = slices.Delete(e.timers.byTime, at, at+1)
 				}
 			}
-			return nil, nil
-		},
+		}),
 		"immediate": func([]any) (any, error) {
 			number := e.timers.number()
 			e.post(e.owner.Load(), func() { e.call(e.entry.complete, number) })
 			return number, nil
 		},
-		"tick": func([]any) (any, error) {
+		"tick": does(func(_ []any) {
 			e.ticking = true
-			return nil, nil
-		},
+		}),
 	}
 }
 
