@@ -118,6 +118,8 @@ func TestRefusedByName(t *testing.T) {
 		`require('url').resolve(x, y)`:                      "url.resolve",
 		`require('url').domainToASCII(x)`:                   "url.domainToASCII",
 		`e.on(require('events').errorMonitor, f)`:           "events.errorMonitor",
+		`const { once } = require('events'); once(e, 'x')`:  "events.once",
+		`require('crypto').timingSafeEqual(x, y)`:           "crypto.timingSafeEqual",
 		`require('timers/promises').setInterval(1)`:         "timers.promises.setInterval",
 		`require('timers/promises').scheduler.wait(1)`:      "timers.promises.scheduler",
 		`process.kill(1)`:                                   "process.kill",

@@ -13,8 +13,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"maps"
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -27,7 +25,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
-// hashes are the algorithms by the names that Node lists.
+// hashes are the algorithms by Node's names.
 var hashes = map[string]func() hash.Hash{
 	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
 	"sha512-224": sha512.New512_224, "sha512-256": sha512.New512_256, "ripemd160": ripemd160.New,
@@ -59,7 +57,6 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 			return e.small(len(text), func() any { return bytesOf(text, a[1].(string)) })
 		},
 		"compare": func(a []any) (any, error) { return bytes.Compare(a[0].([]byte), a[1].([]byte)), nil },
-		"hashes":  func([]any) (any, error) { return slices.Sorted(maps.Keys(hashes)), nil },
 		// hash gives the digest of data, with a key the HMAC, or nothing if the algorithm is not known.
 		"hash": func(a []any) (any, error) {
 			create := hashes[strings.ToLower(a[0].(string))]

@@ -42,19 +42,16 @@ func (e *engine) fileFunctions() map[string]quickjs.Function {
 
 // blocking has the script wait for work, unless that takes longer than the script may.
 func (e *engine) blocking(work func() (any, error)) (any, error) {
-	type result struct {
-		value any
-		err   error
-	}
-	done := make(chan result, 1)
+	done := make(chan struct{})
+	var found any
+	var fault error
 	go safely.Do("script file", func() {
-		r := result{err: safely.ErrPanic} // unless the work comes to an end
-		defer func() { done <- r }()
-		r.value, r.err = work()
+		defer close(done)
+		found, fault = guarded(work)
 	})
 	select {
-	case r := <-done:
-		return r.value, r.err
+	case <-done:
+		return found, fault
 	case <-e.ctx.Done():
 		return nil, quickjs.ErrInterrupted
 	}

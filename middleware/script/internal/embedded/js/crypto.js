@@ -48,7 +48,6 @@ class Hash {
 
 exports.createHash = (algorithm) => new Hash(algorithm);
 exports.createHmac = (algorithm, key) => new Hash(algorithm, bytesOf(key, 'key'));
-exports.getHashes = () => native.hashes();
 
 exports.randomBytes = (size, callback) => {
   checkNumber(size, 'size', 0, 2 ** 31 - 1);
@@ -78,14 +77,4 @@ exports.randomUUID = () => {
   random[6] = (random[6] & 0x0f) | 0x40;
   random[8] = (random[8] & 0x3f) | 0x80;
   return random.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
-};
-exports.timingSafeEqual = (a, b) => {
-  for (const one of [a, b]) if (typeof one === 'string') throw invalidType('buf', 'an instance of ArrayBuffer, Buffer, TypedArray, or DataView', one);
-  const [first, second] = [bytesOf(a, 'buf1'), bytesOf(b, 'buf2')];
-  if (first.length !== second.length) {
-    throw coded(RangeError, 'ERR_CRYPTO_TIMING_SAFE_EQUAL_LENGTH', 'Input buffers must have the same byte length');
-  }
-  let difference = 0;
-  for (let i = 0; i < first.length; i++) difference |= first[i] ^ second[i];
-  return difference === 0;
 };

@@ -80,19 +80,4 @@ methods.off = methods.removeListener;
 // They are seen, as in Node: Object.assign(object, EventEmitter.prototype) makes an emitter.
 Object.assign(EventEmitter.prototype, methods);
 
-async function once(emitter, name) {
-  let heard, failed;
-  try {
-    return await new Promise((resolve, reject) => {
-      heard = (...args) => resolve(args);
-      failed = reject;
-      emitter.on(name, heard);
-      if (name !== 'error') emitter.on('error', failed);
-    });
-  } finally {
-    emitter.removeListener(name, heard);
-    emitter.removeListener('error', failed);
-  }
-}
-
-module.exports = Object.assign(EventEmitter, { EventEmitter, once, defaultMaxListeners: 10 });
+module.exports = Object.assign(EventEmitter, { EventEmitter, defaultMaxListeners: 10 });
