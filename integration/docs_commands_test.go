@@ -33,6 +33,11 @@ var commands = map[string][]string{
 		"curl --insecure --interface 127.0.0.3 --connect-to ::127.0.0.1:8443 https://game.example.com",
 		"curl http://[::1]:8080",
 	},
+	"TestPools, TestExplain, TestDrainWithDeadline": {
+		"curl localhost:2019/sticky/pools",
+		"curl localhost:2019/sticky/pools/default/explain?client=127.0.0.2",
+		`curl -X PATCH -d '{"state": "drain", "deadline": "10m"}' localhost:2019/sticky/pools/default/upstreams/localhost:8000`,
+	},
 	"whoever uses an example, and the tests of what these start": {
 		"npm install",
 		"docker compose up --build",

@@ -28,6 +28,7 @@ var documented = map[string]string{
 	"layer4.middleware.rate_limit":              "rate_limit.md",
 	"layer4.middleware.script":                  "script.md",
 	"privileges":                                "privileges.md",
+	"admin.api.sticky":                          "admin.md",
 	"sticky.targets":                            "", // no config has it: scripts look at targets through it
 }
 

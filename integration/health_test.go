@@ -238,7 +238,7 @@ func TestChecksBringBack(t *testing.T) {
 	}
 	targets[0].start(t)
 	await(t, "the target is back", func() bool { return who(t, ip, listen) == "a" })
-	if log := caddy.Log(); strings.Count(log, "upstream deactivated") != 1 || strings.Count(log, "upstream check passed") != 1 || !strings.Contains(log, `"deactivated_for"`) {
+	if log := caddy.Log(); strings.Count(log, "upstream deactivated") != 1 || strings.Count(log, "upstream accepts again") != 1 || strings.Contains(log, "upstream check passed") || !strings.Contains(log, `"reason":"its checks pass"`) || !strings.Contains(log, `"deactivated_for"`) {
 		t.Errorf("the log is not as it should be:\n%s", log)
 	}
 }

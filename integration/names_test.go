@@ -100,6 +100,9 @@ func TestAddressesComeAndGo(t *testing.T) {
 	if counts := spread(whoEach(t, ips, listen)); counts["127.1.2.11"] > 0 {
 		t.Errorf("the clients are at %v, and 127.1.2.11 has left", counts)
 	}
+	if log := p.Log(); strings.Count(log, "upstream removed") != 1 || !strings.Contains(log, `:`+strconv.Itoa(port)+`","address":"127.1.2.11:`+strconv.Itoa(port)+`","connections":1,"sessions_live":1,`) {
+		t.Errorf("the log does not tell that a target was removed which has a client:\n%s", log)
+	}
 	mustEcho(t, kept)
 	kept.Close()
 }

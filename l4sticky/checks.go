@@ -113,7 +113,7 @@ func (p *pool) unsyncedStartChecker(t *target.Target, interval time.Duration) {
 // unsyncedToCheck returns the targets that the config that counts wants to be checked, with the interval. A name that was never resolved
 // is none: it has nothing that could be dialled. The lock must be held.
 func (p *pool) unsyncedToCheck() map[*target.Target]time.Duration {
-	c := p.applied
+	c := p.applied.Load()
 	if c == nil || c.checking == nil || c.checking.options == nil {
 		return nil
 	}
@@ -144,7 +144,7 @@ func (c *checker) once(ctx context.Context) {
 		return
 	}
 	if change, counts := c.judge(err == nil, began, n.rules()); counts {
-		config.tell(m, change, err)
+		config.tellChecked(m, change, err)
 	}
 }
 
@@ -152,7 +152,7 @@ func (c *checker) once(ctx context.Context) {
 func (c *checker) current() (*poolConfig, *target.Member, *checking) {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
-	config := c.pool.applied
+	config := c.pool.applied.Load()
 	if config == nil || c.pool.checks[c.target] != c {
 		return nil, nil, nil
 	}
@@ -174,21 +174,19 @@ func (n *checking) rules() target.Rules {
 	return target.Rules{Rise: n.options.Rise, Fall: n.options.Fall, Serves: n.options.Type != checkTCP}
 }
 
-// tell logs what the result of a check has changed.
-func (c *poolConfig) tell(m *target.Member, change target.Change, err error) {
-	fields := append(upstreamFields(m), zap.String("pool", c.name))
+// tellChecked tells what the result of a check has changed.
+func (c *poolConfig) tellChecked(m *target.Member, change target.Change, err error) {
 	if change.Fell {
-		c.logger.Warn("upstream check failed", append(fields, zap.Error(err))...)
+		m.Explain(textOf(err))
+		c.tellOf(m, checkFailed, reasonOf(err))
 		c.refreshIfDown(m)
+		c.endWhenDown(m)
 	}
 	if change.Rose {
-		fields = append(fields, zap.Duration("down_for", change.DownFor))
+		c.tellOf(m, checkPassed, lasted("down_for", change.DownFor)...)
 	}
 	if change.Activated {
-		fields = append(fields, zap.Duration("deactivated_for", change.DeactivatedFor))
-	}
-	if change.Rose || change.Activated {
-		c.logger.Info("upstream check passed", fields...)
+		c.tellOf(m, upstreamActivated, append(lasted("deactivated_for", change.DeactivatedFor), zap.String("reason", "its checks pass"))...)
 	}
 }
 

@@ -74,13 +74,13 @@ func TestChecksKnowTheirPlace(t *testing.T) {
 	for round := 1; round <= 3; round++ {
 		for _, m := range members {
 			if m.Address.Dial == failed {
-				v.deactivate(m, v.logger, errNoTarget)
+				v.deactivate(m, errNoTarget)
 			}
 		}
-		awaitLine(t, log, "upstream check passed", round)
+		awaitLine(t, log, "upstream accepts again", round)
 	}
-	for _, line := range log.FilterMessage("upstream check passed").All() {
-		if line.ContextMap()["upstream"] != failed {
+	for _, line := range log.FilterMessage("upstream accepts again").All() {
+		if line.ContextMap()["upstream"] != failed || line.ContextMap()["reason"] != "its checks pass" {
 			t.Errorf("%v", line.ContextMap())
 		}
 	}

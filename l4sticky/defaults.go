@@ -49,6 +49,9 @@ func (h *Handler) table() parse.Options {
 		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
 		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
 		parse.IntOrOff("unserved_limit", &h.UnservedLimit, defaultUnservedLimit),
+		parse.Enum("when_full", &h.WhenFull, fullMove, fullMove, fullWait, fullClose).ReadBy(h.readWhenFull),
+		parse.Duration("wait_timeout", &h.WaitTimeout, defaultWaitTimeout),
+		parse.Int("max_waiting", &h.MaxWaiting, defaultMaxWaiting),
 		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval),
 		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold),
 		parse.Blocks("health_check", func(d *caddyfile.Dispenser) error {
@@ -58,6 +61,7 @@ func (h *Handler) table() parse.Options {
 			h.HealthCheck = new(HealthCheck)
 			return h.HealthCheck.UnmarshalCaddyfile(d)
 		}),
+		parse.Enum("when_down", &h.WhenDown, keepWhenDown, keepWhenDown, closeWhenDown),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),
@@ -73,6 +77,9 @@ func (h *Handler) table() parse.Options {
 // contradict each other. Then it derives from the options what the handler works with.
 func (h *Handler) setDefaults() error {
 	if err := h.table().SetDefaults(); err != nil {
+		return err
+	}
+	if err := h.Options.setDefaults(); err != nil {
 		return err
 	}
 	if h.MaxConnectionsPerClient > 0 && !target.PlacementNamed(h.Placement).Sticky {

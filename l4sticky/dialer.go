@@ -79,11 +79,6 @@ func (d *dialer) dialFirst(ctx context.Context, addrs []netip.AddrPort, reached 
 	return nil, err
 }
 
-// fails deactivates a target, because of an error if one is known.
-func (d *dialer) fails(m *target.Member, err error) {
-	d.deactivate(m, d.logger, err)
-}
-
 // notBlamed logs a dial that failed by nothing that speaks against the target. No other log line tells of it.
 func (d *dialer) notBlamed(m *target.Member, err error) {
 	if d.lines.Admit() {
@@ -91,45 +86,54 @@ func (d *dialer) notBlamed(m *target.Member, err error) {
 	}
 }
 
+// upstreamsFull is the reason in the metrics.
+const upstreamsFull = "upstreams_full"
+
 // isFull reports whether a target would get connections if it had not all that it may have.
-func isFull(m *target.Member) bool { return !m.Deactivated() && m.Full() }
+func isFull(m *target.Member) bool {
+	return !m.Deactivated() && m.Mode() != target.Maintenance && m.Full()
+}
 
 // allFull tells that a connection is closed because the targets have all the connections that they may have.
 func (d *dialer) allFull(remote net.Addr) {
-	blocked.WithLabelValues(d.name, "upstreams_full").Inc()
+	blocked.WithLabelValues(d.name, upstreamsFull).Inc()
 	if !d.lines.Admit() {
 		return
 	}
 	full, limit := 0, 0
 	for _, m := range d.targets.Members() {
 		if isFull(m) {
-			full, limit = full+1, limit+m.Config.MaxConnections
+			full, limit = full+1, limit+m.MaxConnections()
 		}
 	}
 	d.logger.Warn("all upstreams are full", zap.Stringer("client", remote), zap.String("pool", d.name), zap.Int("upstreams", full), zap.Int("max_connections", limit))
 }
 
-// splits tells that a connection goes to another target than the others of its client, because a dial failed by no fault of
-// the target.
-func (d *dialer) splits(s *clientSession, m *target.Member) {
-	home, _ := d.sessions.Look(s)
-	if home == nil || home == m.Target || !d.lines.Admit() {
-		return
+// splits tells that a connection goes to another target than others of its client, which is not the client's or the target's fault.
+func (d *dialer) splits(s *clientSession, m *target.Member, others target.Address, reason string) {
+	if d.lines.Admit() {
+		d.logger.Warn("a client has connections to two upstreams, since "+reason, append(upstreamFields(m),
+			zap.Stringer("client", s.Client()), zap.Stringer("session", others))...)
 	}
-	d.logger.Warn("a client has connections to two upstreams, since a dial failed", append(upstreamFields(m),
-		zap.Stringer("client", s.Client()), zap.Stringer("session", home.Address))...)
 }
 
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if since, was := m.Activate(); was {
-		d.logger.Info("upstream accepts again", append(upstreamFields(m), zap.Duration("deactivated_for", since))...)
+		d.tellOf(m, upstreamActivated, append(lasted("deactivated_for", since), zap.String("reason", "it accepts connections"))...)
+	}
+}
+
+// answers notes that a dial to the target has succeeded, which ends a suspicion.
+func (d *dialer) answers(m *target.Member) {
+	if since, was := m.Accepted(); was {
+		d.tellOf(m, upstreamTrusted, lasted("suspected_for", since)...)
 	}
 }
 
 // suspects is told that a target has become suspect, because it lets the dials of several clients wait.
 func (d *dialer) suspects(m *target.Member) {
-	d.logger.Warn("upstream does not answer", upstreamFields(m)...)
+	d.tellOf(m, upstreamSuspected, zap.String("reason", "dials of several clients are late"))
 	d.verify(m)
 }
 
@@ -157,13 +161,13 @@ func (d *dialer) probe(m *target.Member) {
 	}
 	switch {
 	case err == nil, wasAccepted(err):
-		m.Accepted()
+		d.answers(m)
 		d.accepts(m)
 	case !isBlameless(err):
-		d.fails(m, err)
+		d.deactivate(m, err)
 	default:
 		d.notBlamed(m, err)
-		m.Accepted() // nothing is known, and no other goroutine would probe a suspect: dials that are late raise the suspicion anew
+		d.answers(m) // nothing is known, and no other goroutine would probe a suspect: dials that are late raise the suspicion anew
 	}
 }
 

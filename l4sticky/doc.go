@@ -14,7 +14,9 @@
 // uses it.
 //
 // Beside connections, a pool has a watch for each name of its upstreams, and a checker for each target if they are checked: goroutines
-// that end with the last config that wants them. The config that counts for checkers is the one that runs.
+// that end with the last config that wants them. The config that counts for checkers is the one that runs. Whatever changes with a
+// target is told by pool.tell: to the log, and to the handlers of Caddy's events that this config has, on a goroutine that runs while
+// there are events.
 //
 // Each connection has one holding. The picker has it until a target accepts, the established connection has it from
 // then on, and whichever has it at the end closes it, once. The relay owns the sockets. Handle owns the connection that

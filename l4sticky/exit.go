@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
 )
 
 func init() {
@@ -86,16 +86,11 @@ func (p *pool) end(began time.Time) {
 		return
 	}
 	logger.Warn("cutting open connections", zap.Int64("connections", open))
-	relay.Abort(func(owner any) bool {
-		switch o := owner.(type) {
-		case *established:
-			return o.dialer.pool == p
-		case *picker:
-			return o.dialer.pool == p
-		}
-		return false
-	})
+	p.endConnections(errExit, 0, func(*holding) bool { return true })
 }
+
+// errExit is why connections end that are left when Caddy exits.
+var errExit = errors.New("Caddy exits")
 
 // awaitEmpty returns when no connection holds the pool, at the deadline, or when Caddy is told once more to exit. One
 // may wait at a time.

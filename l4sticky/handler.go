@@ -78,6 +78,24 @@ type Handler struct {
 	// protocols in which targets never send anything. Zero means the default. Default: 3.
 	UnservedLimit int `json:"unserved_limit,omitempty"`
 
+	// What becomes of a connection whose client has its session at a target that has all its `max_connections`.
+	//
+	// - `move`: the session moves to another target, as when its target fails. A client with open connections at the full target
+	//   has connections to two targets then.
+	// - `wait`: the connection waits for its turn, first come first served, for `wait_timeout` at most. Then it is closed. A new
+	//   client waits only while all targets are full, and gets the first that has room.
+	// - `close`: the connection is closed.
+	//
+	// While all targets are full, a connection is closed unless it waits. Default: `move`.
+	WhenFull string `json:"when_full,omitempty"`
+
+	// How long a connection waits at most, with `when_full` `wait`. In a Caddyfile it may follow that word. Zero means the default; negative is an error.
+	// Default: `10s`.
+	WaitTimeout caddy.Duration `json:"wait_timeout,omitempty"`
+
+	// How many connections of the pool may wait at a time; more are closed. Zero means the default; negative is an error. Default: 1000.
+	MaxWaiting int `json:"max_waiting,omitempty"`
+
 	// How long the addresses are used for which an upstream's name stands, until the name is looked up again, in the background.
 	// A name that has several addresses of a family becomes as many targets. Such a target gets no new connections any more when
 	// no answer has had its address for `resolve_hold`. While no answer comes, the last one holds. When all targets
@@ -93,6 +111,14 @@ type Handler struct {
 	// How targets are looked at, so that one that is dead gets no client, and one that is back is not left out for longer than need be.
 	// Handlers that share a pool must have the same, and then the same `proxy_protocol`. Default: no checks.
 	HealthCheck *HealthCheck `json:"health_check,omitempty"`
+
+	// What becomes of the connections to a target that is taken out, be it that it is deactivated or that its checks fail.
+	//
+	// - `keep`: they go on. Those whose target has vanished end by `keepalive` and `user_timeout`.
+	// - `close`: they are reset at once, at both ends, so that their clients come again to a target that serves.
+	//
+	// Default: `keep`.
+	WhenDown string `json:"when_down,omitempty"`
 
 	// The version of the PROXY protocol, `v1` or `v2`, whose header tells the target the client's
 	// address before the client's first byte. Default: no header.
@@ -159,6 +185,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	c.extendGrace(time.Duration(h.GracePeriod))
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	h.dialer.header = probeHeader(h.ppVersion)
+	if h.WhenDown == closeWhenDown {
+		c.closesWhenDown.Store(true)
+	}
 	if h.ReusePort {
 		reusePorts(c.config, 1)
 	}
@@ -197,6 +226,8 @@ func (h *Handler) Cleanup() error {
 //		placement rendezvous|legacy|random
 //		client_prefix <ipv4_bits> <ipv6_bits>
 //		max_sessions <number>
+//		slow_start <duration>|off
+//		return_home stay|when_idle
 //		max_connections <number>
 //		max_connections_per_client <number>
 //		dial_timeout <duration>
@@ -207,11 +238,15 @@ func (h *Handler) Cleanup() error {
 //		keepalive_interval <duration>
 //		user_timeout <duration>|off
 //		unserved_limit <number>|off
+//		when_full move|close|wait [<duration>]
+//		wait_timeout <duration>
+//		max_waiting <number>
 //		resolve_interval <duration>|off
 //		resolve_hold <duration>
 //		health_check tcp|send|http {
 //			<options...>
 //		}
+//		when_down keep|close
 //		proxy_protocol v1|v2
 //		grace_period <duration>
 //		reuse_port on|off

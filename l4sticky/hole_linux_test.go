@@ -46,22 +46,8 @@ func openHole(t *testing.T) string {
 // greeter returns the address of a target that greets and closes.
 func greeter(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = ln.Close() })
-	go func() {
-		for {
-			conn, err := ln.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(conn, "hello")
-			_ = conn.Close()
-		}
-	}()
-	return ln.Addr().String()
+	at, _ := greetAt(t, "127.0.0.1:0")
+	return at
 }
 
 // handOver begins a connection of a client, and returns the client's end.

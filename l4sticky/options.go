@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -57,7 +58,27 @@ type Options struct {
 	// open connections, further clients are placed but not remembered. Zero means the default;
 	// negative is an error. Default: 1000000.
 	MaxSessions int `json:"max_sessions,omitempty"`
+
+	// Over what time a target that returns, or that is added to others, gets its share of new clients: it begins with a
+	// hundredth, and the share grows evenly. Clients that have a session are not concerned. It is an error together with
+	// `placement legacy`, which knows no shares. Zero means that it gets its share at once; negative is an error.
+	// Default: 0, in a Caddyfile `off`.
+	SlowStart caddy.Duration `json:"slow_start,omitempty"`
+
+	// Where the clients go that have left their target because it failed or was full, when it is back.
+	//
+	// - `stay`: they stay where they are for as long as their session lives.
+	// - `when_idle`: a client that comes back after its last connection closed is placed anew.
+	//
+	// Default: `stay`.
+	ReturnHome string `json:"return_home,omitempty"`
 }
+
+// What return_home may be.
+const (
+	returnStay     = "stay"
+	returnWhenIdle = "when_idle"
+)
 
 // table returns the options that both modules have.
 func (o *Options) table() parse.Options {
@@ -69,8 +90,16 @@ func (o *Options) table() parse.Options {
 		parse.Enum("placement", &o.Placement, placements[0], placements...),
 		parse.Prefix("client_prefix", &o.ClientPrefix, 32, 128),
 		parse.Int("max_sessions", &o.MaxSessions, defaultMaxSessions),
+		parse.DurationOrOff("slow_start", &o.SlowStart, 0, 0),
+		parse.Enum("return_home", &o.ReturnHome, returnStay, returnStay, returnWhenIdle),
 	}
 }
 
 // setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds.
-func (o *Options) setDefaults() error { return o.table().SetDefaults() }
+func (o *Options) setDefaults() error {
+	err := o.table().SetDefaults()
+	if err == nil && o.SlowStart > 0 && o.Placement == target.Legacy.Name {
+		err = fmt.Errorf("slow_start: %v can't be kept with placement legacy, which places clients exactly as LoadBalancer.js does", time.Duration(o.SlowStart))
+	}
+	return err
+}

@@ -109,7 +109,7 @@ func (h *Handler) wayOf(bottom net.Conn) (way []stop, ok bool) {
 		return nil, true
 	}
 	if slices.Contains(from.way, stop{h.dialer.name, bottom.LocalAddr().String()}) {
-		from.handler.dialer.fails(from.member, errOwnListener)
+		from.handler.dialer.deactivate(from.member, errOwnListener)
 		return nil, false
 	}
 	return from.way, true

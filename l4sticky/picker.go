@@ -39,8 +39,12 @@ type picker struct {
 	detour bool
 	// refreshed means that the names of the upstreams were looked up anew for this connection, which found no target.
 	refreshed bool
-	// full means that no target was dialled, since those that are active are full.
-	full bool
+	// left is the client's target, which is full, while others of the client have connections there.
+	left *target.Member
+	// limit is what ends the connection without a target: the name of an option, or upstreamsFull.
+	limit string
+	// turn is not nil while the connection waits for a target that is full.
+	turn *turn
 	// spare is a target that accepted, but is not the client's any more.
 	spare *target.Member
 
@@ -58,10 +62,21 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		return search.Dial{}, search.AwaitWake
 	}
 	p.judgeAwaited()
+	if p.turn != nil {
+		if d, step, decided := p.judgeTurn(); decided {
+			return d, step
+		}
+	}
+	if step, stays := p.stays(w); stays {
+		return search.Dial{}, step
+	}
 	for {
 		m := p.choose()
 		probe := m == nil && p.spare == nil
 		if probe {
+			if step, waits := p.waits(w); waits {
+				return search.Dial{}, step
+			}
 			m = p.dialer.targets.Place(p.client, p.untried)
 		}
 		if m == nil {
@@ -71,7 +86,9 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 					return search.Dial{}, search.AwaitWake
 				}
 			}
-			p.full = len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull)
+			if len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull) {
+				p.limit = upstreamsFull
+			}
 			return search.Dial{}, search.NoTarget
 		}
 		if probe {
@@ -82,7 +99,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 			}
 		}
 		p.tried = append(p.tried, m)
-		if m.Claim(m.Config.MaxConnections) {
+		if m.Claim(m.MaxConnections()) {
 			return search.Dial{Target: m, Probe: probe}, search.DialTarget
 		}
 		if probe {
@@ -117,49 +134,6 @@ func (p *picker) judgeAwaited() {
 		}
 		p.awaited = nil
 	}
-}
-
-// choose returns the active target for the connection, which is the client's own where it can be.
-func (p *picker) choose() *target.Member {
-	if len(p.tried) == 0 {
-		home, _ := p.dialer.sessions.Look(p.session)
-		if m := p.dialer.targets.Member(home); m != nil && p.trusted(m) {
-			return m // as nearly always
-		}
-	}
-	if m := p.among(p.trusted); m != nil {
-		return m
-	}
-	if m := p.among(p.usable); m != nil {
-		return m
-	}
-	return p.among(p.reachable)
-}
-
-// among returns a target of those allowed. The session moves with the connection, unless its target may yet answer.
-func (p *picker) among(allowed func(*target.Member) bool) *target.Member {
-	if p.detour || slices.ContainsFunc(p.late, hopeful) {
-		return p.dialer.targets.Place(p.client, allowed)
-	}
-	return p.dialer.settle(p.session, p.client, allowed)
-}
-
-// hopeful reports whether a target whose dial is late may yet answer.
-func hopeful(m *target.Member) bool { return m.Active() && !m.Suspect() }
-
-// trusted reports whether the connection may go to a target, and nothing speaks against it.
-func (p *picker) trusted(m *target.Member) bool { return !m.Suspect() && p.usable(m) }
-
-// usable reports whether the connection may go to a target.
-func (p *picker) usable(m *target.Member) bool { return m.Active() && p.untried(m) }
-
-// reachable reports whether the connection may go to a target of which nothing is known but that its health checks fail, when no
-// other is left.
-func (p *picker) reachable(m *target.Member) bool { return !m.Deactivated() && p.untried(m) }
-
-// untried reports whether the connection may go to a target as a last resort.
-func (p *picker) untried(m *target.Member) bool {
-	return !m.Full() && !slices.ContainsFunc(p.tried, m.Is)
 }
 
 // Late notes that a target has not answered in good time, and reports whether to try another one beside it: for a new
@@ -210,7 +184,8 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy connected")
-	m.Accepted()
+	m.Dials.Accepted()
+	p.dialer.answers(m)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
 	}
@@ -232,7 +207,8 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy settle")
-	m.Accepted()
+	m.Dials.Accepted()
+	p.dialer.answers(m)
 	p.adopt(m)
 	return p.establish(m)
 }
@@ -243,6 +219,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	m := d.Target.(*target.Member)
 	defer p.Dropped(d)
 	safely.Reach("sticky_proxy failed")
+	m.Dials.Failed(resultOf(err), err, monotonic())
 	exhausted := isExhausted(err)
 	switch {
 	case exhausted:
@@ -253,7 +230,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 			p.unserved(m)
 		}
 	default:
-		p.dialer.fails(m, err)
+		p.dialer.deactivate(m, err)
 	}
 	if exhausted {
 		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
@@ -279,8 +256,8 @@ func (p *picker) Lost(err error) {
 	defer p.close()
 	safely.Reach("sticky_proxy lost")
 	switch {
-	case err == nil && p.full:
-		p.dialer.allFull(p.remote)
+	case err == nil && p.limit != "":
+		p.refuseFull()
 	case err == nil:
 		p.dialer.refused(p.remote, errNoTarget)
 	case !errors.Is(err, search.ErrClientLeft):
@@ -291,10 +268,15 @@ func (p *picker) Lost(err error) {
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := &established{p.holding, p.header}
+	e := &established{holding: p.holding, header: p.header}
 	e.upstream = m
-	if p.detour {
-		p.dialer.splits(p.session, m)
+	switch {
+	case p.detour:
+		if home, _ := p.dialer.sessions.Look(p.session); home != nil && home != m.Target {
+			p.dialer.splits(p.session, m, home.Address, "a dial failed")
+		}
+	case p.left != nil && !p.left.Is(m):
+		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
 	}
 	return e
 }
@@ -303,6 +285,9 @@ func (p *picker) establish(m *target.Member) flow.Established {
 var pickers = sync.Pool{New: func() any { return new(picker) }}
 
 func (p *picker) free() {
+	if p.turn != nil {
+		p.endTurn()
+	}
 	*p = picker{}
 	pickers.Put(p)
 }

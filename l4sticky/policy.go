@@ -141,12 +141,15 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	var first l4proxy.FirstSelection
 	available := func(m *target.Member) bool {
 		i, known := p.places[upstreamOf(m)]
-		return known && i < len(upstreams) && first.Select(upstreams[i:i+1], cx) != nil
+		return known && i < len(upstreams) && m.Mode() != target.Maintenance && first.Select(upstreams[i:i+1], cx) != nil
 	}
 	untried := func(m *target.Member) bool { return !slices.Contains(c.tried, m) && available(m) }
 	active := func(m *target.Member) bool { return m.Active() && untried(m) }
 
 	client := session.Client()
+	if p.ReturnHome == returnWhenIdle {
+		p.dialer.goHome(session, client, active)
+	}
 	if m := p.dialer.settle(session, client, active); m != nil {
 		return m
 	}
@@ -166,7 +169,7 @@ func (p *SelectionPolicy) failed(m *target.Member) {
 	case address.Network != "":
 		p.dialer.verify(m)
 	case !strings.Contains(address.Dial, "{"):
-		p.dialer.fails(m, nil)
+		p.dialer.deactivate(m, nil)
 	}
 }
 
@@ -206,6 +209,8 @@ func (p *SelectionPolicy) Cleanup() error {
 //		placement rendezvous|legacy|random
 //		client_prefix <ipv4_bits> <ipv6_bits>
 //		max_sessions <number>
+//		slow_start <duration>|off
+//		return_home stay|when_idle
 //	}
 func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return p.table().ReadModule(d, "sticky_ip")

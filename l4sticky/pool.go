@@ -30,27 +30,34 @@ func monotonic() time.Duration { return time.Since(started) }
 // A pool is the state that handlers of the same pool name share: the sessions and the targets' health. It
 // is kept as long as a handler or an open connection uses it.
 type pool struct {
-	name     string
-	sessions *sessionTable
-	registry *target.Registry
-	open     atomic.Int64  // connections that hold the pool
-	emptied  chan struct{} // receives a value when the last of them has ended
+	name           string
+	sessions       *sessionTable
+	registry       *target.Registry
+	open           atomic.Int64  // connections that hold the pool
+	waiting        atomic.Int64  // connections that wait for a target that is full
+	closesWhenDown atomic.Bool   // a handler has been there whose connections are reset when their target is taken out
+	emptied        chan struct{} // receives a value when the last of them has ended
+
+	operating sync.Mutex // is held while an operator sets something
+	drains    drains
+	starts    slowStarts
 
 	mu      sync.Mutex
-	names   map[hostName]*poolName // that configs have
-	configs []*poolConfig          // one for each config that has the pool, the newest last
-	grace   time.Duration          // of the last config that had the pool, once no config has it
-	applied *poolConfig            // the config whose limits and health checks count, nil if no config has the pool
+	names   map[hostName]*poolName     // that configs have
+	configs []*poolConfig              // one for each config that has the pool, the newest last
+	grace   time.Duration              // of the last config that had the pool, once no config has it
+	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
 	checks  map[*target.Target]*checker
 }
 
 func newPool(name string) (caddy.Destructor, error) {
-	return &pool{
+	p := &pool{
 		name:     name,
-		sessions: session.New[*target.Target](monotonic, defaultExpiry, defaultMaxSessions),
 		registry: target.NewRegistry(monotonic),
 		emptied:  make(chan struct{}, 1),
-	}, nil
+	}
+	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note})
+	return p, nil
 }
 
 // Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
@@ -125,10 +132,11 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 		config:       config,
 		users:        1,
 		settings:     s,
-		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), s.upstreams),
+		targets:      target.NewSet(p.registry, target.PlacementNamed(s.options.Placement), time.Duration(s.options.SlowStart), s.upstreams),
 		deactivation: time.Duration(s.options.DeactivationDuration),
 		logger:       ctx.Logger(),
 	}
+	c.events = newEmitter(c)
 	p.configs = append(p.configs, c)
 	if len(p.configs) == 1 {
 		p.unsyncedApply(c)
@@ -158,9 +166,14 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 // unsyncedApply makes a config the one whose limits of the sessions count, and whose health checks. It is nil if no config has the
 // pool any more. The lock must be held.
 func (p *pool) unsyncedApply(c *poolConfig) {
-	p.applied = c
+	before := p.applied.Swap(c)
 	p.unsyncedCheckTargets()
 	if c != nil {
+		if before != nil {
+			c.tellRemoved(before.targets.Members())
+		}
+		p.watchDrains()
+		p.watchSlowStarts()
 		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
 	}
 }

@@ -32,6 +32,7 @@ type poolConfig struct {
 	targets      *target.Set
 	deactivation time.Duration
 	logger       *zap.Logger
+	events       *emitter
 
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
@@ -68,7 +69,11 @@ func (c *poolConfig) quit() {
 // client returns the address by which a connection's client is known. It returns an invalid one for a peer without an
 // IP address, on a Unix socket.
 func (c *poolConfig) client(remote net.Addr) netip.Addr {
-	client := clientip.Of(remote)
+	return c.clientOf(clientip.Of(remote))
+}
+
+// clientOf returns the address by which the client with an address is known.
+func (c *poolConfig) clientOf(client netip.Addr) netip.Addr {
 	if prefix := c.settings.options.ClientPrefix; prefix.Bits(client) < client.BitLen() {
 		return prefix.Client(client)
 	}
@@ -101,8 +106,20 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
-// deactivate keeps new connections away from the target for the deactivation_duration, and logs the reason.
-func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason error) {
+// goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no
+// session, and no target had ever failed, if that is usable.
+func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*target.Member) bool) {
+	c.sessions.Return(s, func() *target.Target {
+		m := c.targets.Place(client, func(*target.Member) bool { return true })
+		if m == nil || !usable(m) {
+			return nil
+		}
+		return m.Target
+	})
+}
+
+// deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
+func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	deactivate := m.Deactivate
 	switch {
 	case errors.Is(reason, errUnserved):
@@ -111,10 +128,10 @@ func (c *poolConfig) deactivate(m *target.Member, logger *zap.Logger, reason err
 		deactivate = m.DeactivateAsked
 	}
 	if deactivate(c.deactivation) {
-		logger.Warn("upstream deactivated", append(upstreamFields(m),
-			zap.Duration("duration", c.deactivation),
-			zap.Error(reason))...)
+		m.Explain(textOf(reason))
+		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)
+		c.endWhenDown(m)
 	}
 }
 

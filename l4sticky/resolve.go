@@ -139,12 +139,11 @@ func (p *pool) nameChanged(name hostName, appeared, left []netip.Addr) {
 	for _, c := range p.configs {
 		c.unsyncedPlaceNames()
 	}
-	logger := p.unsyncedLogger()
 	for _, a := range appeared {
-		logger.Info("address appeared", zap.String("name", name.host), zap.Stringer("address", a))
+		p.tell(addressAppeared, zap.String("name", name.host), zap.Stringer("address", a))
 	}
 	for _, a := range left {
-		logger.Warn("address left", zap.String("name", name.host), zap.Stringer("address", a))
+		p.tell(addressLeft, zap.String("name", name.host), zap.Stringer("address", a))
 	}
 }
 
@@ -165,7 +164,10 @@ func (p *pool) lookupFailed(name hostName, err error) {
 	for _, c := range p.configs {
 		for _, m := range c.targets.Members() {
 			if c.names[m.Config.Address] == w {
-				m.Deactivate(c.deactivation)
+				if m.Deactivate(c.deactivation) {
+					m.Explain(textOf(err))
+					p.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(err))
+				}
 			}
 		}
 	}
@@ -196,8 +198,14 @@ func (c *poolConfig) unsyncedPlaceNames() {
 			configs = append(configs, u)
 		}
 	}
+	before := c.targets.Members()
 	c.targets.Update(configs)
+	if c == c.pool.applied.Load() {
+		c.tellRemoved(before)
+	}
 	c.pool.unsyncedCheckTargets()
+	c.pool.watchDrains()
+	c.pool.watchSlowStarts()
 }
 
 // expand returns the targets that an upstream with a name stands for. With one address of each family at most it is one

@@ -40,7 +40,7 @@ func TestExpand(t *testing.T) {
 func TestNameGrows(t *testing.T) {
 	u := target.Config{Address: target.Address{Network: "tcp", Dial: "svc.test:8000"}, Weight: 1}
 	one, two := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("10.0.0.2")
-	set := target.NewSet(target.NewRegistry(monotonic), target.Rendezvous, expand(u, []netip.Addr{one}))
+	set := target.NewSet(target.NewRegistry(monotonic), target.Rendezvous, 0, expand(u, []netip.Addr{one}))
 	defer set.Close()
 	first := set.Members()[0].Target
 	set.Update(expand(u, []netip.Addr{one, two}))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"sync/atomic"
 
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/pires/go-proxyproto"
@@ -93,11 +94,11 @@ func (h *Handler) newPicker(remote net.Addr) *picker {
 }
 
 // refuse tells that a connection is kept out which is over a limit.
-func (h *Handler) refuse(remote net.Addr, option string, limit int) {
+func (h *Handler) refuse(remote net.Addr, option string, value any) {
 	safely.Reach("sticky_proxy limit")
 	blocked.WithLabelValues(h.dialer.name, option).Inc()
 	if h.dialer.lines.Admit() {
-		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %d", option, limit)))
+		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %v", option, value)))
 	}
 }
 
@@ -116,7 +117,8 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
 // An established is a connection that has its target.
 type established struct {
 	holding
-	header int // bytes of the PROXY header
+	header  int                   // bytes of the PROXY header
+	because atomic.Pointer[error] // why it was ended by the pool, if it was
 }
 
 // Counters returns what counts the bytes of the target, PROXY headers included.
@@ -136,19 +138,24 @@ func (e *established) Done(r flow.Result) {
 		e.unserved(e.upstream)
 	}
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
+		reason := zap.Skip()
+		if because := e.because.Load(); because != nil {
+			reason = reasonOf(*because)
+		}
 		entry.Write(append(upstreamFields(e.upstream),
 			zap.Stringer("client", e.session.Client()),
 			zap.Int64("bytes_up", max(0, r.ToTarget-int64(e.header))),
 			zap.Int64("bytes_down", r.ToClient),
 			zap.NamedError("client_error", r.ClientErr),
-			zap.NamedError("upstream_error", r.TargetErr))...)
+			zap.NamedError("upstream_error", r.TargetErr),
+			reason)...)
 	}
 }
 
 // unserved notes that a target has ended the connection, or has reset it as soon as it had accepted, without a byte.
 func (held *holding) unserved(m *target.Member) {
 	if client := held.session.Client(); held.UnservedLimit > 0 && client.IsValid() && m.Unserved(client, held.UnservedLimit) {
-		held.dialer.fails(m, errUnserved)
+		held.dialer.deactivate(m, errUnserved)
 	}
 }
 

@@ -48,7 +48,7 @@ func (*Targets) Deactivate(pool, address string) error {
 		return fmt.Errorf("the pool '%s' has no target %s", pool, address)
 	}
 	for _, m := range found {
-		c.deactivate(m, caddy.Log().Named("sticky.targets"), errDeactivated)
+		c.deactivate(m, errDeactivated)
 	}
 	return nil
 }

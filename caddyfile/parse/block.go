@@ -42,7 +42,7 @@ func (o Options) ReadBlock(d *caddyfile.Dispenser, module string) error {
 		if i < 0 {
 			return d.Errf("%s: unknown option '%s'%s", module, name, Suggest(name, o.Names()))
 		}
-		if given[name] && o[i].block == nil {
+		if given[name] && !o[i].many {
 			return d.Errf("%s: option '%s' is given twice", module, name)
 		}
 		given[name] = true

@@ -245,6 +245,7 @@ func Blocks(name string, read func(d *caddyfile.Dispenser) error) Option {
 	return Option{
 		name:     name,
 		block:    read,
+		many:     true,
 		complete: func() error { return nil },
 		value:    func() any { return nil },
 	}

@@ -25,6 +25,8 @@ type Option struct {
 	line bool
 	// block, if not nil, reads the option from a Caddyfile instead of set, from its name on.
 	block func(d *caddyfile.Dispenser) error
+	// many means that the option may be given several times.
+	many bool
 	// duration means that the field is a caddy.Duration.
 	duration bool
 	// complete puts the default where nothing is set and checks the bounds.
@@ -36,6 +38,12 @@ type Option struct {
 // OnLine makes an option that takes one argument a part of the module's own line in a Caddyfile, where it must be given.
 func (o Option) OnLine() Option {
 	o.line = true
+	return o
+}
+
+// ReadBy makes read what reads the option from a Caddyfile, from its name on.
+func (o Option) ReadBy(read func(d *caddyfile.Dispenser) error) Option {
+	o.block = read
 	return o
 }
 

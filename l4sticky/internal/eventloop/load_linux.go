@@ -198,10 +198,16 @@ func (t *Task) Moves() (to *Loop) {
 
 // MoveTo hands the task, whose sockets are not watched any more, to another loop, which starts it.
 func (t *Task) MoveTo(to *Loop) {
+	moved.Add(1)
 	t.Remove()
 	t.loop.current = nil
 	to.Add(t)
 }
+
+var moved atomic.Int64
+
+// Moved returns how many tasks have been moved from one loop to another.
+func Moved() int64 { return moved.Load() }
 
 // idleTime returns the time that the machine's cores had nothing to do, or 0 if that is not known.
 func idleTime() time.Duration {

@@ -30,6 +30,21 @@ func BenchmarkHitObserved(b *testing.B) {
 	}))
 }
 
+// BenchmarkHitCounted is the same with a count of the idle sessions, which all connections change.
+func BenchmarkHitCounted(b *testing.B) {
+	var idle atomic.Int64
+	benchmarkHit(b, NewWithHooks(new(clock).now, expiry, million, Hooks[string]{
+		Note: func(e Event[string]) {
+			switch e.Kind {
+			case Idle:
+				idle.Add(1)
+			case Resumed:
+				idle.Add(-1)
+			}
+		},
+	}))
+}
+
 func benchmarkHit(b *testing.B, table *Table[string]) {
 	for i := range 100_000 {
 		visit(table, addr(i), "x")

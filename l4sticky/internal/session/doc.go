@@ -26,6 +26,6 @@
 //
 // All methods may be called on any goroutine. A table consists of shards, each with a lock of its own, and every client
 // belongs to one of them. A method holds at most one of these locks, for a bounded time; meanwhile it calls no function
-// but those given to Settle. It calls the functions in Hooks after it has released the lock. The package performs no
+// but those given to Settle, and Hooks.Note. It calls the other functions in Hooks after it has released the lock. The package performs no
 // input or output and has no clock but the one that New is given.
 package session

@@ -110,19 +110,19 @@ func TestMostConnections(t *testing.T) {
 	table, _ := newTable(10)
 	s := table.Acquire(addr(1))
 	place(table, s, "first")
-	s.refs = reached - 1
+	s.refs = maxRefs
 	beyond := table.Acquire(addr(1))
-	if beyond == s || s.refs != reached-1 {
+	if beyond == s || s.refs != maxRefs {
 		t.Fatalf("one connection too many made the count %#x", s.refs)
 	}
 	if _, settled := table.Look(s); settled {
 		t.Error("the count says that a connection has reached its target")
 	}
 	table.Release(beyond)
-	if s.refs != reached-1 {
+	if s.refs != maxRefs {
 		t.Errorf("the end of that connection made the count %#x", s.refs)
 	}
-	if _, allowed := table.AcquireWithin(addr(1), math.MaxInt32); allowed {
+	if _, allowed := table.AcquireWithin(addr(1), maxRefs); allowed {
 		t.Error("a limit that is reached lets another connection in")
 	}
 }

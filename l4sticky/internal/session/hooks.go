@@ -19,6 +19,10 @@ type Hooks[T comparable] struct {
 	// in Observe is reported, and the events after the one that caused it come as usual.
 	Observe func(Event[T])
 
+	// Note is told the same as Observe, and sooner: while the client's shard is locked. So it must be quick, must not block and must
+	// not use the table. In return it costs next to nothing, and what it counts is never behind what a connection sees.
+	Note func(Event[T])
+
 	// Lookup is asked for the target of a client that has no session, see Table.Await. It must not block: what takes
 	// time goes on elsewhere, and calls answer from there. It may also call answer at once. It must call answer, and
 	// bound the time until then, as the client waits so long; calls after the first have no effect. If it panics, that
@@ -56,7 +60,7 @@ const (
 	Expired
 	// Evicted means that the session, which was idle, made room for another one.
 	Evicted
-	// Forgotten means that Clear was called.
+	// Forgotten means that Clear or Forget was called. Like all sessions that end, one that had connections is told to be Idle before.
 	Forgotten
 )
 
@@ -82,8 +86,11 @@ type message[T comparable] struct {
 	waiter Waiter
 }
 
-// unsyncedNote puts an event into the outbox, if the table is observed. The shard must be locked.
+// unsyncedNote tells of a change, and puts it into the outbox if the table is observed. The shard must be locked.
 func (t *Table[T]) unsyncedNote(sh *shard[T], kind Kind, s *Session[T], previous T) {
+	if t.hooks.Note != nil && s.hash&detached == 0 {
+		t.hooks.Note(Event[T]{kind, s.client, s.target, previous})
+	}
 	if t.hooks.Observe != nil {
 		sh.unsyncedPut(kind, s, previous)
 	}

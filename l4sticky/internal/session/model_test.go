@@ -22,6 +22,8 @@ type modelled struct {
 	client    netip.Addr
 	target    string
 	reached   bool
+	moved     bool
+	back      bool
 	detached  bool
 	refs      int
 	idleSince time.Duration
@@ -51,8 +53,9 @@ func (m *model) acquire(client netip.Addr) *modelled {
 		m.sessions[client] = s
 	case s.refs == 0 && m.expired(s):
 		m.tell(Expired, s, "")
-		s.target, s.reached = "", false
+		s.target, s.reached, s.moved, s.back = "", false, false, false
 	case s.refs == 0:
+		s.back = s.moved
 		m.tell(Resumed, s, "")
 	}
 	s.refs++
@@ -130,11 +133,40 @@ func (m *model) move(s *modelled, target string, first Kind) {
 	}
 	s.target, s.reached = target, false
 	if previous != "" {
+		s.moved = true
 		m.tell(Moved, s, previous)
 		return
 	}
 	m.tell(first, s, "")
 	m.endLookup(s)
+}
+
+func (m *model) goHome(s *modelled, home string) string {
+	if !s.back {
+		return ""
+	}
+	s.back = false
+	if home != "" && home != s.target {
+		m.move(s, home, Placed)
+		s.moved = false
+	}
+	return home
+}
+
+// forget ends the session of a client that is listed.
+func (m *model) forget(client netip.Addr) int {
+	s := m.sessions[client]
+	if s == nil || s.target == "" || s.refs == 0 && m.expired(s) {
+		return 0
+	}
+	if s.refs == 0 {
+		m.end(s, Forgotten)
+		return 1
+	}
+	m.tell(Idle, s, "")
+	m.tell(Forgotten, s, "")
+	s.target, s.reached, s.moved, s.back = "", false, false, false
+	return 1
 }
 
 // await returns the lookup that has to be asked for, if there is one.
@@ -217,7 +249,7 @@ func stays(t *Table[string], clients int) map[netip.Addr]stay {
 		sh := t.shard(t.hash(client))
 		sh.mu.Lock()
 		if s := sh.sessions.find(client, t.hash(client)); s != nil && s.target != "" {
-			all[client] = stay{s.target, s.refs&^reached == 0}
+			all[client] = stay{s.target, s.refs&maxRefs == 0}
 		}
 		sh.mu.Unlock()
 	}

@@ -173,6 +173,9 @@ func clientOperations(client netip.Addr) []operation {
 		"reach B": func(r *rig, h handle) {
 			r.mustAgree(r.table.Reach(h.session, "B"), r.model.reach(h.modelled, "B"))
 		},
+		"return to A": func(r *rig, h handle) {
+			r.mustAgree(r.table.Return(h.session, func() string { return "A" }), r.model.goHome(h.modelled, "A"))
+		},
 		"await": (*rig).await,
 		"release": func(r *rig, h handle) {
 			r.table.Release(h.session)
@@ -188,6 +191,11 @@ func clientOperations(client netip.Addr) []operation {
 			return true
 		}})
 	}
+	all = append(all, operation{"forget", func(r *rig) bool {
+		want := r.model.forget(client)
+		r.mustAgree(r.table.Forget(func(i Info[string]) bool { return i.Client == client }), want)
+		return want > 0
+	}})
 	for _, target := range []string{"", "C"} {
 		all = append(all, operation{fmt.Sprintf("answer %q", target), func(r *rig) bool { return r.answer(client, target) }})
 	}

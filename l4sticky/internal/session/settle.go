@@ -35,6 +35,26 @@ func (t *Table[T]) Reach(s *Session[T], target T) bool {
 	return true
 }
 
+// Return moves a session home that has left its target, when its client comes back after its last connection was released,
+// and returns the home. It asks for that once each time, by home, which returns none if the session is to stay; home runs with the
+// client's shard locked, as place does in Settle. For any other session Return does nothing, and returns none.
+func (t *Table[T]) Return(s *Session[T], home func() T) T {
+	var none T
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer t.unlock(sh)
+	if s.refs&back == 0 {
+		return none
+	}
+	s.refs &^= back
+	to := home()
+	if to != none && to != s.target {
+		t.unsyncedMove(sh, s, to, Placed)
+		s.refs &^= moved
+	}
+	return to
+}
+
 // Look returns the session's target, or none, and whether a connection of the client has reached it.
 func (t *Table[T]) Look(s *Session[T]) (target T, settled bool) {
 	sh := t.shard(s.hash)
@@ -53,9 +73,18 @@ func (t *Table[T]) unsyncedMove(sh *shard[T], s *Session[T], target T, first Kin
 	s.target = target
 	s.refs &^= reached
 	if previous != none {
+		s.refs |= moved
 		t.unsyncedNote(sh, Moved, s, previous)
 		return
 	}
 	t.unsyncedNote(sh, first, s, none)
 	sh.unsyncedEndLookup(s)
+}
+
+// Connections returns how many connections of the client are counted in the session.
+func (t *Table[T]) Connections(s *Session[T]) int {
+	sh := t.shard(s.hash)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	return int(s.refs & maxRefs)
 }

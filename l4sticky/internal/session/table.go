@@ -23,9 +23,15 @@ const (
 	// reached marks the refs of a session whose client has had a connection to its target.
 	reached = 1 << 31
 
-	// maxRefs is how many connections can be counted in a session. More are not possible: each holds a descriptor,
-	// and Linux gives a process at most as many of these.
-	maxRefs = reached - 1
+	// moved marks the refs of a session that has left the target at which the client was placed.
+	moved = 1 << 30
+
+	// back marks the refs of a moved session whose client has come back after its last connection was released.
+	back = 1 << 29
+
+	// maxRefs is how many connections can be counted in a session. More are not possible: their sockets
+	// alone would take a terabyte.
+	maxRefs = back - 1
 
 	// sliceSize is how many sessions expire while a shard is locked, some tens of microseconds.
 	sliceSize = 128
@@ -40,9 +46,10 @@ const (
 type Session[T comparable] struct {
 	client     netip.Addr
 	target     T
+	since      time.Duration // when the session began
 	idleSince  time.Duration
 	prev, next *Session[T] // neighbours on the idle list, while refs is 0
-	refs       uint32      // connections, and the bit reached
+	refs       uint32      // connections, and the bits reached, moved and back
 	hash       uint32      // of the client, with a bit that says whether the session is detached; never changes
 }
 
@@ -148,7 +155,7 @@ func (t *Table[T]) create(sh *shard[T], client netip.Addr, hash uint32, limit in
 		t.size.Add(-1)
 		return t.unsyncedReuse(sh, s, limit)
 	}
-	created := &Session[T]{client: client, refs: 1, hash: hash}
+	created := &Session[T]{client: client, since: t.now(), refs: 1, hash: hash}
 	sh.sessions.insert(created)
 	return created, true
 }
@@ -159,7 +166,7 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 	if s == nil {
 		return nil, true
 	}
-	switch open := s.refs &^ reached; {
+	switch open := s.refs & maxRefs; {
 	case limit > 0 && int64(open) >= int64(limit):
 		return nil, false
 	case open == maxRefs:
@@ -176,12 +183,15 @@ func (t *Table[T]) unsyncedReuse(sh *shard[T], s *Session[T], limit int) (*Sessi
 func (t *Table[T]) unsyncedResume(sh *shard[T], s *Session[T]) {
 	var none T
 	if !t.expired(s, t.now()) {
+		if s.refs&moved != 0 {
+			s.refs |= back
+		}
 		t.unsyncedNote(sh, Resumed, s, none)
 		return
 	}
 	t.unsyncedNote(sh, Expired, s, none)
-	s.target = none
-	s.refs &^= reached
+	s.target, s.since = none, t.now()
+	s.refs &= maxRefs
 }
 
 // Release takes back one Acquire, after which the caller must not use the session any more. The session's expiry starts
@@ -203,7 +213,7 @@ func (t *Table[T]) release(s *Session[T]) (idle bool) {
 
 // unsyncedRelease does what release does. The shard must be locked.
 func (t *Table[T]) unsyncedRelease(sh *shard[T], s *Session[T]) (idle bool) {
-	if s.refs--; s.refs&^reached > 0 || s.hash&detached != 0 {
+	if s.refs--; s.refs&maxRefs > 0 || s.hash&detached != 0 {
 		return false
 	}
 	var none T
@@ -232,7 +242,7 @@ func (t *Table[T]) expired(s *Session[T], now time.Duration) bool {
 	return now-s.idleSince >= time.Duration(t.expiry.Load())
 }
 
-// unsyncedEnd ends the session that has been idle longest in a shard, which must be locked.
+// unsyncedEnd ends an idle session. The shard must be locked.
 func (t *Table[T]) unsyncedEnd(sh *shard[T], s *Session[T], kind Kind) {
 	var none T
 	sh.unsyncedUnlist(s)

@@ -52,7 +52,15 @@ func (c *tally) pass(rise int) bool {
 // down gets no new connections until enough checks have passed. That also ends a deactivation before its time, unless it
 // was asked for, or the target serves nobody and the check does not show that it does. A check that passed and began before
 // the deactivation shows nothing.
-func (t *Target) Checked(passed bool, began time.Duration, r Rules) (c Change) {
+func (t *Target) Checked(passed bool, began time.Duration, r Rules) Change {
+	c := t.checked(passed, began, r)
+	if c.Fell {
+		t.wakeQueue()
+	}
+	return c
+}
+
+func (t *Target) checked(passed bool, began time.Duration, r Rules) (c Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !passed {
@@ -69,9 +77,10 @@ func (t *Target) Checked(passed bool, began time.Duration, r Rules) (c Change) {
 	if t.down.Load() {
 		t.down.Store(false)
 		c.Rose, c.DownFor = true, t.now()-t.downSince
+		t.returned.Store(int64(t.now()))
 	}
 	if t.unsyncedMayActivate(r.Serves) {
-		t.inactiveUntil.Store(0)
+		t.unsyncedReturn()
 		c.Activated, c.DeactivatedFor = true, t.now()-t.deactivated
 	}
 	return c
@@ -95,7 +104,10 @@ func (t *Target) Unchecked() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.checks = tally{}
-	t.down.Store(false)
+	if t.down.Load() {
+		t.down.Store(false)
+		t.returned.Store(int64(t.now()))
+	}
 }
 
 // Down reports whether checks have failed so that the target gets no new connections.

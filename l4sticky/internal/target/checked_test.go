@@ -151,7 +151,7 @@ func TestDownAndDeactivated(t *testing.T) {
 }
 
 func ExampleTarget_Checked() {
-	target := NewSet(NewRegistry(stopped), Rendezvous, ones(1)).Members()[0]
+	target := NewSet(NewRegistry(stopped), Rendezvous, 0, ones(1)).Members()[0]
 	rules := Rules{Rise: 2, Fall: 3}
 	for _, passed := range []bool{true, false, false, false, true, true} {
 		target.Checked(passed, time.Hour, rules)

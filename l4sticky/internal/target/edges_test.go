@@ -57,7 +57,7 @@ func TestGreatNumbers(t *testing.T) {
 	}
 	list[1].Weight = 1
 	for _, placement := range placements {
-		set := NewSet(NewRegistry(stopped), placement, list)
+		set := NewSet(NewRegistry(stopped), placement, 0, list)
 		for _, client := range []string{"255.255.255.255", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "::"} {
 			m := set.Place(netip.MustParseAddr(client), func(m *Member) bool { return !m.Full() })
 			if m == nil {

@@ -72,11 +72,29 @@ func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 	return l.placeAmong(client, true, usable)
 }
 
+// PlaceByConfig returns the target at which a new client would be if all were usable and nothing was set for them beside the
+// config, or nil if there are none.
+func (s *Set) PlaceByConfig(client netip.Addr) *Member {
+	l := *s.list.Load()
+	l.entries, l.even = nil, false
+	for _, of := range l.lines {
+		if of.Weight > 0 && !of.Drain {
+			l.entries = append(l.entries, entry{of.member, of.Weight})
+		}
+	}
+	for _, backup := range []bool{false, true} {
+		if m := l.placeAmong(client, backup, func(*Member) bool { return true }); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
 func (l *list) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
 	if !client.IsValid() {
 		return l.random(client, backup, usable)
 	}
-	return l.placement.place(l, client, backup, usable)
+	return l.set.placement.place(l, client, backup, usable)
 }
 
 func (l *list) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
@@ -87,6 +105,7 @@ func (l *list) rendezvous(client netip.Addr, backup bool, usable func(*Member) b
 	var best *Member
 	var bestHash uint64
 	var bestCost float64
+	even := l.even && !l.starting()
 	for _, e := range l.entries {
 		m := e.member
 		if m.Config.Backup != backup || !usable(m) {
@@ -94,13 +113,13 @@ func (l *list) rendezvous(client netip.Addr, backup bool, usable func(*Member) b
 		}
 		binary.LittleEndian.PutUint64(key[16:], m.hash)
 		hash := xxhash.Sum64(key[:])
-		if l.even {
+		if even {
 			if best == nil || hash > bestHash {
 				best, bestHash = m, hash
 			}
 			continue
 		}
-		if cost := negativeLog2(hash) / float64(e.weight); best == nil || cost < bestCost {
+		if cost := negativeLog2(hash) / (float64(e.weight) * l.set.share(m.Target)); best == nil || cost < bestCost {
 			best, bestCost = m, cost
 		}
 	}
@@ -138,11 +157,22 @@ func (l *list) random(_ netip.Addr, backup bool, usable func(*Member) bool) *Mem
 	return l.at(rand.Int64(), backup, usable)
 }
 
+// fineness is how many parts of a weight can be told apart during a slow start.
+const fineness = 1000
+
+// weightOf returns the weight of an entry for placements that add them up.
+func (l *list) weightOf(e entry) int64 {
+	if l.set.slowStart == 0 {
+		return int64(e.weight)
+	}
+	return int64(float64(e.weight) * fineness * l.set.share(e.member.Target))
+}
+
 func (l *list) totalWeight(backup bool, usable func(*Member) bool) int64 {
 	var total int64
 	for _, e := range l.entries {
 		if e.member.Config.Backup == backup && usable(e.member) {
-			total += int64(e.weight)
+			total += l.weightOf(e)
 		}
 	}
 	return total
@@ -162,7 +192,7 @@ func (l *list) at(place int64, backup bool, usable func(*Member) bool) *Member {
 			continue
 		}
 		last = e.member
-		if place -= int64(e.weight); place < 0 {
+		if place -= l.weightOf(e); place < 0 {
 			break
 		}
 	}

@@ -29,7 +29,7 @@ func ones(n int) []Config {
 }
 
 func newSet(placement *Placement, list []Config) *Set {
-	return NewSet(NewRegistry(stopped), placement, list)
+	return NewSet(NewRegistry(stopped), placement, 0, list)
 }
 
 func always(*Member) bool { return true }

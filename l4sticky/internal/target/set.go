@@ -58,22 +58,26 @@ type Registry struct {
 
 	mu      sync.Mutex
 	targets map[Address]*Target
-	gone    [2]int64 // bytes of targets that are forgotten
+	sets    map[*Set]struct{} // that are open
+	gone    [2]int64          // bytes of targets that are forgotten
 }
 
 // NewRegistry returns an empty registry. Now is a monotonic clock.
 func NewRegistry(now func() time.Duration) *Registry {
-	return &Registry{now: now, targets: make(map[Address]*Target)}
+	return &Registry{now: now, targets: make(map[Address]*Target), sets: make(map[*Set]struct{})}
 }
 
-func (r *Registry) acquire(c Config) *Target {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// unsyncedAcquire returns the target of an address for one more set. One that appears beside others has returned. The lock
+// must be held.
+func (r *Registry) unsyncedAcquire(c Config, first bool) *Target {
 	key := c.key()
 	t := r.targets[key]
 	if t == nil {
 		t = newTarget(key, r.now)
 		r.targets[key] = t
+		if !first {
+			t.returned.Store(int64(r.now()))
+		}
 	}
 	if addrs := c.addrs(); addrs != nil {
 		t.dialAt(addrs)
@@ -82,16 +86,16 @@ func (r *Registry) acquire(c Config) *Target {
 	return t
 }
 
-// release takes the members of a closed set out of use. It also forgets every target that no set holds and that has no
-// connections; one that still has some is forgotten when another set is closed.
-func (r *Registry) release(members []*Member) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// unsyncedRelease takes the members of a set out of use. It also forgets every target that no set holds, that is
+// empty, and for which nothing is set; one that is not is forgotten when another set changes. The lock must be held.
+func (r *Registry) unsyncedRelease(members []*Member) {
 	for _, m := range members {
-		m.users--
+		if m.users--; m.users == 0 {
+			m.removed.Store(int64(r.now()))
+		}
 	}
 	for address, t := range r.targets {
-		if t.users == 0 && t.Connections() == 0 {
+		if t.users == 0 && t.Empty() && t.Control(Operator) == (Control{}) {
 			for from := range r.gone {
 				r.gone[from] += t.Bytes.Bytes(flow.Side(from))
 			}
@@ -122,89 +126,132 @@ type Member struct {
 // Is reports whether two members are the same target, be it in different lists of a set.
 func (m *Member) Is(other *Member) bool { return m.Target == other.Target }
 
-// Full reports whether the target has all the connections that it may have.
+// MaxConnections returns the limit of open connections; 0 means that there is none.
+func (m *Member) MaxConnections() int {
+	return m.controls.Load().maxConnections(m.Config.MaxConnections)
+}
+
+// Weight returns the target's share of the clients. With 0 no new client is placed there. In a set with a slow start the share
+// of a target that has returned is smaller for a while.
+func (m *Member) Weight() int { return m.controls.Load().weight(m.Config.Weight) }
+
+// Drains reports whether no new client is placed at the target, whatever its health.
+func (m *Member) Drains() bool { return m.Config.Drain || m.Mode() != Serve || m.Weight() == 0 }
+
+// Full reports whether the target has all the connections that it may have, or others wait for their turn.
 func (m *Member) Full() bool {
-	return m.Config.MaxConnections > 0 && m.Connections() >= m.Config.MaxConnections
+	limit := m.MaxConnections()
+	return limit > 0 && (m.Connections() >= limit || m.queue.length.Load() > 0)
 }
 
 // A Set is the targets of one config with their settings. They change when the addresses do that a name stands for.
 type Set struct {
 	registry  *Registry
 	placement *Placement
-	list      atomic.Pointer[list]
-	mu        sync.Mutex // is held by who changes the list
-	closed    bool       // guarded by mu
+	slowStart time.Duration
+	list      atomic.Pointer[list] // changes with the registry's lock held
+	closed    bool                 // guarded by the registry's lock
 }
 
 // A list is what a Set consists of at a time. It never changes.
 type list struct {
-	placement *Placement
-	members   []*Member // each target once, in the order of the config
-	entries   []entry   // what placement chooses from, in the order of the config
-	byTarget  map[*Target]*Member
-	even      bool // all weights are the same
+	set      *Set
+	members  []*Member // each target once, in the order of the config
+	lines    []line    // of the config, in its order
+	byTarget map[*Target]*Member
+	entries  []entry // what placement chooses from, in the order of the config
+	even     bool    // all weights are the same
 }
 
-// An entry is one line of the config. With a placement that takes duplicates, a target may have several.
+// A line is one of the config. With a placement that takes duplicates, a target may have several.
+type line struct {
+	member *Member
+	Config
+}
+
+// An entry is a line of whose target new clients get their share.
 type entry struct {
 	member *Member
 	weight int
 }
 
 // NewSet returns a set of the registry's targets. An address that comes more than once has the settings
-// of its first, and the weights of all, each at its place. Close must be called when the set is not
+// of its first, and the weights of all, each at its place. A target that appears beside others, or returns, gets its share of new
+// clients gradually, over the time of the slow start; with 0 it gets it at once. Close must be called when the set is not
 // used any more.
-func NewSet(r *Registry, placement *Placement, configs []Config) *Set {
-	s := &Set{registry: r, placement: placement}
-	s.list.Store(s.newList(configs, nil))
+func NewSet(r *Registry, placement *Placement, slowStart time.Duration, configs []Config) *Set {
+	s := &Set{registry: r, placement: placement, slowStart: slowStart}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.sets[s] = struct{}{}
+	s.list.Store(s.unsyncedList(configs, new(list)))
 	return s
 }
 
-// newList returns a list of targets. Members that are in an older one and have the same settings are taken over.
-func (s *Set) newList(configs []Config, old *list) *list {
-	l := &list{placement: s.placement, byTarget: make(map[*Target]*Member, len(configs)), even: true}
+// unsyncedList returns a list of targets. Members that are in an older one and have the same settings are taken over. The
+// registry's lock must be held.
+func (s *Set) unsyncedList(configs []Config, old *list) *list {
+	l := &list{set: s, byTarget: make(map[*Target]*Member, len(configs))}
+	first := len(s.registry.targets) == 0
 	for _, c := range configs {
-		t := s.registry.acquire(c)
+		t := s.registry.unsyncedAcquire(c, first)
 		m := l.byTarget[t]
 		if m != nil {
-			s.registry.release([]*Member{m}) // it has been acquired once more
+			t.users-- // it has been acquired once more
 		} else {
 			m = &Member{Target: t, Config: c, hash: xxhash.Sum64String(c.Address.String())}
-			if old != nil {
-				if before := old.byTarget[t]; before != nil && before.Config == c {
-					m = before
-				}
+			if before := old.byTarget[t]; before != nil && before.Config == c {
+				m = before
 			}
 			l.members = append(l.members, m)
 			l.byTarget[t] = m
 		}
-		if c.Weight > 0 && !c.Drain {
-			l.entries = append(l.entries, entry{m, c.Weight})
-			l.even = l.even && c.Weight == l.entries[0].weight
+		l.lines = append(l.lines, line{m, c})
+	}
+	l.enter()
+	return l
+}
+
+// enter makes entries of the lines.
+func (l *list) enter() {
+	l.even = true
+	for _, of := range l.lines {
+		weight := of.member.controls.Load().weight(of.Weight)
+		if weight > 0 && !of.Drain && of.member.Mode() == Serve {
+			l.entries = append(l.entries, entry{of.member, weight})
+			l.even = l.even && weight == l.entries[0].weight
 		}
 	}
-	return l
 }
 
 // Update replaces the targets. Those that stay keep their state, and the connections of those that go are not concerned.
 // After Close it does nothing.
 func (s *Set) Update(configs []Config) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
 	if s.closed {
 		return
 	}
 	old := s.list.Load()
-	s.list.Store(s.newList(configs, old))
-	s.registry.release(old.members)
+	s.list.Store(s.unsyncedList(configs, old))
+	s.registry.unsyncedRelease(old.members)
+}
+
+// unsyncedRefresh takes what is set for the targets into account. The registry's lock must be held.
+func (s *Set) unsyncedRefresh() {
+	l := *s.list.Load()
+	l.entries = nil
+	l.enter()
+	s.list.Store(&l)
 }
 
 // Close gives the targets back to the registry. A set must be closed once.
 func (s *Set) Close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.registry.mu.Lock()
+	defer s.registry.mu.Unlock()
 	s.closed = true
-	s.registry.release(s.list.Load().members)
+	delete(s.registry.sets, s)
+	s.registry.unsyncedRelease(s.list.Load().members)
 }
 
 // Placement returns the way in which the set places clients.

@@ -37,17 +37,23 @@ func (t *Target) Late(client netip.Addr, timeout time.Duration) bool {
 		return false
 	}
 	t.suspect.Store(true)
+	t.suspectSince = now
 	return true
 }
 
-// Accepted notes that a dial to the target has succeeded, which ends the suspicion.
-func (t *Target) Accepted() {
+// Accepted notes that a dial to the target has succeeded, which ends the suspicion. It reports whether there was one, and for how long.
+func (t *Target) Accepted() (suspected time.Duration, was bool) {
 	if !t.hasLate.Load() {
-		return
+		return 0, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	was = t.suspect.Load()
 	t.unsyncedClearSuspicion()
+	if !was {
+		return 0, false
+	}
+	return t.now() - t.suspectSince, true
 }
 
 // unsyncedClearSuspicion forgets all dials that are late. The lock must be held.

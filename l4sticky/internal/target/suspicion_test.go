@@ -52,7 +52,7 @@ func TestSuspect(t *testing.T) {
 
 func TestSuspicionEnds(t *testing.T) {
 	for name, end := range map[string]func(*Target){
-		"success":      (*Target).Accepted,
+		"success":      func(t *Target) { t.Accepted() },
 		"deactivation": func(t *Target) { t.Deactivate(time.Minute) },
 	} {
 		target := newTarget(Address{"tcp", "10.0.0.1:80"}, stopped)

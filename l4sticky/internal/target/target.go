@@ -32,9 +32,18 @@ type Target struct {
 	Address Address
 	// Bytes counts what was delivered by the target's connections, also while they are open.
 	Bytes flow.Counters
+	// Sessions counts the sessions at the target.
+	Sessions SessionCount
+	// Dials counts what became of dials to the target.
+	Dials DialCount
 
 	now   func() time.Duration
 	conns atomic.Int64
+	queue queue // of connections that wait while the target is full
+
+	controls atomic.Pointer[controls] // what is set beside the config; it changes with the registry's lock held
+	removed  atomic.Int64             // when no set held the target any more
+	returned atomic.Int64             // when the target began to get clients again, or never
 
 	// inactiveUntil is the time on the registry's clock when the target becomes active again. It
 	// changes with mu held and is read without.
@@ -60,18 +69,28 @@ type Target struct {
 	asked        bool          // it was deactivated on request
 	checks       tally
 	downSince    time.Duration
+	suspectSince time.Duration
 
-	users int // sets that hold the target; guarded by the registry's lock
+	reason     string        // why it was deactivated last, or why its checks fail
+	modeSince  time.Duration // when the mode was set
+	modeReason string
+
+	created time.Duration // never changes
+	users   int           // sets that hold the target; guarded by the registry's lock
 }
 
 func newTarget(address Address, now func() time.Duration) *Target {
-	t := &Target{Address: address, now: now}
+	t := &Target{Address: address, now: now, created: now()}
+	t.controls.Store(&noControls)
+	t.returned.Store(never)
 	t.addrs.Store(literal(address))
 	return t
 }
 
-// Active reports whether the target may get new connections: it is neither deactivated nor down.
-func (t *Target) Active() bool { return !t.Deactivated() && !t.down.Load() }
+// Active reports whether the target may get new connections: it is neither deactivated nor down, nor is it in maintenance.
+func (t *Target) Active() bool {
+	return !t.Deactivated() && !t.down.Load() && t.Mode() != Maintenance
+}
 
 // Deactivated reports whether the target is deactivated. It may be up or down then.
 func (t *Target) Deactivated() bool {
@@ -81,25 +100,25 @@ func (t *Target) Deactivated() bool {
 
 // Deactivate keeps new connections away from the target for the duration. It reports whether the target was not deactivated
 // before; if it was, nothing changes.
-func (t *Target) Deactivate(d time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.unsyncedDeactivate(d)
-}
+func (t *Target) Deactivate(d time.Duration) bool { return t.deactivate(d, func() {}) }
 
 // DeactivateAsked is Deactivate on the request of somebody who knows better than a check.
 func (t *Target) DeactivateAsked(d time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.unsyncedDeactivate(d) {
+	return t.deactivate(d, func() { t.asked = true })
+}
+
+// deactivate is Deactivate, and notes more with the lock held if the target was not deactivated before.
+func (t *Target) deactivate(d time.Duration, note func()) bool {
+	if !t.beginDeactivation(d, note) {
 		return false
 	}
-	t.asked = true
+	t.wakeQueue()
 	return true
 }
 
-// unsyncedDeactivate needs the lock.
-func (t *Target) unsyncedDeactivate(d time.Duration) bool {
+func (t *Target) beginDeactivation(d time.Duration, note func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.Deactivated() {
 		return false
 	}
@@ -108,6 +127,7 @@ func (t *Target) unsyncedDeactivate(d time.Duration) bool {
 	t.unsyncedClearSuspicion()
 	t.mute, t.asked = false, false
 	t.checks.passed = 0 // those that count come after it
+	note()
 	return true
 }
 
@@ -123,7 +143,7 @@ func (t *Target) Activate() (since time.Duration, was bool) {
 	if t.inactiveUntil.Load() == 0 || t.mute && t.Bytes.Bytes(flow.Target) == t.sentBefore {
 		return 0, false
 	}
-	t.inactiveUntil.Store(0)
+	t.unsyncedReturn()
 	return t.now() - t.deactivated, true
 }
 
@@ -145,8 +165,11 @@ func (t *Target) Claim(limit int) bool {
 	}
 }
 
-// Release takes back one Claim.
-func (t *Target) Release() { t.conns.Add(-1) }
+// Release takes back one Claim. If connections wait for the target, the first of them gets the room.
+func (t *Target) Release() {
+	t.conns.Add(-1)
+	t.admit()
+}
 
 // Connections returns the number of connections that are open or being dialled.
 func (t *Target) Connections() int { return int(t.conns.Load()) }

@@ -12,7 +12,7 @@ import (
 func TestDeactivation(t *testing.T) {
 	var now atomic.Int64
 	registry := NewRegistry(func() time.Duration { return time.Duration(now.Load()) })
-	target := NewSet(registry, Rendezvous, ones(1)).Members()[0].Target
+	target := NewSet(registry, Rendezvous, 0, ones(1)).Members()[0].Target
 
 	if !target.Active() {
 		t.Fatal("a new target is not active")
@@ -45,7 +45,7 @@ func TestDeactivation(t *testing.T) {
 func TestClaim(t *testing.T) {
 	list := ones(1)
 	list[0].MaxConnections = 10
-	m := NewSet(NewRegistry(stopped), Rendezvous, list).Members()[0]
+	m := NewSet(NewRegistry(stopped), Rendezvous, 0, list).Members()[0]
 	var claimed atomic.Int64
 	var wg sync.WaitGroup
 	for range 50 {
@@ -96,10 +96,10 @@ func TestOneProbeAtATime(t *testing.T) {
 
 func TestRegistryKeepsWhatIsUsed(t *testing.T) {
 	registry := NewRegistry(stopped)
-	old := NewSet(registry, Rendezvous, ones(3))
+	old := NewSet(registry, Rendezvous, 0, ones(3))
 	list := ones(4)[1:]
 	list[0].Weight = 7
-	fresh := NewSet(registry, Rendezvous, list)
+	fresh := NewSet(registry, Rendezvous, 0, list)
 	if old.Members()[1].Target != fresh.Members()[0].Target {
 		t.Error("the same address is two targets")
 	}
@@ -162,9 +162,9 @@ func TestPanicInWaiter(t *testing.T) {
 // TestBytes keeps the sum of all targets, though one is forgotten.
 func TestBytes(t *testing.T) {
 	r := NewRegistry(stopped)
-	keep := NewSet(r, PlacementNamed("rendezvous"), []Config{{Address: Address{"tcp", "10.0.0.1:80"}, Weight: 1}})
+	keep := NewSet(r, PlacementNamed("rendezvous"), 0, []Config{{Address: Address{"tcp", "10.0.0.1:80"}, Weight: 1}})
 	defer keep.Close()
-	drop := NewSet(r, PlacementNamed("rendezvous"), []Config{{Address: Address{"tcp", "10.0.0.2:80"}, Weight: 1}})
+	drop := NewSet(r, PlacementNamed("rendezvous"), 0, []Config{{Address: Address{"tcp", "10.0.0.2:80"}, Weight: 1}})
 	keep.Members()[0].Bytes.Add(flow.Client, 1)
 	drop.Members()[0].Bytes.Add(flow.Client, 2)
 	drop.Members()[0].Bytes.Add(flow.Target, 4)

@@ -29,11 +29,5 @@ func (t *Target) Unserved(client netip.Addr, limit int) bool {
 
 // DeactivateMute is Deactivate for a target that serves nobody.
 func (t *Target) DeactivateMute(d time.Duration) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.unsyncedDeactivate(d) {
-		return false
-	}
-	t.mute, t.sentBefore = true, t.Bytes.Bytes(flow.Target)
-	return true
+	return t.deactivate(d, func() { t.mute, t.sentBefore = true, t.Bytes.Bytes(flow.Target) })
 }

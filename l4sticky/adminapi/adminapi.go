@@ -1,0 +1,123 @@
+package adminapi
+
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// A Pool is what handlers of the same pool share.
+type Pool struct {
+	Pool string `json:"pool"`
+	// Connections are the clients that have one, also those that have no upstream yet.
+	Connections int `json:"connections"`
+	// Waiting are the connections among them that wait for an upstream that is full.
+	Waiting   int        `json:"waiting"`
+	Sessions  Sessions   `json:"sessions"`
+	Upstreams []Upstream `json:"upstreams"`
+}
+
+// Sessions counts the sessions of a pool or of an upstream.
+type Sessions struct {
+	// Live are those whose clients have connections, and Idle the others.
+	Live int `json:"live"`
+	Idle int `json:"idle"`
+	// Limit is how many the pool may have. For an upstream it is left out.
+	Limit int `json:"limit,omitempty"`
+}
+
+// An Upstream is a target of a pool.
+type Upstream struct {
+	// Address is by what the target is placed and named. Upstream is that of the config, which may be a name that stands for several.
+	Address  string `json:"address"`
+	Upstream string `json:"upstream"`
+	// State is one of active, deactivated, draining, drained, maintenance and removed.
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	// Since is when the state began, and Until when a deactivation ends by itself.
+	Since time.Time  `json:"since"`
+	Until *time.Time `json:"until,omitempty"`
+	// Weight and MaxConnections are those that count now; a limit of 0 is none.
+	Weight         int  `json:"weight"`
+	MaxConnections int  `json:"max_connections"`
+	Backup         bool `json:"backup"`
+
+	Connections int      `json:"connections"`
+	Sessions    Sessions `json:"sessions"`
+	// BytesUp went to the target, and BytesDown to its clients.
+	BytesUp      int64      `json:"bytes_up"`
+	BytesDown    int64      `json:"bytes_down"`
+	Dials        int64      `json:"dials"`
+	DialFailures int64      `json:"dial_failures"`
+	LastError    *LastError `json:"last_error"`
+	// Override is what was set by PATCH, if anything is.
+	Override *Override `json:"override,omitempty"`
+}
+
+// LastError is why the last of the dials that failed did so.
+type LastError struct {
+	Text string    `json:"text"`
+	At   time.Time `json:"at"`
+}
+
+// An Override is what an operator has set for an upstream, beside the config. What is nil or empty is not set.
+type Override struct {
+	// State is active, which ends all that was set before, drain or maintenance.
+	State          string `json:"state,omitempty"`
+	Weight         *int   `json:"weight,omitempty"`
+	MaxConnections *int   `json:"max_connections,omitempty"`
+	// Deadline is how long what is there may stay after a drain or maintenance began. What is left is closed then.
+	Deadline *caddy.Duration `json:"deadline,omitempty"`
+	// Rate is how many connections are closed in a second after the deadline.
+	Rate *float64 `json:"rate,omitempty"`
+}
+
+// A Session is what binds a client to an upstream.
+type Session struct {
+	Client string `json:"client"`
+	// Upstream is the address of the client's target, which is empty while it has none yet.
+	Upstream    string    `json:"upstream"`
+	Connections int       `json:"connections"`
+	Since       time.Time `json:"since"`
+	// ExpiresIn is in how many seconds an idle session ends, and null for one with connections.
+	ExpiresIn *float64 `json:"expires_in"`
+}
+
+// A SessionPage is a part of the list of sessions.
+type SessionPage struct {
+	Sessions []Session `json:"sessions"`
+	// Cursor is what to ask for the next page with. It is empty on the last one.
+	Cursor string `json:"cursor,omitempty"`
+}
+
+// Forgotten is the answer to a DELETE of sessions.
+type Forgotten struct {
+	Sessions int `json:"sessions"`
+	// Connections are those that are being closed.
+	Connections int `json:"connections"`
+}
+
+// An Explanation tells where a client goes, and why.
+type Explanation struct {
+	Client string `json:"client"`
+	// Upstream is where its next connection goes. It is empty if there is none that could take it.
+	Upstream string `json:"upstream"`
+	// Reason is session, placement, failover, drained, full, override or none.
+	Reason string `json:"reason"`
+	Text   string `json:"text"`
+	// Session is the client's session, if it has one.
+	Session *Session `json:"session,omitempty"`
+	// Placement is where the client would go now if it had no session.
+	Placement string `json:"placement"`
+	// Order is all targets in the order in which they would follow.
+	Order []Candidate `json:"order"`
+}
+
+// A Candidate is a target in the order in which a client would be placed.
+type Candidate struct {
+	Address string `json:"address"`
+	State   string `json:"state"`
+	// Usable is false for a target that the client would not get now.
+	Usable bool   `json:"usable"`
+	Reason string `json:"reason,omitempty"`
+}

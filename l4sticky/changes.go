@@ -1,0 +1,157 @@
+package l4sticky
+
+import (
+	"slices"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// A change is what may happen to a target, to a name or to a session. The log has a line for it, and Caddy's events app an event. The
+// fields of the line are the data of the event.
+type change struct {
+	event string
+	line  string
+	level zapcore.Level
+}
+
+// All changes, those that undo each other side by side.
+var (
+	upstreamDeactivated = &change{"upstream_deactivated", "upstream deactivated", zap.WarnLevel}
+	upstreamActivated   = &change{"upstream_activated", "upstream accepts again", zap.InfoLevel}
+	upstreamSuspected   = &change{"upstream_suspected", "upstream does not answer", zap.WarnLevel}
+	upstreamTrusted     = &change{"upstream_trusted", "upstream answers again", zap.InfoLevel}
+	checkFailed         = &change{"upstream_check_failed", "upstream check failed", zap.WarnLevel}
+	checkPassed         = &change{"upstream_check_passed", "upstream check passed", zap.InfoLevel}
+	upstreamRemoved     = &change{"upstream_removed", "upstream removed", zap.InfoLevel}
+	slowStartDone       = &change{"upstream_slow_start_done", "upstream slow start done", zap.InfoLevel}
+	upstreamDrained     = &change{"upstream_drained", "upstream drained", zap.InfoLevel}
+	upstreamSplit       = &change{"upstream_removed", "upstream removed", zap.WarnLevel} // while it has clients
+	addressAppeared     = &change{"address_appeared", "address appeared", zap.InfoLevel}
+	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
+	sessionMoved        = &change{"session_moved", "session moved", zap.DebugLevel}
+)
+
+// tell has the log know of a change, and the handlers that the config has for such events.
+func (p *pool) tell(c *change, fields ...zap.Field) {
+	fields = append([]zap.Field{zap.String("pool", p.name)}, fields...)
+	config := p.applied.Load()
+	if config == nil { // no config has the pool any more
+		caddy.Log().Named("layer4.sticky").Log(c.level, c.line, fields...)
+		return
+	}
+	config.logger.Log(c.level, c.line, fields...)
+	config.events.emit(c, fields)
+}
+
+// tellOf is tell for a change of a target. It may be called on any goroutine, and does not block.
+func (p *pool) tellOf(m *target.Member, c *change, fields ...zap.Field) {
+	if c == upstreamActivated || c == checkPassed {
+		defer p.watchSlowStarts()
+	}
+	p.tell(c, append([]zap.Field{zap.Stringer("upstream", upstreamOf(m)), zap.Stringer("address", m.Address)}, fields...)...)
+}
+
+// lasted returns the fields that tell since when and for how long something was so that has ended now.
+func lasted(name string, d time.Duration) []zap.Field {
+	return []zap.Field{zap.Time("since", time.Now().Add(-d).Round(0)), zap.Duration(name, d)}
+}
+
+// reasonOf returns the field that tells why, if that is known.
+func reasonOf(err error) zap.Field {
+	if err == nil {
+		return zap.Skip()
+	}
+	return zap.String("reason", err.Error())
+}
+
+// textOf returns the text of an error that may be nil.
+func textOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// note counts the sessions at each target, and tells of those that have moved. The session's client is locked meanwhile.
+func (p *pool) note(e session.Event[*target.Target]) {
+	switch e.Kind {
+	case session.Placed, session.Found:
+		e.Target.Sessions.Add(1, 0)
+	case session.Idle:
+		e.Target.Sessions.Add(0, 1)
+	case session.Resumed:
+		e.Target.Sessions.Add(0, -1)
+	case session.Moved:
+		e.Previous.Sessions.Add(-1, 0)
+		e.Target.Sessions.Add(1, 0)
+		p.sessionMoved(e)
+	case session.Expired, session.Evicted, session.Forgotten:
+		e.Target.Sessions.Add(-1, -1)
+	}
+}
+
+// sessionMoved tells that a client has another target than before. As this may be often, the log has it at its lowest level
+// only, and it is not even put together if nothing wants it.
+func (p *pool) sessionMoved(e session.Event[*target.Target]) {
+	c := p.applied.Load()
+	if c == nil || !c.events.wants(sessionMoved) {
+		return
+	}
+	c.events.emitAndLog(sessionMoved, []zap.Field{
+		zap.String("pool", p.name),
+		zap.Stringer("client", e.Client),
+		zap.Stringer("from", e.Previous.Address),
+		zap.Stringer("to", e.Target.Address),
+		zap.String("reason", c.whyMoved(e)),
+	})
+}
+
+// whyMoved returns why a client has another target than before.
+func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
+	m := c.targets.Member(e.Previous)
+	switch {
+	case m == nil:
+		return "the upstream was removed"
+	case m.Mode() == target.Maintenance:
+		return "the upstream is in maintenance"
+	case m.Deactivated():
+		return "the upstream is deactivated"
+	case m.Down():
+		return "the checks of the upstream fail"
+	case m.Full():
+		return "the upstream is full"
+	case m.Suspect():
+		return "the upstream does not answer"
+	}
+	if c.settings.options.ReturnHome == returnWhenIdle {
+		if home := c.targets.Place(e.Client, func(*target.Member) bool { return true }); home != nil && home.Target == e.Target {
+			return "the client's first upstream is back"
+		}
+	}
+	return "another upstream was sooner to accept"
+}
+
+// tellRemoved tells of the targets that are not in a set any more. Those clients that have connections there are at two targets when
+// they come again. A name that was unknown is no target any more when it is known.
+func (c *poolConfig) tellRemoved(before []*target.Member) {
+	for _, m := range before {
+		known := func(other *target.Member) bool {
+			return !m.Config.At[0].IsValid() && upstreamOf(other) == m.Config.Address
+		}
+		if c.targets.Member(m.Target) != nil || slices.ContainsFunc(c.targets.Members(), known) {
+			continue
+		}
+		live, idle := m.Sessions.Count()
+		connections, kind := m.Connections(), upstreamRemoved
+		if live > 0 || connections > 0 {
+			kind = upstreamSplit
+		}
+		c.tellOf(m, kind, zap.Int("connections", connections), zap.Int("sessions_live", live), zap.Int("sessions_idle", idle))
+	}
+}

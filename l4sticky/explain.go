@@ -1,0 +1,134 @@
+package l4sticky
+
+import (
+	"net/http"
+	"net/netip"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/adminapi"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// Why a client goes where it goes.
+const (
+	becauseSession   = "session"
+	becausePlacement = "placement"
+	becauseFailover  = "failover"
+	becauseDrained   = "drained"
+	becauseFull      = "full"
+	becauseOverride  = "override"
+	becauseNone      = "none"
+)
+
+func getExplanation(r *adminRequest) (any, error) {
+	c, err := r.pool()
+	if err != nil {
+		return nil, err
+	}
+	text := r.query.Get("client")
+	if text == "" {
+		return nil, apiError(http.StatusBadRequest, "client: the parameter must be given")
+	}
+	client, err := c.parseClient(text)
+	if err != nil {
+		return nil, badRequest(err)
+	}
+	return c.explain(client), nil
+}
+
+// explain tells where a client goes with its next connection, and why. It changes nothing.
+func (c *poolConfig) explain(client netip.Addr) adminapi.Explanation {
+	e := adminapi.Explanation{Client: client.String(), Order: []adminapi.Candidate{}}
+	var own *target.Member
+	if info, found := c.sessions.Peek(client); found && c.targets.Placement().Sticky {
+		s := c.sessionStatus(info)
+		e.Session = &s
+		own = c.targets.Member(info.Target)
+		if own != nil && usableNow(own) && !c.returnsHome(info) {
+			e.Upstream, e.Reason, e.Text = s.Upstream, becauseSession, "the client has a session there"
+		}
+	}
+	if own == nil {
+		own = c.targets.PlaceByConfig(client)
+	}
+	for _, m := range c.order(client) {
+		next := candidate(m)
+		e.Order = append(e.Order, next)
+		if next.Usable && e.Placement == "" {
+			e.Placement = next.Address
+		}
+	}
+	if e.Upstream == "" {
+		e.Upstream = e.Placement
+	}
+	if e.Reason == "" {
+		e.Reason, e.Text = why(own, e.Upstream)
+	}
+	return e
+}
+
+// returnsHome reports whether the client of a session may go home with its next connection.
+func (c *poolConfig) returnsHome(i session.Info[*target.Target]) bool {
+	if c.settings.options.ReturnHome != returnWhenIdle || i.Live() || !i.Moved {
+		return false
+	}
+	home := c.targets.Place(i.Client, func(*target.Member) bool { return true })
+	return home != nil && usableNow(home)
+}
+
+// usableNow reports whether a client that has its session at a target gets there.
+func usableNow(m *target.Member) bool { return m.Active() && !m.Suspect() && !m.Full() }
+
+// order returns the targets in the order in which a client without a session would get them, one after the other being gone.
+func (c *poolConfig) order(client netip.Addr) (all []*target.Member) {
+	seen := make(map[*target.Member]bool)
+	for {
+		m := c.targets.Place(client, func(m *target.Member) bool { return !seen[m] })
+		if m == nil {
+			break
+		}
+		seen[m] = true
+		all = append(all, m)
+	}
+	for _, m := range c.targets.Members() {
+		if !seen[m] {
+			all = append(all, m) // gets no new clients
+		}
+	}
+	return all
+}
+
+func candidate(m *target.Member) adminapi.Candidate {
+	condition := m.Condition()
+	c := adminapi.Candidate{Address: m.Config.Address.String(), State: string(condition.State), Usable: usableNow(m) && !m.Drains(), Reason: condition.Reason}
+	switch {
+	case c.Usable || c.Reason != "":
+	case m.Full():
+		c.Reason = "it is full"
+	case m.Suspect():
+		c.Reason = "it does not answer"
+	}
+	return c
+}
+
+// why returns why a client does not go to a target where it would be, and what becomes of it instead.
+func why(own *target.Member, upstream string) (reason, text string) {
+	switch {
+	case upstream == "":
+		return becauseNone, "no upstream takes the client"
+	case own == nil || own.Config.Address.String() == upstream:
+		return becausePlacement, "placement gives it to a new client"
+	}
+	at := own.Config.Address.String()
+	switch mode := own.Control(target.Operator).Mode; {
+	case mode == target.Maintenance || own.Weight() == 0 && own.Config.Weight != 0:
+		return becauseOverride, "an operator has taken out " + at
+	case own.Drains():
+		return becauseDrained, at + " gets no new clients"
+	case own.Active() && own.Full():
+		return becauseFull, at + " is full"
+	case usableNow(own):
+		return becauseOverride, "an operator or an agent has set weights; by those of the config it would be " + at
+	}
+	return becauseFailover, at + " does not serve: " + own.Condition().Reason
+}

@@ -1,0 +1,148 @@
+package l4sticky
+
+import (
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+)
+
+// What when_full may be.
+const (
+	fullMove  = "move"
+	fullWait  = "wait"
+	fullClose = "close"
+)
+
+const (
+	defaultWaitTimeout = 10 * time.Second
+	defaultMaxWaiting  = 1000
+)
+
+// readWhenFull reads the option when_full from a Caddyfile, where the word wait may be followed by the wait_timeout.
+func (h *Handler) readWhenFull(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 2 || len(args) == 2 && args[0] != fullWait {
+		return d.Errf("sticky_proxy: option 'when_full' takes move, wait with a duration, or close, got '%s'", strings.Join(args, " "))
+	}
+	h.WhenFull = args[0]
+	if len(args) == 2 {
+		timeout, err := caddy.ParseDuration(args[1])
+		if err != nil || timeout <= 0 {
+			return d.Errf("sticky_proxy: when_full wait: '%s' is not a duration above zero, such as 30s", args[1])
+		}
+		h.WaitTimeout = caddy.Duration(timeout)
+	}
+	return nil
+}
+
+// A turn is what a connection waits for while its targets are full.
+type turn struct {
+	*target.Ticket
+	timer   *time.Timer
+	expired atomic.Bool
+}
+
+// stays reports whether the connection stays with the client's own target, which is full, and what it does then.
+func (p *picker) stays(w search.Waker) (step search.Step, stays bool) {
+	if p.WhenFull == fullMove || len(p.tried) > 0 {
+		return 0, false
+	}
+	own, _ := p.dialer.sessions.Look(p.session)
+	m := p.dialer.targets.Member(own)
+	if m == nil || !m.Active() || !m.Full() {
+		return 0, false
+	}
+	if p.WhenFull == fullClose {
+		p.limit = "when_full"
+		return search.NoTarget, true
+	}
+	return p.queue([]*target.Member{m}, w), true
+}
+
+// waits reports whether the connection waits for any target, of which all that are active are full, and what it does then.
+func (p *picker) waits(w search.Waker) (step search.Step, waits bool) {
+	if p.WhenFull != fullWait {
+		return 0, false
+	}
+	var full []*target.Member
+	for _, m := range p.dialer.targets.Members() {
+		if m.Active() && m.Full() && !m.Drains() && !slices.ContainsFunc(p.tried, m.Is) {
+			full = append(full, m)
+		}
+	}
+	if len(full) == 0 {
+		return 0, false
+	}
+	return p.queue(full, w), true
+}
+
+// queue has the connection wait for its turn at one of the targets, unless too many wait.
+func (p *picker) queue(members []*target.Member, w search.Waker) search.Step {
+	if waiting := &p.dialer.waiting; waiting.Add(1) > int64(p.MaxWaiting) {
+		waiting.Add(-1)
+		p.limit = "max_waiting"
+		return search.NoTarget
+	}
+	t := new(turn)
+	t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), safely.Func("wait for a full upstream", func() {
+		t.expired.Store(true)
+		w.Wake()
+	}))
+	t.Ticket = target.Queue(members, w)
+	p.turn = t
+	return search.AwaitWake
+}
+
+// judgeTurn looks at what has become of the wait. It returns false if the search goes on without.
+func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
+	m := p.turn.Granted()
+	switch {
+	case m == nil && p.turn.expired.Load():
+		p.limit = "wait_timeout"
+		p.endTurn()
+		return d, search.NoTarget, true
+	case m == nil && p.turn.Active():
+		return d, search.AwaitWake, true
+	}
+	p.endTurn()
+	switch {
+	case m == nil:
+		return d, 0, false
+	case !m.Active():
+		m.Release()
+		return d, 0, false
+	}
+	p.tried = append(p.tried, m)
+	p.adopt(m)
+	return search.Dial{Target: m}, search.DialTarget, true
+}
+
+// endTurn ends the wait.
+func (p *picker) endTurn() {
+	p.turn.timer.Stop()
+	p.turn.Leave()
+	p.turn = nil
+	p.dialer.waiting.Add(-1)
+}
+
+// refuseFull tells that a connection is closed because of targets that are full.
+func (p *picker) refuseFull() {
+	switch p.limit {
+	case "when_full":
+		p.refuse(p.remote, p.limit, p.WhenFull)
+	case "wait_timeout":
+		p.refuse(p.remote, p.limit, time.Duration(p.WaitTimeout))
+	case "max_waiting":
+		p.refuse(p.remote, p.limit, p.MaxWaiting)
+	default:
+		p.dialer.allFull(p.remote)
+	}
+}

@@ -1,0 +1,170 @@
+package target
+
+import (
+	fifo "container/list"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A queue is the connections that wait for their turn at a target that is full, first come first served.
+type queue struct {
+	mu      sync.Mutex
+	tickets fifo.List    // of *Ticket
+	length  atomic.Int32 // of tickets; it changes with mu held and is read without
+}
+
+// A Ticket is a connection's place in the queues of targets that are full. The first of them that has room for the connection
+// counts it, as by Claim, and the waiter is woken. It is also woken when one of the targets gets no new connections any more.
+type Ticket struct {
+	waiter Waiter
+
+	mu      sync.Mutex
+	over    bool // it has room, or was given back
+	granted *Member
+	places  []place
+}
+
+// A place is a ticket's in one queue.
+type place struct {
+	member  *Member
+	element *fifo.Element
+}
+
+// Queue puts a connection into the queues of the targets, of which there must be at least one. The caller gives the ticket back by Leave.
+func Queue(members []*Member, w Waiter) *Ticket {
+	t := &Ticket{waiter: w, places: make([]place, 0, len(members))}
+	for _, m := range members {
+		t.enter(m)
+	}
+	for _, m := range members {
+		m.admit() // which may have got room meanwhile
+	}
+	return t
+}
+
+func (t *Ticket) enter(m *Member) {
+	q := &m.queue
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.length.Add(1)
+	e := q.tickets.PushBack(t)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.places = append(t.places, place{m, e})
+}
+
+// Granted returns the target that has room for the connection, which it has claimed, or nil while there is none. The claim
+// then is the caller's.
+func (t *Ticket) Granted() *Member {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	m := t.granted
+	t.granted = nil
+	return m
+}
+
+// Active reports whether any of the targets may get new connections.
+func (t *Ticket) Active() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.ContainsFunc(t.places, func(p place) bool { return p.member.Active() })
+}
+
+// Leave gives the ticket back. A claim that was not taken by Granted goes to the next connection.
+func (t *Ticket) Leave() {
+	t.mu.Lock()
+	t.over = true
+	granted := t.granted
+	t.granted = nil
+	places := t.places
+	t.mu.Unlock()
+	for _, p := range places {
+		p.member.queue.remove(p.element)
+	}
+	if granted != nil {
+		granted.Release()
+	}
+	for _, p := range places {
+		p.member.admit() // those behind
+	}
+}
+
+// remove takes a ticket out of the queue, unless it is out already.
+func (q *queue) remove(e *fifo.Element) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if e.Value != nil {
+		q.unsyncedRemove(e)
+	}
+}
+
+func (q *queue) unsyncedRemove(e *fifo.Element) {
+	q.tickets.Remove(e)
+	e.Value = nil
+	q.length.Add(-1)
+}
+
+// admit grants room to the first in the queue, as long as there is some.
+func (t *Target) admit() {
+	for t.queue.length.Load() > 0 {
+		ticket := t.queue.first(t)
+		if ticket == nil {
+			return
+		}
+		ticket.waiter.Wake()
+	}
+}
+
+// first returns the first ticket that gets room at the target, and takes it out of the queue.
+func (q *queue) first(t *Target) *Ticket {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := q.tickets.Front(); e != nil; e = q.tickets.Front() {
+		ticket := e.Value.(*Ticket)
+		got, waits := ticket.grant(t)
+		if waits {
+			return nil
+		}
+		q.unsyncedRemove(e)
+		if got {
+			return ticket
+		}
+	}
+	return nil
+}
+
+// grant gives a ticket room at a target, if there is some. It waits on if there is none.
+func (t *Ticket) grant(at *Target) (got, waits bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return false, false
+	}
+	i := slices.IndexFunc(t.places, func(p place) bool { return p.member.Target == at })
+	m := t.places[i].member
+	if !at.Claim(m.MaxConnections()) {
+		return false, true
+	}
+	t.over, t.granted = true, m
+	return true, false
+}
+
+// wakeQueue wakes all that wait for the target, which gets no new connections any more.
+func (t *Target) wakeQueue() {
+	if t.queue.length.Load() == 0 {
+		return
+	}
+	for _, ticket := range t.queue.all() {
+		ticket.waiter.Wake()
+	}
+}
+
+func (q *queue) all() (tickets []*Ticket) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for e := q.tickets.Front(); e != nil; e = e.Next() {
+		tickets = append(tickets, e.Value.(*Ticket))
+	}
+	return tickets
+}

@@ -1,0 +1,148 @@
+package target
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A waiterFunc is a waiter.
+type waiterFunc func()
+
+func (f waiterFunc) Wake() { f() }
+
+// full returns targets with room for one connection each, which they have.
+func full(n int) (*Registry, []*Member) {
+	list := ones(n)
+	for i := range list {
+		list[i].MaxConnections = 1
+	}
+	r := NewRegistry(stopped)
+	set := NewSet(r, Rendezvous, 0, list)
+	for _, m := range set.Members() {
+		m.Claim(1)
+	}
+	return r, set.Members()
+}
+
+// TestFirstComeFirstServed has connections wait for two targets, and one of them go.
+func TestFirstComeFirstServed(t *testing.T) {
+	_, m := full(2)
+	var woken []string
+	wait := func(name string, members ...*Member) *Ticket {
+		return Queue(members, waiterFunc(func() { woken = append(woken, name) }))
+	}
+	a, b, c, d := wait("a", m[0]), wait("b", m[0], m[1]), wait("c", m[0], m[1]), wait("d", m[1])
+	if a.Granted() != nil || !m[0].Full() || !m[1].Full() {
+		t.Fatal("there is room")
+	}
+	m[0].Release()
+	m[1].Release()
+	if !slices.Equal(woken, []string{"a", "b"}) || a.Granted() != m[0] || b.Granted() != m[1] {
+		t.Fatalf("woken are %v", woken)
+	}
+	a.Leave()
+	b.Leave()
+	c.Leave()
+	m[0].Release()
+	if m[0].Connections() != 0 || m[0].Full() {
+		t.Errorf("%d connections, full: %v", m[0].Connections(), m[0].Full())
+	}
+	m[1].Release()
+	if d.Granted() != m[1] || len(woken) != 3 {
+		t.Errorf("woken are %v", woken)
+	}
+}
+
+// TestRoomGoesOn gives the room on that a connection got which has gone.
+func TestRoomGoesOn(t *testing.T) {
+	_, m := full(1)
+	a, b := Queue(m, waiterFunc(func() {})), Queue(m, waiterFunc(func() {}))
+	m[0].Release()
+	a.Leave()
+	if b.Granted() != m[0] || m[0].Connections() != 1 {
+		t.Errorf("%d connections", m[0].Connections())
+	}
+	b.Leave()
+	b.Leave()
+	if m[0].Connections() != 1 {
+		t.Error("a claim that was taken is given back")
+	}
+}
+
+// TestWaitEnds wakes those that wait for a target which gets no connections any more, or more than before.
+func TestWaitEnds(t *testing.T) {
+	for name, c := range map[string]struct {
+		change          func(r *Registry, m *Member)
+		granted, active bool
+	}{
+		"deactivated": {change: func(_ *Registry, m *Member) { m.Deactivate(time.Hour) }},
+		"on request":  {change: func(_ *Registry, m *Member) { m.DeactivateAsked(time.Hour) }},
+		"mute":        {change: func(_ *Registry, m *Member) { m.DeactivateMute(time.Hour) }},
+		"down":        {change: func(_ *Registry, m *Member) { m.Checked(false, 0, Rules{Rise: 1, Fall: 1}) }},
+		"maintenance": {change: func(r *Registry, m *Member) { r.Control(m.Target, Operator, Control{Mode: Maintenance}) }},
+		"more room": {
+			change:  func(r *Registry, m *Member) { r.Control(m.Target, Operator, Control{MaxConnections: number(2)}) },
+			granted: true, active: true,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, m := full(1)
+			woken := 0
+			ticket := Queue(m, waiterFunc(func() { woken++ }))
+			c.change(r, m[0])
+			if woken != 1 || (ticket.Granted() != nil) != c.granted || ticket.Active() != c.active {
+				t.Errorf("woken %d times, active: %v", woken, ticket.Active())
+			}
+			ticket.Leave()
+		})
+	}
+}
+
+// TestQueueUnderLoad has many connections come, wait, go early and be done. No more than the limit are ever at a target, none is
+// forgotten, and all claims are given back.
+func TestQueueUnderLoad(t *testing.T) {
+	const connections, limit = 2000, 3
+	list := ones(3)
+	for i := range list {
+		list[i].MaxConnections = limit
+	}
+	members := NewSet(NewRegistry(stopped), Rendezvous, 0, list).Members()
+	var done sync.WaitGroup
+	var served, left atomic.Int64
+	for n := range connections {
+		done.Go(func() {
+			wake := make(chan struct{}, 1)
+			ticket := Queue(members[n%2:n%2+2], waiterFunc(func() {
+				select {
+				case wake <- struct{}{}:
+				default:
+				}
+			}))
+			defer ticket.Leave()
+			if n%5 == 0 {
+				left.Add(1)
+				return
+			}
+			<-wake
+			m := ticket.Granted()
+			if m == nil || m.Connections() > limit {
+				t.Errorf("granted %v", m)
+				return
+			}
+			served.Add(1)
+			m.Release()
+		})
+	}
+	done.Wait()
+	for _, m := range members {
+		if m.Connections() != 0 || m.queue.length.Load() != 0 || m.Full() {
+			t.Errorf("%v has %d connections, and %d wait", m.Address, m.Connections(), m.queue.length.Load())
+		}
+	}
+	if served.Load()+left.Load() != connections {
+		t.Errorf("%d served and %d left of %d", served.Load(), left.Load(), connections)
+	}
+}
