@@ -90,8 +90,8 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 // MissingGlobals are the globals of Node that scripts do not have in this runtime.
 var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob BroadcastChannel CompressionStream CustomEvent DOMException
 	DecompressionStream Event EventSource EventTarget File FormData Headers Intl MessageChannel MessageEvent MessagePort ReadableStream
-	Request Response SharedArrayBuffer Storage TextDecoder TextEncoder TransformStream WebAssembly WebSocket WritableStream atob btoa crypto fetch localStorage navigator
-	sessionStorage structuredClone`)
+	Request Response SharedArrayBuffer Storage TextDecoder TextEncoder TransformStream WebAssembly WebSocket WritableStream
+	atob btoa crypto fetch localStorage navigator sessionStorage structuredClone`)
 
 // MissingMethods are the methods of Node's objects that those of this runtime do not have.
 var MissingMethods = strings.Fields(`copyBytesFrom swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE

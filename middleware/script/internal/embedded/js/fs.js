@@ -4,7 +4,9 @@ const EventEmitter = require('events');
 const { invalidType, invalidValue, checkFunction } = require('internal/errors');
 const { wait, stop, promised } = require('internal/tasks');
 
-const kinds = { isFile: 'file', isDirectory: 'directory', isSymbolicLink: 'link', isSocket: 'socket', isFIFO: 'fifo', isBlockDevice: 'block', isCharacterDevice: 'character' };
+const kinds = {
+  isFile: 'file', isDirectory: 'directory', isSymbolicLink: 'link', isSocket: 'socket', isFIFO: 'fifo', isBlockDevice: 'block', isCharacterDevice: 'character',
+};
 
 // What is asked for the kind of a file: its facts, or an entry of a folder.
 class Entry {
@@ -59,7 +61,8 @@ const operations = {
       return ['readdir', name(path)];
     },
     result(list, path, options) {
-      return options && options.withFileTypes ? list.map((entry) => new Dirent({ ...entry, path: String(path), parentPath: String(path) })) : list.map((entry) => entry.name);
+      const parent = String(path);
+      return list.map((entry) => (options && options.withFileTypes ? new Dirent({ ...entry, path: parent, parentPath: parent }) : entry.name));
     },
   },
 };
