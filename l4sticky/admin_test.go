@@ -33,7 +33,7 @@ func TestAdminIsDocumented(t *testing.T) {
 		adminapi.LastError{},
 		adminapi.Override{},
 		adminapi.Session{},
-		adminapi.SessionPage{},
+		adminapi.SessionPage{}, adminapi.Plan{}, adminapi.PoolPlan{}, adminapi.UpstreamPlan{},
 		adminapi.Forgotten{},
 		adminapi.Explanation{},
 		adminapi.Candidate{},

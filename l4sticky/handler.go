@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -165,19 +166,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := refuseLoops(ctx); err != nil {
 		return err
 	}
-	h.plain = true
-	upstreams := make([]target.Config, 0, len(h.Upstreams))
-	for i, u := range h.Upstreams {
-		if u == nil {
-			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
-		}
-		configs, err := u.configs()
-		if err != nil {
-			return err
-		}
-		upstreams = append(upstreams, configs...)
-		h.plain = h.plain && configs[0].Address.Network != "unix"
+	upstreams, err := h.upstreamConfigs()
+	if err != nil {
+		return err
 	}
+	h.plain = !slices.ContainsFunc(upstreams, func(u target.Config) bool { return u.Address.Network == "unix" })
 	c, err := join(ctx, h.Options, upstreams)
 	if err != nil {
 		return err
@@ -195,6 +188,22 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	return c.checkTargets(h)
+}
+
+// upstreamConfigs returns the upstreams as the target set knows them.
+func (h *Handler) upstreamConfigs() ([]target.Config, error) {
+	all := make([]target.Config, 0, len(h.Upstreams))
+	for i, u := range h.Upstreams {
+		if u == nil {
+			return nil, fmt.Errorf("upstreams[%d]: null is not an upstream", i)
+		}
+		configs, err := u.configs()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, configs...)
+	}
+	return all, nil
 }
 
 // Cleanup leaves the pool, if Provision came as far as joining it. When Caddy exits, it first waits until the

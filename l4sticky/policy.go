@@ -67,16 +67,9 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if handler == nil {
 		return errors.New("sticky_ip works as lb_policy of the proxy handler only")
 	}
-	upstreams := make([]target.Config, 0, len(handler.Upstreams))
-	for i, u := range handler.Upstreams {
-		if u == nil {
-			return fmt.Errorf("upstreams[%d]: null is not an upstream", i)
-		}
-		upstreams = append(upstreams, target.Config{
-			Address:        proxyAddress(u),
-			Weight:         min(max(u.Weight, 1), target.MaxWeight),
-			MaxConnections: max(u.MaxConnections, 0),
-		})
+	upstreams, err := proxyUpstreams(handler.Upstreams)
+	if err != nil {
+		return err
 	}
 	c, err := join(ctx, p.Options, upstreams)
 	if err != nil {
@@ -90,6 +83,22 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 		}
 	}
 	return nil
+}
+
+// proxyUpstreams returns the upstreams of the proxy handler as the target set knows them.
+func proxyUpstreams(upstreams []*l4proxy.Upstream) ([]target.Config, error) {
+	all := make([]target.Config, 0, len(upstreams))
+	for i, u := range upstreams {
+		if u == nil {
+			return nil, fmt.Errorf("upstreams[%d]: null is not an upstream", i)
+		}
+		all = append(all, target.Config{
+			Address:        proxyAddress(u),
+			Weight:         min(max(u.Weight, 1), target.MaxWeight),
+			MaxConnections: max(u.MaxConnections, 0),
+		})
+	}
+	return all, nil
 }
 
 // proxyAddress returns the address by which an upstream of the proxy handler is known: the same as in

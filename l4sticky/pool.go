@@ -1,9 +1,7 @@
 package l4sticky
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -89,23 +87,15 @@ func (p *pool) leave() {
 // join adds a handler of the config that is being provisioned to its pool. Running configs are not affected. The handler
 // must call quit when it is cleaned up.
 func join(ctx caddy.Context, options Options, upstreams []target.Config) (*poolConfig, error) {
-	if len(upstreams) == 0 {
-		return nil, fmt.Errorf("no upstreams are given; at least one is needed")
-	}
-	placement := target.PlacementNamed(options.Placement)
-	if err := checkDuplicates(placement, upstreams); err != nil {
+	s, err := newSettings(options, upstreams)
+	if err != nil {
 		return nil, err
-	}
-	if !placement.Ordered { // two handlers need not have the same order
-		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
-			return strings.Compare(a.Address.String(), b.Address.String())
-		})
 	}
 	value, _, err := pools.LoadOrNew(options.Pool, func() (caddy.Destructor, error) { return newPool(options.Pool) })
 	if err != nil {
 		return nil, err
 	}
-	c, err := value.(*pool).join(ctx, settings{upstreams, options})
+	c, err := value.(*pool).join(ctx, s)
 	if err != nil {
 		_, _ = pools.Delete(options.Pool)
 	}
@@ -118,8 +108,8 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 	defer p.mu.Unlock()
 	for _, c := range p.configs {
 		if c.config == config {
-			if err := c.settings.checkAgreement(s); err != nil {
-				return nil, fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", p.name, err)
+			if err := inPool(p.name, c.settings.checkAgreement(s)); err != nil {
+				return nil, err
 			}
 			c.users++
 			return c, nil

@@ -46,6 +46,31 @@ type settings struct {
 	options   Options
 }
 
+// newSettings returns the settings that a handler has. It returns an error if they contradict each other.
+func newSettings(options Options, upstreams []target.Config) (settings, error) {
+	if len(upstreams) == 0 {
+		return settings{}, errors.New("no upstreams are given; at least one is needed")
+	}
+	placement := target.PlacementNamed(options.Placement)
+	if err := checkDuplicates(placement, upstreams); err != nil {
+		return settings{}, err
+	}
+	if !placement.Ordered { // two handlers need not have the same order
+		upstreams = slices.SortedFunc(slices.Values(upstreams), func(a, b target.Config) int {
+			return strings.Compare(a.Address.String(), b.Address.String())
+		})
+	}
+	return settings{upstreams, options}, nil
+}
+
+// inPool tells in which pool handlers disagree, and what to do about that.
+func inPool(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", name, err)
+}
+
 // extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
 func (c *poolConfig) extendGrace(grace time.Duration) {
 	c.mu.Lock()

@@ -105,6 +105,16 @@ func (o Options) CheckSame(other Options) error {
 	return nil
 }
 
+// Differences returns the names of the options whose values differ in the same table of another module.
+func (o Options) Differences(other Options) (names []string) {
+	for i, option := range o {
+		if option.value() != other[i].value() {
+			names = append(names, option.name)
+		}
+	}
+	return names
+}
+
 // show returns a value as it is to be printed.
 func show(value any) any {
 	if d, ok := value.(caddy.Duration); ok {

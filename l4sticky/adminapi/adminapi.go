@@ -121,3 +121,33 @@ type Candidate struct {
 	Usable bool   `json:"usable"`
 	Reason string `json:"reason,omitempty"`
 }
+
+// A Plan is what a reload with a config would do to the pools.
+type Plan struct {
+	// Pools are those that the running config has or the other one would have.
+	Pools []PoolPlan `json:"pools"`
+	// Warnings are what the adapter says of a config that is not JSON.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// A PoolPlan is what a reload would do to one pool.
+type PoolPlan struct {
+	Pool string `json:"pool"`
+	// Change is added, removed, changed or unchanged.
+	Change string `json:"change"`
+	// Options are the names of those that would have another value.
+	Options   []string       `json:"options,omitempty"`
+	Upstreams []UpstreamPlan `json:"upstreams"`
+}
+
+// An UpstreamPlan is what a reload would do to one upstream of a config.
+type UpstreamPlan struct {
+	Upstream string `json:"upstream"`
+	Change   string `json:"change"`
+	// Options are the names of those that would have another value.
+	Options []string `json:"options,omitempty"`
+	// Sessions are those that would move: the live ones with their next connection, the idle ones when their clients come.
+	Sessions Sessions `json:"sessions"`
+	// Connections are those that would go on at an upstream which is removed.
+	Connections int `json:"connections"`
+}

@@ -2,6 +2,7 @@ package target
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,22 @@ type Config struct {
 	Backup bool
 	// Drain means that no new client is placed there.
 	Drain bool
+}
+
+// Differences returns the names of the options in which two configs of a target differ.
+func (c Config) Differences(other Config) (names []string) {
+	for name, differs := range map[string]bool{
+		"weight":          c.Weight != other.Weight,
+		"max_connections": c.MaxConnections != other.MaxConnections,
+		"backup":          c.Backup != other.Backup,
+		"drain":           c.Drain != other.Drain,
+	} {
+		if differs {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // key returns the address by which the registry knows the target. It is the same for all names that stand for an address.
