@@ -28,7 +28,7 @@ func TestReturnHome(t *testing.T) {
 			}
 			open, _ := hold(t, concerned[0], listen)
 			away.start(t)
-			await(t, "the target is back", func() bool { return strings.Contains(p.Log(), "upstream check passed") })
+			await(t, "the target is back", func() bool { return strings.Contains(p.Log(), "upstream accepts again") })
 			after := whoEach(t, ips, listen)
 			if after[concerned[0]] == away.name {
 				t.Error("a client has moved that has a connection open")

@@ -48,6 +48,9 @@ var endpoints = []endpoint{
 	{method: http.MethodDelete, path: "pools/{pool}/sessions", params: []string{"client", "upstream", "state", "close", "all"}, serve: deleteSessions},
 	{method: http.MethodGet, path: "pools/{pool}/upstreams/{address}", serve: getUpstream},
 	{method: http.MethodPatch, path: "pools/{pool}/upstreams/{address}", serve: patchUpstream},
+	{method: http.MethodGet, path: "pools/{pool}/rebalance", serve: getRebalance},
+	{method: http.MethodPost, path: "pools/{pool}/rebalance", serve: postRebalance},
+	{method: http.MethodDelete, path: "pools/{pool}/rebalance", serve: deleteRebalance},
 	{method: http.MethodPost, path: "plan", serve: postPlan},
 	{method: http.MethodGet, path: "pools/{pool}/explain", params: []string{"client"}, serve: getExplanation},
 }

@@ -9,7 +9,7 @@ import (
 // choose returns the active target for the connection, which is the client's own where it can be.
 func (p *picker) choose() *target.Member {
 	if len(p.tried) == 0 {
-		if p.Options.ReturnHome == returnWhenIdle {
+		if p.dialer.bringsHome() {
 			p.dialer.goHome(p.session, p.client, p.trusted)
 		}
 		current, _ := p.dialer.sessions.Look(p.session)

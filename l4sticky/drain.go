@@ -54,7 +54,15 @@ type drainTerms struct {
 
 // over reports whether what is left is to be closed.
 func (t drainTerms) over(now time.Duration) bool {
-	return t.deadline != nil && now >= t.began+time.Duration(*t.deadline)
+	return t.deadline != nil && now >= t.began+t.wait()
+}
+
+// wait returns how long nothing is closed.
+func (t drainTerms) wait() time.Duration {
+	if t.deadline == nil {
+		return 0
+	}
+	return time.Duration(*t.deadline)
 }
 
 // watchDrains looks for targets of the pool that drain. It is called when any may do so from now on.
@@ -172,20 +180,30 @@ func (d *drains) anyLeft() bool {
 // sessions without connections go first, all at once.
 func (c *poolConfig) closeRest(m *target.Member, d *drain, terms drainTerms, now time.Duration) {
 	if d.closing != terms {
-		d.closing, d.last, d.due = terms, now, 0
-		d.pace = float64(m.Connections()) / drainTime.Seconds()
-		if terms.rate != nil {
-			d.pace = *terms.rate
-		}
 		idle := c.sessions.Forget(func(i session.Info[*target.Target]) bool { return i.Target == m.Target && !i.Live() })
 		c.logger.Info("closing what is left at an upstream", append(upstreamFields(m),
 			zap.String("pool", c.name), zap.Int("connections", m.Connections()), zap.Int("idle_sessions", idle))...)
 	}
+	d.some(terms, now, m.Connections(), func(most int) int { return c.closeSome(m, most) })
+}
+
+// some has as many connections closed as are due by the terms, of so many that there are when it is called first, and returns how
+// many. The pace has some jitter.
+func (d *drain) some(terms drainTerms, now time.Duration, there int, closeSome func(most int) int) (closed int) {
+	if d.closing != terms {
+		d.closing, d.last, d.due = terms, now, 0
+		d.pace = float64(there) / drainTime.Seconds()
+		if terms.rate != nil {
+			d.pace = *terms.rate
+		}
+	}
 	d.due += d.pace * (now - d.last).Seconds() * (0.5 + rand.Float64())
 	d.last = now
 	if d.due >= 1 {
-		d.due -= float64(c.closeSome(m, int(d.due)))
+		closed = closeSome(int(d.due))
+		d.due -= float64(closed)
 	}
+	return closed
 }
 
 // closeSome closes about so many connections of a target, all of a client together, and returns how many.

@@ -156,7 +156,7 @@ func (p *SelectionPolicy) choose(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 	active := func(m *target.Member) bool { return m.Active() && untried(m) }
 
 	client := session.Client()
-	if p.ReturnHome == returnWhenIdle {
+	if p.dialer.bringsHome() {
 		p.dialer.goHome(session, client, active)
 	}
 	if m := p.dialer.settle(session, client, active); m != nil {

@@ -39,6 +39,7 @@ type pool struct {
 	operating sync.Mutex // is held while an operator sets something
 	drains    drains
 	starts    slowStarts
+	rebalance atomic.Pointer[rebalance] // the last one, nil before the first
 
 	mu      sync.Mutex
 	names   map[hostName]*poolName     // that configs have

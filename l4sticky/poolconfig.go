@@ -131,6 +131,15 @@ func (c *poolConfig) settle(s *clientSession, client netip.Addr, usable func(*ta
 	return c.targets.Member(agreed)
 }
 
+// bringsHome reports whether clients that come back are placed anew, if they had left their target or belong elsewhere.
+func (c *poolConfig) bringsHome() bool {
+	if c.settings.options.ReturnHome == returnWhenIdle {
+		return true
+	}
+	b := c.rebalance.Load()
+	return b != nil && b.running.Load()
+}
+
 // goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no
 // session, and no target had ever failed, if that is usable.
 func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*target.Member) bool) {

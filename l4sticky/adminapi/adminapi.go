@@ -151,3 +151,24 @@ type UpstreamPlan struct {
 	// Connections are those that would go on at an upstream which is removed.
 	Connections int `json:"connections"`
 }
+
+// A RebalanceRequest says how sessions are to be brought to where placement would put them now.
+type RebalanceRequest struct {
+	// Close means that connections are reset whose clients belong elsewhere. Else these clients move when they come back.
+	Close bool `json:"close,omitempty"`
+	// Deadline is how long clients may take to do so before connections are reset. Without one it begins at once.
+	Deadline *caddy.Duration `json:"deadline,omitempty"`
+	// Rate is how many connections are reset in a second. By default it takes 30 seconds.
+	Rate *float64 `json:"rate,omitempty"`
+}
+
+// A Rebalance is how far one is.
+type Rebalance struct {
+	Running bool `json:"running"`
+	RebalanceRequest
+	// Moved are the sessions without connections that were moved, Closed the connections that were reset, and Left the sessions with
+	// connections that belong elsewhere.
+	Moved  int `json:"moved"`
+	Closed int `json:"closed"`
+	Left   int `json:"left"`
+}

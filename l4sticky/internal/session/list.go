@@ -134,3 +134,44 @@ func (t *Table[T]) forget(sh *shard[T], sessions []*Session[T], match func(Info[
 	}
 	return forgotten
 }
+
+// Relocate has sessions move to where home says. Those without connections do so at once and expire as they would have; those with
+// connections do so by Return, when their clients come back after the last one. Home returns none for a session that is to stay; it is
+// called as match by List. Relocate returns how many have moved, and how many with connections are left.
+func (t *Table[T]) Relocate(home func(Info[T]) T) (relocated, left int) {
+	for i := range t.shards {
+		sh := &t.shards[i]
+		for batch := range slices.Chunk(sh.all(), examined) {
+			n, more := t.relocate(sh, batch, home)
+			relocated, left = relocated+n, left+more
+		}
+	}
+	return relocated, left
+}
+
+func (t *Table[T]) relocate(sh *shard[T], sessions []*Session[T], home func(Info[T]) T) (relocated, left int) {
+	var none T
+	sh.mu.Lock()
+	defer t.unlock(sh)
+	now := t.now()
+	for _, s := range sessions {
+		info, present := t.unsyncedInfo(sh, s, now)
+		if !present || s.target == none {
+			continue
+		}
+		to := home(info)
+		switch {
+		case to == none || to == s.target:
+		case info.Live():
+			s.refs |= moved
+			left++
+		default:
+			t.unsyncedNote(sh, Resumed, s, none)
+			t.unsyncedMove(sh, s, to, Placed)
+			s.refs &^= moved | back
+			t.unsyncedNote(sh, Idle, s, none)
+			relocated++
+		}
+	}
+	return relocated, left
+}

@@ -169,6 +169,24 @@ func (m *model) forget(client netip.Addr) int {
 	return 1
 }
 
+// relocate has the session of a client move, if it is idle, or when its client comes back.
+func (m *model) relocate(client netip.Addr, to string) (relocated, left int) {
+	s := m.sessions[client]
+	switch {
+	case s == nil || s.target == "" || s.target == to || s.refs == 0 && m.expired(s):
+	case s.refs > 0:
+		s.moved = true
+		return 0, 1
+	default:
+		m.tell(Resumed, s, "")
+		m.move(s, to, Placed)
+		s.moved, s.back = false, false
+		m.tell(Idle, s, "")
+		return 1, 0
+	}
+	return 0, 0
+}
+
 // await returns the lookup that has to be asked for, if there is one.
 func (m *model) await(s *modelled, waiter int) (waits bool, asked *modelledLookup) {
 	if s.detached || s.target != "" || s.lookup != nil && s.lookup.answered {

@@ -196,6 +196,18 @@ func clientOperations(client netip.Addr) []operation {
 		r.mustAgree(r.table.Forget(func(i Info[string]) bool { return i.Client == client }), want)
 		return want > 0
 	}})
+	all = append(all, operation{"relocate", func(r *rig) bool {
+		want, wantLeft := r.model.relocate(client, "A")
+		got, left := r.table.Relocate(func(i Info[string]) string {
+			if i.Client == client {
+				return "A"
+			}
+			return ""
+		})
+		r.mustAgree(got, want)
+		r.mustAgree(left, wantLeft)
+		return want+wantLeft > 0
+	}})
 	for _, target := range []string{"", "C"} {
 		all = append(all, operation{fmt.Sprintf("answer %q", target), func(r *rig) bool { return r.answer(client, target) }})
 	}
