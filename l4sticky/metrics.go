@@ -18,7 +18,7 @@ var (
 	metricDuration      = newDesc("connection_duration_seconds", "How long connections were open that had an upstream.")
 	metricDialDuration  = newDesc("dial_duration_seconds", "How long dials took that succeeded.")
 	metricDials         = counter("dials_total", "Dials for connections of clients.", "upstream", "result")
-	metricFailovers     = counter("failovers_total", "Connections that went to another upstream than they wanted first, by why not there.", "reason")
+	metricFailovers     = counter("failovers_total", "How often connections went to another upstream than they wanted first, by why not there.", "reason")
 	metricBytes         = counter("bytes_total", "Bytes that were delivered to upstreams (up) and to clients (down), also by connections that are open.", "upstream", "direction")
 	metricUpstreamConns = gauge("upstream_connections", "Connections to the upstream that are open or being dialled.", "upstream")
 	metricUpstreamSess  = gauge("upstream_sessions", "Sessions at the upstream: live ones have connections, idle ones expire.", "upstream", "state")

@@ -50,7 +50,7 @@ func (c Cause) String() string {
 func FailoverCauses() []Cause {
 	return []Cause{
 		Cause(DialRefused), Cause(DialTimeout), Cause(DialUnreachable), Cause(DialReset), Cause(DialUnresolved), Cause(DialLocal), Cause(DialFailed),
-		Late, Full, Inactive, FailedCheck, Suspected, Withdrawn, NotConfigured, Disagreement,
+		Late, Full, Inactive, FailedCheck, Suspected, Withdrawn, NotConfigured, Disagreement, Mute,
 	}
 }
 
