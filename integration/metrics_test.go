@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"slices"
@@ -214,6 +215,21 @@ func TestMetricsOfFailover(t *testing.T) {
 		t.Fatalf("the client is at %s", at)
 	}
 	p.mustCount(t, 1, `failovers_total{pool="default",reason="maintenance"}`)
+}
+
+// A target that ends connections before they are used is told by those who went elsewhere.
+func TestMetricsOfRedispatch(t *testing.T) {
+	t.Parallel()
+	listen, bad, good := freeAddr(t), startTarget(t, "bad", func(*net.TCPConn) {}), startTarget(t, "good", greet("good"))
+	p := startCaddy(t, balance(listen, backups(good), bad))
+	if _, at := hold(t, clientIPs(1)[0], listen); at != "good" {
+		t.Fatalf("the client is at %s", at)
+	}
+	p.mustCount(t, 1, `failovers_total{pool="default",reason="unserved"}`)
+	for _, one := range []*target{bad, good} {
+		p.mustCount(t, 1, `dials_total{pool="default",result="accepted",upstream=%q}`, one.addr)
+	}
+	p.mustCount(t, 0, `connections_total{pool="default",result="ended"}`)
 }
 
 // Clients of a target that is full go elsewhere, wait, or are kept out.
