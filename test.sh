@@ -24,9 +24,11 @@ say() { echo "[$(($(date +%s) - began)) s] $*"; }
 
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
+trap 'trap "" TERM; kill 0; exit 130' INT # what runs in the background, too
 chmod 755 "$made" # some tests run the binary as another user
 
 black_box=$(go list "$@" | grep '/integration$' || true)
+white_box=$(go list "$@" | grep -v '/integration$' | sort -r) # those with scripts, which take long, are the first then
 
 # The race detector needs a C compiler.
 if ! command -v cc >/dev/null; then
@@ -41,39 +43,74 @@ if [ "$black_box" ] && ! [ $installed -nt integration/node/package-lock.json ]; 
 	touch $installed
 fi
 
+# All steps build with the same flags, so that what they import is compiled once. No debugger looks at the outcome: what one would
+# read is a sixth of a compiler's work.
+lean=-gcflags=all=-dwarf=false
+# The race detector watches our packages, Caddy, caddy-l4, the standard library and the small libraries that these share between
+# goroutines. It leaves out what cannot race in a test: the virtual machine of scripts, which would be fifty times slower, and the
+# parsers, whose memory one goroutine has at a time; and the parts of Caddy of which no test runs more than the initialization,
+# which one goroutine does, and which is most of what a start takes. Locks and channels are the standard library's wherever they
+# are used, and stay watched.
+unwatched=$lean
+for packages in modernc.org github.com/evanw/esbuild github.com/tdewolff/parse \
+	github.com/alecthomas/chroma encoding/xml go.opentelemetry.io cel.dev google.golang.org/grpc; do
+	unwatched="$unwatched '-gcflags=$packages/...=-dwarf=false -race=false'"
+done
+flags="-race -trimpath $unwatched"
+
+# build runs what compiles or checks. It collects less garbage, within a bound.
+build() { env GOGC=400 GOMEMLIMIT=2GiB "$@"; }
+# tool runs a tool of go.mod, which is not built for the race detector, on packages that are.
+tool() { GOFLAGS=$flags build go run -race=false -trimpath=false "$lean" "$@"; }
+
 say "checking the format"
-unformatted=$(go tool gofumpt -l .)
+unformatted=$(tool mvdan.cc/gofumpt -l .)
 if [ -n "$unformatted" ]; then
 	echo "not formatted with gofumpt:" "$unformatted" >&2
 	exit 1
 fi
+say "vetting"
+GOFLAGS=$flags build go vet "$@"
 
-# The checks, the tests and the binary are built with the same flags, so that what they import is compiled once. The virtual
-# machine of scripts, whose memory one goroutine has at a time, is not ours, and would be fifty times slower.
-unwatched='-gcflags=modernc.org/...=-race=false'
-flags="-race -trimpath $unwatched"
+# From here on, two and more things happen at a time, because most tests wait for most of their time. What failed is told at the end.
+failed=
+export GORACE=atexit_sleep_ms=0 # else each program that the race detector watches takes a second to end
+run() { GOFLAGS=$flags go test -vet=off $short -timeout 20m "$@"; }
+checks() {
+	tool honnef.co/go/tools/cmd/staticcheck "$@" || return
+	if [ "$everything" ]; then
+		# The black-box tests need Linux.
+		GOFLAGS=$lean build go run ./build/crosscheck darwin/amd64,windows/amd64,linux/arm64 $white_box
+	fi
+}
+
+say "testing${white_box:+ the packages}"
+if [ "$white_box" ]; then
+	run $white_box &
+	white_box_tests=$!
+fi
 if [ "$black_box" ]; then
 	say "building the binary under test"
-	GOFLAGS=$unwatched go run ./build -race -o "$made/caddy" >"$made/log" 2>&1 || { cat "$made/log" >&2; exit 1; }
+	GOFLAGS=$unwatched build go run ./build -race -o "$made/caddy" >"$made/log" 2>&1 || { cat "$made/log" >&2; failed="$failed build"; }
 	export CADDY_BIN="$made/caddy"
 fi
-say "vetting"
-GOFLAGS=$flags go vet "$@"
-say "running staticcheck"
-staticcheck=$(go tool -n staticcheck)
-GOFLAGS=$flags "$staticcheck" "$@"
-if [ "$everything" ]; then
-	say "type-checking for other systems"
-	# The black-box tests need Linux.
-	go run ./build/crosscheck darwin/amd64,windows/amd64,linux/arm64 $(go list ./... | grep -v '/integration$')
+say "running staticcheck${everything:+, and type-checking for other systems}"
+checks "$@" >"$made/checks" 2>&1 &
+checking=$!
+renice -n 19 -p $checking >/dev/null # it takes what the tests leave
+if [ "$black_box" ] && [ -z "$failed" ]; then
+	say "testing the binary"
+	run -skip '^TestChaos$' ./integration || failed="$failed black-box-tests"
 fi
-
+[ -z "$white_box" ] || wait $white_box_tests || failed="$failed tests"
+wait $checking || { cat "$made/checks" >&2; failed="$failed checks"; }
 # The chaos run has the machine for itself: it looks at what happens when.
-export GORACE=atexit_sleep_ms=0 # else each program that the race detector watches takes a second to end
-say "testing"
-GOFLAGS=$flags go test -vet=off $short -timeout 20m -skip '^TestChaos$' "$@"
-if [ "$black_box" ]; then
+if [ "$black_box" ] && [ -z "$failed" ]; then
 	say "testing in chaos"
-	GOFLAGS=$flags go test -vet=off $short -timeout 20m -run '^TestChaos$' ./integration
+	run -run '^TestChaos$' ./integration || failed="$failed chaos"
+fi
+if [ "$failed" ]; then
+	say "failed:$failed"
+	exit 1
 fi
 say "done"

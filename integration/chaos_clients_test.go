@@ -45,6 +45,7 @@ type chaosPlan struct {
 	lasts   time.Duration // until a hurried one leaves
 	speaks  bool          // a hurried one says hello
 	resets  bool          // it leaves by a reset
+	waits   bool          // it says nothing until it is greeted
 }
 
 func (c *chaosClient) plan(number uint64) chaosPlan {
@@ -63,6 +64,7 @@ func (c *chaosClient) plan(number uint64) chaosPlan {
 		p.habit, p.lasts, p.speaks, p.resets = hurried, randomTime(c.rng, 40*time.Millisecond), c.rng.IntN(2) == 0, c.rng.IntN(2) == 0
 	}
 	p.reading, p.writing = randomPause(c.rng, p.down), randomPause(c.rng, p.up)
+	p.waits = p.habit != hurried && c.rng.IntN(3) == 0
 	return p
 }
 
@@ -127,9 +129,13 @@ func (c *chaosClient) connect(p chaosPlan, way *entrance) {
 	}
 	var sending sync.WaitGroup
 	var writeErr error
-	here := &stay{began: h.began}
-	sending.Go(func() { writeErr = c.send(conn, h, p, here) })
-	ended, err := c.receive(conn, h, p, here)
+	here, greeted := &stay{began: h.began}, make(chan bool, 1)
+	sending.Go(func() {
+		if !p.waits || <-greeted {
+			writeErr = c.send(conn, h, p, here)
+		}
+	})
+	ended, err := c.receive(conn, h, p, here, greeted)
 	if p.habit == breaking && !ended && err == nil {
 		c.part(here)
 		reset(conn)
@@ -176,8 +182,13 @@ func (c *chaosClient) send(conn *net.TCPConn, h *clientHalf, p chaosPlan, here *
 	return err
 }
 
-// receive reads the greeting and what the client wants to know.
-func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan, here *stay) (ended bool, err error) {
+// receive reads the greeting, and tells whether it came, and what the client wants to know.
+func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan, here *stay, greeted chan<- bool) (ended bool, err error) {
+	defer func() {
+		if !h.greeted {
+			greeted <- false
+		}
+	}()
 	var b [greetingSize]byte
 	n, ended, err := readUpTo(conn, b[:])
 	h.got = int64(n)
@@ -188,6 +199,7 @@ func (c *chaosClient) receive(conn *net.TCPConn, h *clientHalf, p chaosPlan, her
 		return false, err
 	}
 	h.greeted = true
+	greeted <- true
 	c.arrive(here, h)
 	stream := newPattern(p.id, true)
 	got, ended, err := stream.receive(conn, p.reads, p.reading)

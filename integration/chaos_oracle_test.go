@@ -188,8 +188,12 @@ func (o *oracle) conclude() {
 }
 
 // explains reports whether a client may be one whom the kill has hit. An end of stream needs a kill that was one;
-// whoever saw something else may have met either kind.
+// whoever saw something else may have met either kind. A client that has said nothing gets another target, unless the kill has
+// come late.
 func (k kill) explains(c *clientHalf) bool {
+	if c.sent == 0 && k.until-c.began < dialTimeout {
+		return false
+	}
 	return c.connected && !c.greeted && c.began <= k.until && c.over >= k.at && (k.clean || c.end != whole)
 }
 

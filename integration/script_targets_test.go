@@ -46,7 +46,7 @@ func TestScriptDeactivatesTarget(t *testing.T) {
 	if got := reasonsOf(ours.Log(), []string{reason}); len(got) != 1 {
 		t.Errorf("the log does not say %q", reason)
 	}
-	if !strings.Contains(ours.Log(), `"error":"deactivated on request"`) {
+	if !strings.Contains(ours.Log(), `"reason":"deactivated on request"`) {
 		t.Error("the log does not say that the target was deactivated")
 	}
 	other := targets[1-victim].name

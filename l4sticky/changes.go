@@ -28,10 +28,19 @@ var (
 	upstreamTrusted     = &change{"upstream_trusted", "upstream answers again", zap.InfoLevel}
 	checkFailed         = &change{"upstream_check_failed", "upstream check failed", zap.WarnLevel}
 	checkPassed         = &change{"upstream_check_passed", "upstream check passed", zap.InfoLevel}
+	agentDown           = &change{"upstream_agent_down", "upstream agent says down", zap.WarnLevel}
+	agentUp             = &change{"upstream_agent_up", "upstream agent says up", zap.InfoLevel}
+	agentMode           = &change{"upstream_agent_mode", "upstream agent sets the mode", zap.InfoLevel}
+	agentCapacity       = &change{"upstream_agent_capacity", "upstream agent sets the capacity", zap.DebugLevel}
+	agentSilent         = &change{"upstream_agent_silent", "upstream agent does not answer", zap.WarnLevel}
+	agentAnswers        = &change{"upstream_agent_answers", "upstream agent answers again", zap.InfoLevel}
 	upstreamRemoved     = &change{"upstream_removed", "upstream removed", zap.InfoLevel}
 	slowStartDone       = &change{"upstream_slow_start_done", "upstream slow start done", zap.InfoLevel}
+	upstreamSet         = &change{"upstream_set", "upstream set by an operator", zap.InfoLevel}
 	upstreamDrained     = &change{"upstream_drained", "upstream drained", zap.InfoLevel}
 	upstreamSplit       = &change{"upstream_removed", "upstream removed", zap.WarnLevel} // while it has clients
+	upstreamAppeared    = &change{"upstream_appeared", "upstream appeared", zap.InfoLevel}
+	upstreamLeft        = &change{"upstream_left", "upstream left", zap.WarnLevel}
 	addressAppeared     = &change{"address_appeared", "address appeared", zap.InfoLevel}
 	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
 	sessionMoved        = &change{"session_moved", "session moved", zap.DebugLevel}
@@ -51,7 +60,8 @@ func (p *pool) tell(c *change, fields ...zap.Field) {
 
 // tellOf is tell for a change of a target. It may be called on any goroutine, and does not block.
 func (p *pool) tellOf(m *target.Member, c *change, fields ...zap.Field) {
-	if c == upstreamActivated || c == checkPassed {
+	switch c {
+	case upstreamActivated, checkPassed, agentUp, agentMode:
 		defer p.watchSlowStarts()
 	}
 	p.tell(c, append([]zap.Field{zap.Stringer("upstream", upstreamOf(m)), zap.Stringer("address", m.Address)}, fields...)...)
@@ -124,6 +134,8 @@ func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
 		return "the upstream is deactivated"
 	case m.Down():
 		return "the checks of the upstream fail"
+	case m.DownByAgent():
+		return "the agent of the upstream says down"
 	case m.Full():
 		return "the upstream is full"
 	case m.Suspect():

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"syscall"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,14 +22,25 @@ type checking struct {
 	options  *HealthCheck // nil if they are not checked
 	protocol string       // of the PROXY header
 	check    health.Check
+	ask      []byte  // what the targets' agents are sent
 	dialer   *dialer // whose lines of the log they share
 }
 
-// A checker checks one target for the config of the pool that counts.
+// A task is what a checker does: it checks a target, or asks the target's agent.
+type task struct {
+	*target.Target
+	agent bool
+}
+
+// A checker does its task for the config of the pool that counts.
 type checker struct {
 	*health.Loop
-	pool   *pool
-	target *target.Target
+	task
+	pool *pool
+
+	// What is known of the agent, on the loop's goroutine.
+	silent  bool   // it has not answered the last time
+	unknown string // a word of its last line that has no meaning
 }
 
 // checkTargets has the targets checked as a handler tells. It returns an error if another handler of the config tells otherwise, or if
@@ -44,10 +54,11 @@ func (c *poolConfig) checkTargets(h *Handler) error {
 		}
 		check.Header = h.dialer.header
 		n.check = check
-		for _, u := range c.settings.upstreams {
-			if u.Address.Network == "unix" && n.options.Port != 0 {
-				return fmt.Errorf("health_check: port: upstream %s has none, so that %d can't be dialled there", u.Address, n.options.Port)
-			}
+		if n.ask, err = unescape(n.options.AgentSend); err != nil {
+			return err
+		}
+		if err := n.options.checkPorts(c.settings.upstreams); err != nil {
+			return err
 		}
 	}
 	c.mu.Lock()
@@ -90,7 +101,11 @@ func (p *pool) unsyncedCheckTargets() {
 		}
 		c.Close()
 		delete(p.checks, t)
-		if !stays {
+		switch {
+		case stays:
+		case t.agent:
+			p.forgetAgent(t.Target)
+		default:
 			t.Unchecked()
 		}
 	}
@@ -101,26 +116,35 @@ func (p *pool) unsyncedCheckTargets() {
 	}
 }
 
-func (p *pool) unsyncedStartChecker(t *target.Target, interval time.Duration) {
-	c := &checker{pool: p, target: t}
+func (p *pool) unsyncedStartChecker(t task, interval time.Duration) {
+	c := &checker{pool: p, task: t}
 	if p.checks == nil {
-		p.checks = make(map[*target.Target]*checker)
+		p.checks = make(map[task]*checker)
 	}
 	p.checks[t] = c
-	c.Loop = health.Start(interval, c.once)
+	once := c.once
+	if t.agent {
+		once = c.askOnce
+	}
+	c.Loop = health.Start(interval, once)
 }
 
-// unsyncedToCheck returns the targets that the config that counts wants to be checked, with the interval. A name that was never resolved
-// is none: it has nothing that could be dialled. The lock must be held.
-func (p *pool) unsyncedToCheck() map[*target.Target]time.Duration {
+// unsyncedToCheck returns what the config that counts wants to be done, with the interval. A name that was never resolved
+// has nothing that could be dialled. The lock must be held.
+func (p *pool) unsyncedToCheck() map[task]time.Duration {
 	c := p.applied.Load()
 	if c == nil || c.checking == nil || c.checking.options == nil {
 		return nil
 	}
-	wanted := make(map[*target.Target]time.Duration)
+	wanted := make(map[task]time.Duration)
+	options := c.checking.options
 	for _, m := range c.targets.Members() {
-		if c.names[m.Config.Address] == nil || m.Config.At[0].IsValid() {
-			wanted[m.Target] = time.Duration(c.checking.options.Interval)
+		if c.names[m.Config.Address] != nil && !m.Config.At[0].IsValid() {
+			continue
+		}
+		wanted[task{m.Target, false}] = time.Duration(options.Interval)
+		if options.AgentPort != 0 {
+			wanted[task{m.Target, true}] = time.Duration(options.AgentInterval)
 		}
 	}
 	return wanted
@@ -153,20 +177,20 @@ func (c *checker) current() (*poolConfig, *target.Member, *checking) {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
 	config := c.pool.applied.Load()
-	if config == nil || c.pool.checks[c.target] != c {
+	if config == nil || c.pool.checks[c.task] != c {
 		return nil, nil, nil
 	}
-	return config, config.targets.Member(c.target), config.checking
+	return config, config.targets.Member(c.Target), config.checking
 }
 
 // judge gives a result to the target, unless its checks have ended meanwhile.
 func (c *checker) judge(passed bool, began time.Duration, rules target.Rules) (change target.Change, counts bool) {
 	c.pool.mu.Lock()
 	defer c.pool.mu.Unlock()
-	if c.pool.checks[c.target] != c {
+	if c.pool.checks[c.task] != c {
 		return change, false
 	}
-	return c.target.Checked(passed, began, rules), true
+	return c.Checked(passed, began, rules), true
 }
 
 // rules returns what the results mean.
@@ -198,12 +222,12 @@ func (n *checking) look(ctx context.Context, m *target.Member) error {
 	deadline := time.Now().Add(time.Duration(n.options.Timeout))
 	dialling, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
-	conn, err := n.dial(dialling, m)
+	conn, err := n.dial(dialling, m, n.options.Port)
 	switch {
 	case err == nil:
 	case wasAccepted(err) && n.options.Type == checkTCP && !n.options.TLS:
 		return nil
-	case isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL):
+	case isOurs(err):
 		return &unknownError{err}
 	default:
 		return err
@@ -232,9 +256,8 @@ func hostOf(a target.Address) string {
 	return cmp.Or(host, "localhost")
 }
 
-// dial connects to a target at the port that is to be checked.
-func (n *checking) dial(ctx context.Context, m *target.Member) (net.Conn, error) {
-	port := n.options.Port
+// dial connects to a target, at another port if that is not 0.
+func (n *checking) dial(ctx context.Context, m *target.Member, port int) (net.Conn, error) {
 	switch {
 	case port == 0:
 		return n.dialer.dial(ctx, m)

@@ -68,7 +68,7 @@ func TestChecksKnowTheirPlace(t *testing.T) {
 	defer v.quit()
 	members := v.targets.Members()
 	log := checkQuickly(t, v, &HealthCheck{Type: checkTCP})
-	if err := new(Targets).Deactivate(t.Name(), asked); err != nil {
+	if err := (poolTargets{}).Deactivate(t.Name(), asked); err != nil {
 		t.Fatal(err)
 	}
 	for round := 1; round <= 3; round++ {
@@ -112,7 +112,7 @@ func TestChecksFollowConfigs(t *testing.T) {
 		}
 	}
 	must("at first", a)
-	kept := old.checks[old.targets.Members()[0].Target]
+	kept := old.checks[task{old.targets.Members()[0].Target, false}]
 	refused := joinAs(t, newConfig(t), t.Name(), time.Minute, b)
 	checkQuickly(t, refused, &HealthCheck{Type: checkTCP})
 	must("before a config runs", a)
@@ -121,7 +121,7 @@ func TestChecksFollowConfigs(t *testing.T) {
 	next := joinAs(t, newConfig(t), t.Name(), time.Minute, a, b)
 	checkQuickly(t, next, &HealthCheck{Type: checkTCP, Fall: 7})
 	old.quit()
-	if got := checked(); len(got) != 2 || old.checks[next.targets.Member(kept.target).Target] != kept {
+	if got := checked(); len(got) != 2 || old.checks[kept.task] != kept || next.targets.Member(kept.Target) == nil {
 		t.Errorf("%v are checked after a reload, or by another loop than before", got)
 	}
 	without := joinAs(t, newConfig(t), t.Name(), time.Minute, a)

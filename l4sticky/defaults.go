@@ -70,6 +70,7 @@ func (h *Handler) table() parse.Options {
 			h.Upstreams = append(h.Upstreams, u)
 			return u.UnmarshalCaddyfile(d)
 		}),
+		parse.Blocks("dynamic", h.readDynamic),
 	)
 }
 
@@ -95,6 +96,9 @@ func (h *Handler) setDefaults() error {
 	h.failover = h.FailoverDelay >= 0
 	h.times.Times = search.Times{Timeout: time.Duration(h.DialTimeout), Late: time.Duration(h.FailoverDelay)}
 	h.times.Limits = flow.Limits{Idle: time.Duration(h.IdleTimeout), HalfClose: time.Duration(h.HalfCloseTimeout)}
+	if h.UnservedLimit > 0 {
+		h.times.Redispatch = time.Duration(h.DialTimeout)
+	}
 	h.times.Own = mayBeOwn
 	h.times.KeepAlive = keepalive.Options{
 		Idle:        max(0, time.Duration(h.KeepAlive)),

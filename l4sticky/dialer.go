@@ -117,6 +117,14 @@ func (d *dialer) splits(s *clientSession, m *target.Member, others target.Addres
 	}
 }
 
+// redispatches tells that a connection goes on at another target, since the one that it had has ended it before it was used.
+func (d *dialer) redispatches(s *clientSession, from, to *target.Member) {
+	if d.lines.Admit() {
+		d.logger.Warn("taking a connection to another upstream, since its own ended it before it was used", append(upstreamFields(from),
+			zap.Stringer("client", s.Client()), zap.Stringer("other", to.Config.Address))...)
+	}
+}
+
 // accepts notes that the target accepted a connection, which ends a deactivation.
 func (d *dialer) accepts(m *target.Member) {
 	if since, was := m.Activate(); was {
@@ -184,6 +192,9 @@ func isExhausted(err error) bool {
 	})
 }
 
+// isOurs reports whether a dial failed for want of this machine's resources, source ports among them.
+func isOurs(err error) bool { return isExhausted(err) || errors.Is(err, syscall.EADDRNOTAVAIL) }
+
 // wasAccepted reports whether a dial failed although the target accepted: it resets a connection that it does
 // not want, and only refuses one for which no socket listens.
 func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
@@ -191,5 +202,5 @@ func wasAccepted(err error) bool { return errors.Is(err, syscall.ECONNRESET) }
 // isBlameless reports whether a failed dial says nothing against the target. Besides what is exhausted, there
 // may be no source port left for it. Another target may accept.
 func isBlameless(err error) bool {
-	return isExhausted(err) || wasAccepted(err) || errors.Is(err, safely.ErrPanic) || errors.Is(err, syscall.EADDRNOTAVAIL)
+	return isOurs(err) || wasAccepted(err) || errors.Is(err, safely.ErrPanic)
 }

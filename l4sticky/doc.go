@@ -19,7 +19,8 @@
 // there are events.
 //
 // Each connection has one holding. The picker has it until a target accepts, the established connection has it from
-// then on, and whichever has it at the end closes it, once. The relay owns the sockets. Handle owns the connection that
+// then on, or gives it back to a picker if the target ends it before it is used, and whichever has it at the end closes it,
+// once. The relay owns the sockets. Handle owns the connection that
 // layer4 gives it only until it returns.
 //
 // layer4 calls Handle on a goroutine for each connection. The relay calls a picker and an established connection on the

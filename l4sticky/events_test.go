@@ -165,7 +165,7 @@ func TestEvents(t *testing.T) {
 	if lasted, _ := passed["down_for"].(time.Duration); lasted <= 0 || time.Since(since) < lasted {
 		t.Errorf("upstream_check_passed has the data %v", passed)
 	}
-	if err := new(Targets).Deactivate(pool, home); err != nil {
+	if err := (poolTargets{}).Deactivate(pool, home); err != nil {
 		t.Fatal(err)
 	}
 	if deactivated := awaitEvent(t, pool, "upstream_deactivated", 1); deactivated["upstream"] != home || deactivated["duration"] != time.Minute || deactivated["reason"] != errDeactivated.Error() {

@@ -90,7 +90,7 @@ func (p *pool) end(began time.Time) {
 }
 
 // errExit is why connections end that are left when Caddy exits.
-var errExit = errors.New("Caddy exits")
+var errExit = errors.New("the process exits")
 
 // awaitEmpty returns when no connection holds the pool, at the deadline, or when Caddy is told once more to exit. One
 // may wait at a time.

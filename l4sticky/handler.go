@@ -1,8 +1,10 @@
 package l4sticky
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -24,8 +26,13 @@ func init() {
 type Handler struct {
 	Options
 
-	// The targets. At least one. An address may be listed twice only with `placement legacy`.
+	// The targets. At least one, unless there are `dynamic_upstreams`. An address may be listed twice only with `placement legacy`.
 	Upstreams []*Upstream `json:"upstreams,omitempty"`
+
+	// Where further upstreams come from, which come and go while the config runs: a module of the namespace
+	// `layer4.sticky.upstreams`. Not with `placement legacy`. Handlers that share a pool must have the same. In a
+	// Caddyfile it is `dynamic`. Default: none.
+	DynamicUpstreamsRaw json.RawMessage `json:"dynamic_upstreams,omitempty" caddy:"namespace=layer4.sticky.upstreams inline_key=source"`
 
 	// The largest number of connections that the pool may have at a time; more are closed without a byte. Zero
 	// means no limit; negative is an error. Default: no limit.
@@ -38,8 +45,9 @@ type Handler struct {
 	MaxConnectionsPerClient int `json:"max_connections_per_client,omitempty"`
 
 	// How long a target may take to accept a connection. After that the dial has failed, the target is
-	// deactivated and the next one is dialled. Zero means the default; negative is an error.
-	// Default: `3s`.
+	// deactivated and the next one is dialled. For as long after it has accepted, a target that ends or resets the connection
+	// before anything was taken from the client or has come from the target is left for another one, unless `unserved_limit`
+	// is off. Zero means the default; negative is an error. Default: `3s`.
 	DialTimeout caddy.Duration `json:"dial_timeout,omitempty"`
 
 	// How long a target may leave a dial unanswered until another one is dialled beside it. The first to accept
@@ -76,7 +84,8 @@ type Handler struct {
 	// A target serves nobody if it has accepted so many clients in a row whose connections it then ended or reset without having sent
 	// a byte, and has sent none to any other client meanwhile: it is deactivated, as after a failed dial. A connection that
 	// its client ended first does not count, nor does a client count twice. Negative, in a Caddyfile `off`, is for
-	// protocols in which targets never send anything. Zero means the default. Default: 3.
+	// protocols in which targets never send anything; then no connection is taken to another target because its own has ended
+	// it, since that may be all that a target says. Zero means the default. Default: 3.
 	UnservedLimit int `json:"unserved_limit,omitempty"`
 
 	// What becomes of a connection whose client has its session at a target that has all its `max_connections`.
@@ -171,7 +180,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.plain = !slices.ContainsFunc(upstreams, func(u target.Config) bool { return u.Address.Network == "unix" })
-	c, err := join(ctx, h.Options, upstreams)
+	dynamic, err := h.loadDynamic(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := join(ctx, h.Options, upstreams, dynamic)
 	if err != nil {
 		return err
 	}
@@ -229,6 +242,7 @@ func (h *Handler) Cleanup() error {
 //			backup
 //			drain
 //		}
+//		dynamic <source> ...
 //		pool <name>
 //		session_expiry <duration>
 //		deactivation_duration <duration>
@@ -262,10 +276,34 @@ func (h *Handler) Cleanup() error {
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name
+	first := d.Token()
 	for d.NextArg() {
+		if err := checkDial(d, "sticky_proxy"); err != nil {
+			return err
+		}
 		h.Upstreams = append(h.Upstreams, &Upstream{Dial: d.Val()})
 	}
-	return h.table().ReadBlock(d, "sticky_proxy")
+	if err := h.table().ReadBlock(d, "sticky_proxy"); err != nil {
+		return err
+	}
+	if len(h.Upstreams) == 0 && h.DynamicUpstreamsRaw == nil {
+		at := caddyfile.NewDispenser([]caddyfile.Token{first})
+		at.Next()
+		return at.Errf("sticky_proxy: %w", errNoUpstreams)
+	}
+	return nil
+}
+
+// checkDial returns an error if the argument at which the dispenser stands is no address of an upstream. One with placeholders is
+// looked at when the config is loaded.
+func checkDial(d *caddyfile.Dispenser, name string) error {
+	if strings.Contains(d.Val(), "{") {
+		return nil
+	}
+	if _, err := dialAddresses(d.Val()); err != nil {
+		return d.Errf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // Interface guards

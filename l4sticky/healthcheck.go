@@ -55,6 +55,19 @@ type HealthCheck struct {
 	// The port to dial for checks. Not for Unix sockets. Zero means the default. Default: the upstream's port.
 	Port int `json:"port,omitempty"`
 
+	// The port of an agent beside each target: a program that says in a line how the target does, in the words of HAProxy's agent
+	// check. `up` and `down`, `fail` or `stopped` tell the health; `ready`, `drain` and `maint` the mode; a number with `%` is the
+	// share of the upstream's weight that counts, and `maxconn:` with a number replaces its `max_connections`. What it does not
+	// mention stays, and an agent that does not answer changes nothing. Not for Unix sockets. Default: none.
+	AgentPort int `json:"agent_port,omitempty"`
+
+	// The time from one question to a target's agent to the next one, give or take a tenth. At least `100ms`. Zero means the
+	// default; negative is an error. Default: the `interval`.
+	AgentInterval caddy.Duration `json:"agent_interval,omitempty"`
+
+	// What an agent is sent before it says its line, with the same meaning of backslashes as in `send`. Default: nothing.
+	AgentSend string `json:"agent_send,omitempty"`
+
 	// What a check of type `send` sends. `\r`, `\n`, `\t` and `\\` stand for a carriage return, a line feed, a tab and a backslash.
 	// Default: nothing, for targets that speak first.
 	Send string `json:"send,omitempty"`
@@ -97,6 +110,10 @@ type HealthCheck struct {
 // table returns the check's options.
 func (c *HealthCheck) table() parse.Options {
 	interval := cmp.Or(c.Interval, caddy.Duration(defaultCheckInterval))
+	agentInterval := parse.Duration("agent_interval", &c.AgentInterval, 0)
+	if c.AgentPort != 0 {
+		agentInterval = parse.Duration("agent_interval", &c.AgentInterval, time.Duration(interval), inCheckInterval)
+	}
 	var method, path, status string
 	if c.Type == checkHTTP {
 		method, path, status = defaultMethod, defaultPath, defaultStatus
@@ -108,6 +125,9 @@ func (c *HealthCheck) table() parse.Options {
 		parse.Int("rise", &c.Rise, defaultRise),
 		parse.Int("fall", &c.Fall, defaultFall),
 		parse.Int("port", &c.Port, 0, parse.Between(0, 65535)),
+		parse.Int("agent_port", &c.AgentPort, 0, parse.Between(0, 65535)),
+		agentInterval,
+		parse.String("agent_send", &c.AgentSend, "", checked(unescape)),
 		parse.String("send", &c.Send, "", checked(unescape)),
 		parse.String("send_hex", &c.SendHex, "", checked(decodeHex)),
 		parse.String("expect", &c.Expect, "", checked(compile)),
@@ -140,6 +160,9 @@ func (c *HealthCheck) UnmarshalJSON(data []byte) error {
 //		rise <number>
 //		fall <number>
 //		port <number>
+//		agent_port <number>
+//		agent_interval <duration>
+//		agent_send <text>
 //		send <text>
 //		send_hex <digits>
 //		expect <expression>

@@ -9,8 +9,10 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/health"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // checked returns the check of an option that is what reads it.
@@ -35,7 +37,7 @@ func unescape(text string) ([]byte, error) {
 			at = strings.IndexByte(`rnt\`, text[i])
 		}
 		if at < 0 {
-			return nil, fmt.Errorf(`'%s' has a backslash that stands for nothing; \r, \n, \t and \\ do, and send_hex takes any bytes`, text)
+			return nil, fmt.Errorf(`'%s' has a backslash that stands for nothing; \r, \n, \t and \\ do`, text)
 		}
 		out = append(out, "\r\n\t\\"[at])
 	}
@@ -91,12 +93,15 @@ func (c *HealthCheck) checkBelonging() error {
 		{c.Type == checkSend, "send, send_hex, expect and expect_hex", "type send", []string{c.Send, c.SendHex, c.Expect, c.ExpectHex}},
 		{c.Type == checkHTTP, "method, path, host, status and body", "type http", []string{c.Method, c.Path, c.Host, c.Status, c.Body}},
 		{c.TLS, "tls_server_name", "tls", []string{c.TLSServerName}},
+		{c.AgentPort != 0, "agent_send", "agent_port", []string{c.AgentSend}},
 	} {
 		if given := strings.Join(slices.DeleteFunc(group.given, func(s string) bool { return s == "" }), ", "); !group.applies && given != "" {
 			return fmt.Errorf("%s: '%s' is given, which is for %s only", group.options, given, group.wanted)
 		}
 	}
 	switch {
+	case c.AgentInterval != 0 && c.AgentPort == 0:
+		return fmt.Errorf("agent_interval: %v is given, which is for agent_port only", time.Duration(c.AgentInterval))
 	case c.TLSInsecureSkipVerify && !c.TLS:
 		return errors.New("tls_insecure_skip_verify: it is for tls only")
 	case c.Type != checkSend:
@@ -105,6 +110,18 @@ func (c *HealthCheck) checkBelonging() error {
 		return fmt.Errorf("send and send_hex: one of both can be sent, not '%s' and '%s'", c.Send, c.SendHex)
 	case (c.Expect == "") == (c.ExpectHex == ""):
 		return errors.New("expect, expect_hex: one of both must be given with type send")
+	}
+	return nil
+}
+
+// checkPorts returns an error if a port is to be dialled at an upstream that has none.
+func (c *HealthCheck) checkPorts(upstreams []target.Config) error {
+	for _, u := range upstreams {
+		for option, port := range map[string]int{"port": c.Port, "agent_port": c.AgentPort} {
+			if u.Address.Network == "unix" && port != 0 {
+				return fmt.Errorf("health_check: %s: upstream %s has none, so that %d can't be dialled there", option, u.Address, port)
+			}
+		}
 	}
 	return nil
 }

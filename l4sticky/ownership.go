@@ -86,14 +86,14 @@ func localPort(conn net.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), uint16(tcp.Port))
 }
 
-// cameFrom returns the own dial at the other end of a connection, if there is one.
-func cameFrom(bottom net.Conn) (d ownDial, own bool) {
-	remote, isTCP := bottom.RemoteAddr().(*net.TCPAddr)
-	if !isTCP {
+// cameFrom returns the own dial at the other end of a connection, by its address, if there is one.
+func cameFrom(remote net.Addr) (d ownDial, own bool) {
+	tcp, isTCP := remote.(*net.TCPAddr)
+	if !isTCP || ownDials.count.Load() == 0 {
 		return ownDial{}, false
 	}
 	ownDials.Lock()
-	d, own = ownDials.byAddr[netip.AddrPortFrom(remote.AddrPort().Addr().Unmap(), uint16(remote.Port))]
+	d, own = ownDials.byAddr[netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), uint16(tcp.Port))]
 	ownDials.Unlock()
 	return d, own && d.open()
 }
@@ -104,7 +104,7 @@ func (h *Handler) wayOf(bottom net.Conn) (way []stop, ok bool) {
 	if ownDials.count.Load() == 0 {
 		return nil, true
 	}
-	from, own := cameFrom(bottom)
+	from, own := cameFrom(bottom.RemoteAddr())
 	if !own {
 		return nil, true
 	}
@@ -113,6 +113,12 @@ func (h *Handler) wayOf(bottom net.Conn) (way []stop, ok bool) {
 		return nil, false
 	}
 	return from.way, true
+}
+
+// wayFrom returns the way on which a connection has come that was let in.
+func wayFrom(remote net.Addr) []stop {
+	from, _ := cameFrom(remote)
+	return from.way
 }
 
 // Own remembers a dial that comes to this process.

@@ -22,6 +22,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/keepalive"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -136,7 +137,7 @@ func newHandler(t *testing.T, v *poolConfig) *Handler {
 		t.Fatal(err)
 	}
 	h.plain = true
-	h.dialer = &dialer{poolConfig: v, timeout: 5 * time.Second, logger: zap.NewNop()}
+	h.dialer = newDialer(v, 5*time.Second, keepalive.Options{}, zap.NewNop())
 	return h
 }
 
@@ -166,20 +167,22 @@ func TestPanicInConnection(t *testing.T) {
 		ends    bool // it is served before
 		idle    bool // it is silent for too long
 		alone   bool // no loop carries it
+		leaves  bool // the client's target ends it before it is used
 	}{
-		"sticky_proxy":           {},
-		"sticky_proxy acquire":   {},
-		"sticky_proxy limit":     {limited: true},
-		"sticky_proxy next":      {},
-		"sticky_proxy agreed":    {},
-		"sticky_proxy connected": {},
-		"sticky_proxy failed":    {refuse: 1},
-		"sticky_proxy late":      {hole: true},
-		"sticky_proxy lost":      {refuse: 2},
-		"sticky_proxy end":       {ends: true},
-		"relay to the client":    {alone: true},
-		"relay to the target":    {alone: true},
-		"idle timeout":           {idle: true, alone: true},
+		"sticky_proxy":            {},
+		"sticky_proxy acquire":    {},
+		"sticky_proxy limit":      {limited: true},
+		"sticky_proxy next":       {},
+		"sticky_proxy agreed":     {},
+		"sticky_proxy connected":  {},
+		"sticky_proxy failed":     {refuse: 1},
+		"sticky_proxy late":       {hole: true},
+		"sticky_proxy lost":       {refuse: 2},
+		"sticky_proxy end":        {ends: true},
+		"sticky_proxy redispatch": {leaves: true},
+		"relay to the client":     {alone: true},
+		"relay to the target":     {alone: true},
+		"idle timeout":            {idle: true, alone: true},
 	} {
 		for way, wrap := range ways {
 			if scene.alone && way == "loop" {
@@ -190,6 +193,9 @@ func TestPanicInConnection(t *testing.T) {
 				other, stopOther := echo(t)
 				if scene.hole {
 					home = openHole(t)
+				}
+				if scene.leaves {
+					home, _ = serving(t, quits)
 				}
 				v := joinAs(t, newConfig(t), t.Name(), time.Minute, home, other)
 				defer v.quit()
@@ -221,7 +227,7 @@ func TestPanicInConnection(t *testing.T) {
 				mustEcho(t, innocent)
 				_ = innocent.Close()
 				mustBeEmpty(t, v)
-				if scene.refuse == 2 {
+				if scene.refuse == 2 || scene.leaves {
 					return
 				}
 				again, _ := arrive(t, newHandler(t, v), homedAt(v, home), wrap)

@@ -27,7 +27,7 @@ type picker struct {
 	remote net.Addr
 	local  net.Addr // that the client has connected to
 	way    []stop   // on which it has come within this process before
-	header int      // bytes of the PROXY header
+	header []byte   // the PROXY header
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -43,6 +43,12 @@ type picker struct {
 	left *target.Member
 	// limit is what ends the connection without a target: the name of an option, or upstreamsFull.
 	limit string
+	// ended is the target that has ended the connection before it was used, so that another one is looked for. If there is
+	// none, the connection comes back to it. Uncounted means that this does not count against it yet.
+	ended     *target.Member
+	uncounted bool
+	// exhausted means that this machine has run out of something, so that the connection comes back to that target.
+	exhausted bool
 	// turn is not nil while the connection waits for a target that is full.
 	turn *turn
 	// spare is a target that accepted, but is not the client's any more.
@@ -62,6 +68,12 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		return search.Dial{}, search.AwaitWake
 	}
 	p.judgeAwaited()
+	if p.uncounted {
+		p.countEnd()
+	}
+	if p.exhausted {
+		return search.Dial{}, search.NoTarget
+	}
 	if p.turn != nil {
 		if d, step, decided := p.judgeTurn(); decided {
 			return d, step
@@ -199,7 +211,8 @@ func releaseUnless(made *flow.Established, m *target.Member) {
 	}
 }
 
-// TakeSpare takes the spare connection, and the session with it unless others of the client have an active target.
+// TakeSpare takes the spare connection, and the session with it unless others of the client have an active target. It leaves
+// the session alone if that is the connection which the client had before.
 func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 	m := d.Target.(*target.Member)
 	defer releaseUnless(&e, m)
@@ -207,6 +220,10 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy settle")
+	if m == p.ended {
+		p.header, p.detour = nil, false // it has got the header
+		return p.establish(m)
+	}
 	m.Dials.Accepted()
 	p.dialer.answers(m)
 	p.adopt(m)
@@ -232,7 +249,7 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	default:
 		p.dialer.deactivate(m, err)
 	}
-	if exhausted {
+	if p.exhausted = exhausted; exhausted && p.ended == nil {
 		return fmt.Errorf("dialling %s: %w", m.Config.Address, err)
 	}
 	return nil
@@ -268,9 +285,15 @@ func (p *picker) Lost(err error) {
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := &established{holding: p.holding, header: p.header}
+	e := new(established)
+	if len(p.header) > 0 || len(p.tried) > 1 {
+		e = p.remember()
+	}
+	e.holding = p.holding
 	e.upstream = m
 	switch {
+	case p.ended != nil && p.ended != m:
+		p.dialer.redispatches(p.session, p.ended, m)
 	case p.detour:
 		if home, _ := p.dialer.sessions.Look(p.session); home != nil && home != m.Target {
 			p.dialer.splits(p.session, m, home.Address, "a dial failed")

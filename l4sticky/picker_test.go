@@ -172,6 +172,7 @@ func TestBlamelessFailure(t *testing.T) {
 func TestDialOutlivesSearch(t *testing.T) {
 	h, home, _ := newBalancer(t, mustListen(t), mustListen(t))
 	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	a.local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} // a target may have a port that another test has served
 	dial := a.dialFunc()
 	a.Lost(search.ErrClientLeft)
 	conn, err := dial(t.Context(), search.Dial{Target: home})

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"slices"
-	"sync/atomic"
 
 	"github.com/mholt/caddy-l4/layer4"
 	"github.com/pires/go-proxyproto"
@@ -15,9 +14,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/connect"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 // Handle finds the client's target and has the relay carry the connection there and back. It returns when
@@ -59,7 +56,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		connchain.Dismiss(down)
 		return nil
 	}
-	p.header, p.way, p.local = len(header), way, bottom.LocalAddr()
+	p.header, p.way, p.local = header, way, bottom.LocalAddr()
 	safely.Reach("sticky_proxy")
 	var aborter *relay.Aborter
 	if hijack.Watched(cx) {
@@ -68,7 +65,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	}
 	taken, err := false, error(nil)
 	if h.plain {
-		taken, err = relay.Go(down, first, p, &h.times, aborter)
+		taken, err = relay.Go(down, first, len(header), p, &h.times, aborter)
 	}
 	relayed := p
 	p = nil
@@ -109,58 +106,9 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
 		connchain.Dismiss(down)
 		return
 	}
-	defer up.Close()
 	h.times.KeepAlive.Apply(down)
 	relay.Run(down, up, first, header, established, &h.times)
 }
-
-// An established is a connection that has its target.
-type established struct {
-	holding
-	header  int                   // bytes of the PROXY header
-	because atomic.Pointer[error] // why it was ended by the pool, if it was
-}
-
-// Counters returns what counts the bytes of the target, PROXY headers included.
-func (e *established) Counters() *flow.Counters { return &e.upstream.Bytes }
-
-// TargetFailed makes sure of a target whose connection broke.
-func (e *established) TargetFailed() { e.dialer.verify(e.upstream) }
-
-// Done gives back what the connection held.
-func (e *established) Done(r flow.Result) {
-	defer e.close()
-	safely.Reach("sticky_proxy end")
-	if r.ToClient > 0 && !e.upstream.Deactivated() {
-		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
-	}
-	if r.Unserved {
-		e.unserved(e.upstream)
-	}
-	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {
-		reason := zap.Skip()
-		if because := e.because.Load(); because != nil {
-			reason = reasonOf(*because)
-		}
-		entry.Write(append(upstreamFields(e.upstream),
-			zap.Stringer("client", e.session.Client()),
-			zap.Int64("bytes_up", max(0, r.ToTarget-int64(e.header))),
-			zap.Int64("bytes_down", r.ToClient),
-			zap.NamedError("client_error", r.ClientErr),
-			zap.NamedError("upstream_error", r.TargetErr),
-			reason)...)
-	}
-}
-
-// unserved notes that a target has ended the connection, or has reset it as soon as it had accepted, without a byte.
-func (held *holding) unserved(m *target.Member) {
-	if client := held.session.Client(); held.UnservedLimit > 0 && client.IsValid() && m.Unserved(client, held.UnservedLimit) {
-		held.dialer.deactivate(m, errUnserved)
-	}
-}
-
-// errUnserved is why a target is deactivated that accepts connections and serves nobody.
-var errUnserved = errors.New("it accepts connections and ends them without having sent a byte")
 
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {

@@ -5,30 +5,18 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
-
+	"github.com/caddy-sticky/caddy-sticky/internal/pooltargets"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
 func init() {
-	caddy.RegisterModule(new(Targets))
+	pooltargets.Provide(poolTargets{})
 }
 
-// Targets lets other modules look at the targets of the pools and deactivate them. It is no part of a config: a module gets it
-// by its ID from caddy.GetModule, so that it need not import this package.
-type Targets struct{}
+// poolTargets lets middlewares look at the targets of the pools and deactivate them.
+type poolTargets struct{}
 
-// CaddyModule returns the Caddy module information.
-func (*Targets) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{
-		ID:  "sticky.targets",
-		New: func() caddy.Module { return new(Targets) },
-	}
-}
-
-// IsActive reports whether new connections may go to the pool's target with the address, which is `host:port` as in a
-// config. A target that the pool doesn't have is not active. It returns an error if there is no such pool.
-func (*Targets) IsActive(pool, address string) (bool, error) {
+func (poolTargets) IsActive(pool, address string) (bool, error) {
 	_, found, err := findTargets(pool, address)
 	return slices.ContainsFunc(found, isActive), err
 }
@@ -36,10 +24,7 @@ func (*Targets) IsActive(pool, address string) (bool, error) {
 // errDeactivated is the reason in the log.
 var errDeactivated = errors.New("deactivated on request")
 
-// Deactivate keeps new connections away from the pool's target with the address for the pool's
-// `deactivation_duration`, as a failed dial does. If the target is not active, nothing changes. It returns an error if
-// there is no such pool, or no such target in it.
-func (*Targets) Deactivate(pool, address string) error {
+func (poolTargets) Deactivate(pool, address string) error {
 	c, found, err := findTargets(pool, address)
 	if err != nil {
 		return err

@@ -4,16 +4,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
+	"github.com/caddy-sticky/caddy-sticky/internal/pooltargets"
 )
 
-// Other modules reach the targets by the ID of the module alone.
+// Other packages reach the targets without importing this one.
 func TestTargets(t *testing.T) {
-	module, err := caddy.GetModule("sticky.targets")
-	if err != nil {
-		t.Fatal(err)
-	}
-	targets := module.New().(*Targets)
+	targets := pooltargets.Get()
 	old := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1", "[::1]:2")
 	must := func(address string, want bool) {
 		t.Helper()

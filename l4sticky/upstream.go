@@ -62,9 +62,13 @@ func (u *Upstream) configs() ([]target.Config, error) {
 	if err := u.table(&weight).SetDefaults(); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", u.Dial, err)
 	}
+	backup := 0
+	if u.Backup {
+		backup = 1
+	}
 	configs := make([]target.Config, 0, len(addresses))
 	for _, a := range addresses {
-		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup, Drain: u.Drain})
+		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: backup, Drain: u.Drain})
 	}
 	return configs, nil
 }
@@ -95,6 +99,9 @@ func dialAddresses(dial string) (all []target.Address, err error) {
 	}
 	address, err := caddy.ParseNetworkAddress(replaced)
 	if err != nil {
+		if _, port, found := strings.Cut(replaced[max(0, strings.LastIndexByte(replaced, ':')):], ":"); found && strings.Contains(err.Error(), "port") {
+			err = fmt.Errorf("'%s' is not a port from 1 to 65535, or a range of ports", port)
+		}
 		return nil, fmt.Errorf("upstream %s: %w", dial, err)
 	}
 	switch {
@@ -143,6 +150,9 @@ func (u *Upstream) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.WrapErr(errors.New(name + ": an address is missing"))
 	}
 	u.Dial = d.Val()
+	if err := checkDial(d, name); err != nil {
+		return err
+	}
 	if d.NextArg() {
 		return d.Errf("%s %s: '%s' is one address too many; give each upstream its own line", name, u.Dial, d.Val())
 	}

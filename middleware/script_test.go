@@ -148,7 +148,7 @@ func TestScriptProvision(t *testing.T) {
 	defer cancel()
 	for path, want := range map[string]string{
 		"":               "path: must be given, such as ./balancer.js",
-		"/nowhere/x.js":  "path: /nowhere/x.js: cannot find the file /nowhere/x.js",
+		"/nowhere/x.js":  "path: cannot find the file /nowhere/x.js",
 		"{env.NOTHING9}": "path: ",
 	} {
 		s := &jsscript.Script{Path: path}

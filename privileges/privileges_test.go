@@ -94,7 +94,7 @@ func TestCaddyfile(t *testing.T) {
 		"privileges nobody":               "privileges: unexpected argument 'nobody'; options go into a block",
 		"privileges {\nuser\n}":           "privileges: option 'user' takes one argument, got 0",
 		"privileges {\nuser \"\"\n}":      "privileges: user: '' is empty",
-		"privileges {\nusr nobody\n}":     `privileges: unknown option 'usr': did you mean "user"?`,
+		"privileges {\nusr nobody\n}":     `privileges: unknown option 'usr' (did you mean 'user'?)`,
 		"privileges {\nuser a\nuser b\n}": "privileges: option 'user' is given twice",
 		"privileges {\nuser a b\n}":       "privileges: option 'user' takes one argument, got 2",
 		"privileges {\nuser a {\nx\n}\n}": "privileges: option 'user' takes no block",

@@ -1,6 +1,7 @@
 package privileges
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	osuser "os/user"
@@ -28,8 +29,13 @@ func Lookup(nameOrUID string) (*User, error) {
 			found, err = osuser.LookupId(nameOrUID)
 		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("there is no user '%s': %w", nameOrUID, err)
+	var unknown osuser.UnknownUserError
+	var unknownID osuser.UnknownUserIdError
+	switch {
+	case errors.As(err, &unknown), errors.As(err, &unknownID):
+		return nil, fmt.Errorf("there is no user '%s'", nameOrUID)
+	case err != nil:
+		return nil, fmt.Errorf("looking for the user '%s': %w", nameOrUID, err)
 	}
 	if found.Uid == "0" {
 		return nil, fmt.Errorf("'%s' is root", nameOrUID)

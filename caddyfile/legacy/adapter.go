@@ -56,21 +56,22 @@ func (adapter) Adapt(body []byte, options map[string]any) ([]byte, []caddyconfig
 	return result, c.warnings, nil
 }
 
-// adapt returns the JSON of the Caddy config that does what this config says, and adds the file to the warnings.
+// adapt returns the JSON of the Caddy config that does what this config says, and adds the file and the lines to the warnings.
 func (c *config) adapt() ([]byte, error) {
 	result, err := json.Marshal(c.caddy())
 	if err != nil {
 		return nil, fmt.Errorf("encoding the adapted config: %w", err)
 	}
 	for i := range c.warnings {
-		c.warnings[i].File = c.file
+		c.warnings[i].File, c.warnings[i].Line = c.file, lineOf(c.lines, c.warnings[i].Directive)
 	}
 	return result, nil
 }
 
 // config is the content of a config.json.
 type config struct {
-	file       string // the path that it was read from, if there is one
+	lines      map[string]int // in which each option is
+	file       string         // the path that it was read from, if there is one
 	sourcePort int
 	handler    l4sticky.Handler
 	controller string // the path of the script, if there is one
@@ -83,7 +84,7 @@ func readConfig(body []byte, file string) (*config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &config{file: file}
+	c := &config{file: file, lines: linesOf(body)}
 	c.handler.Placement = placementLegacy
 	if err := readObject(c, "", document, configOptions); err != nil {
 		return nil, err

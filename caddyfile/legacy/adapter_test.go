@@ -70,6 +70,9 @@ func TestAdapt(t *testing.T) {
 				if w.File != "some/config.json" {
 					t.Errorf("the warning %v is not about the file", w)
 				}
+				if in := strings.Split(f.input, "\n"); w.Line == 0 || w.Line > len(in) || strings.Trim(in[w.Line-1], "{}[] ") == "" {
+					t.Errorf("the warning %v is not about its line", w)
+				}
 				warned.WriteString(w.Directive + ": " + w.Message + "\n")
 			}
 			if expected := strings.Join(f.expected[1:], "\n"); warned.String() != expected {

@@ -82,6 +82,9 @@ func list(cmd *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
+	if len(instances) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), noneRunning)
+	}
 	for i, one := range instances {
 		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s, Port: %d, Admin: %s\n",
 			i, one.PID, cli.Printable(one.Config), one.Port, cli.Printable(one.Admin))
@@ -95,8 +98,8 @@ func stop(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if len(instances) == 0 {
-		fmt.Fprintln(cmd.OutOrStdout(), "No loadbalancers are running")
+	if len(instances) == 0 && len(args) == 0 {
+		fmt.Fprintln(cmd.OutOrStdout(), noneRunning)
 		return nil
 	}
 	stopped := "loadbalancers"
@@ -115,12 +118,17 @@ func stop(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// withIndex returns the instance with the index that `list` shows. There must be at least one instance.
+// noneRunning is what the commands print when there is nothing to list or to stop.
+const noneRunning = "No loadbalancers are running"
+
+// withIndex returns the instance with the index that `list` shows.
 func withIndex(instances []*instance, text string) (*instance, error) {
 	index, err := strconv.Atoi(text)
 	switch {
 	case err != nil || index < 0:
 		return nil, fmt.Errorf("%q is not an index of the list, such as 0", text)
+	case len(instances) == 0:
+		return nil, fmt.Errorf("there is no loadbalancer with index %d: none is running", index)
 	case index >= len(instances):
 		return nil, fmt.Errorf("there is no loadbalancer with index %d: the last one has %d", index, len(instances)-1)
 	}

@@ -28,8 +28,9 @@ func TestStartListStop(t *testing.T) {
 	const odd = "\x1b[2Jsecond\n.json"
 	first, second := b.config("config.json", "one"), b.config(odd, "two")
 
-	b.expect(0, "", "list")
+	b.expect(0, "No loadbalancers are running\n", "list")
 	b.expect(0, "No loadbalancers are running\n", "stop")
+	b.expect(1, `Error: there is no loadbalancer with index 3: none is running\n`, "stop", "3")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start")
 	b.served(first, "one")
 	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: \d+ is the port of the loadbalancer with PID \d+, which has just been started\n`, "start")
@@ -47,7 +48,7 @@ func TestStartListStop(t *testing.T) {
 	}
 	b.served(first, "one")
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
-	b.expect(0, "", "list")
+	b.expect(0, "No loadbalancers are running\n", "list")
 	b.nothingLeft()
 }
 
@@ -59,7 +60,7 @@ func TestStartErrors(t *testing.T) {
 	b.expect(1, failed+`\S+/bad.json: sourcePort: 70000 is not a port from 1 to 65535\n`, "start", "--config", "bad.json")
 	b.expect(1, `Error: reading the config: open none.json: no such file or directory\n`, "run", "--config", "none.json")
 	b.expect(1, `Error: bad.json: sourcePort: 70000 is not a port from 1 to 65535\n`, "run", "-c", "bad.json")
-	b.expect(1, `(?s)Usage:\n.*Available Commands:.*\nError: loadbalancer has no command "stopp": did you mean "stop"\?\n`, "stopp", "--config", "x")
+	b.expect(1, `(?s)Usage:\n.*Available Commands:.*\nError: loadbalancer has no command "stopp" \(did you mean 'stop'\?\)\n`, "stopp", "--config", "x")
 	b.expect(0, `(?s).*Usage:\n.*`)
 
 	b.expect(1, `Error: reading the config: open /dev/stdin: not a regular file\n`, "run", "--config", "/dev/stdin")
@@ -278,6 +279,6 @@ func TestDowngradedLeavesNothing(t *testing.T) {
 	b.expect(1, `Error: the loadbalancer did not start: .*none.js can't be read: permission denied\n`, "start")
 	b.nothingLeft()
 	b.expect(1, `(?s).*none.js can't be read: permission denied.*`, "run")
-	b.expect(0, "", "list")
+	b.expect(0, "No loadbalancers are running\n", "list")
 	b.nothingLeft()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
@@ -31,7 +30,7 @@ func readObject[R any](into R, prefix string, object map[string]any, options []o
 	}
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(names, name) {
-			return fmt.Errorf("unknown option %s%s", show(prefix+name), suggest(name, names))
+			return fmt.Errorf("unknown option %s%s", show(prefix+name), parse.Suggest(name, names))
 		}
 	}
 	for _, o := range options {
@@ -47,17 +46,6 @@ func readObject[R any](into R, prefix string, object map[string]any, options []o
 		}
 	}
 	return nil
-}
-
-// suggest returns the end of an error about an unknown name: the option that was probably meant, or else all options. A
-// name that is far too long to be a typing error is not compared.
-func suggest(name string, known []string) string {
-	if len(name) <= maxShown {
-		if meant := parse.Suggest(name, known); meant != "" {
-			return meant
-		}
-	}
-	return "; the options are " + strings.Join(known, ", ")
 }
 
 // decode reads strict JSON, as JSON.parse does: of a key that is given twice the last one counts. Numbers stay in the

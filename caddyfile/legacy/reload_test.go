@@ -87,7 +87,7 @@ func TestReloadRefused(t *testing.T) {
 	}
 	defer taken.Close()
 	for _, c := range []struct{ old, new, says string }{
-		{`"sourcePort"`, `"sourcPort"`, `\S+/config.json: unknown option "sourcPort": did you mean "sourcePort"\?`},
+		{`"sourcePort"`, `"sourcPort"`, `\S+/config.json: unknown option "sourcPort" \(did you mean 'sourcePort'\?\)`},
 		{`{`, `{"balancerControllerPath": "none.js", `, `\S+/config.json: balancerControllerPath: \S+/none.js can't be read: no such file or directory`},
 		{`{`, `{"downgradeToUser": "no-such-user", `, `\S+/config.json: downgradeToUser: there is no user 'no-such-user'.*`},
 		{fmt.Sprint(portOf(t, address)), fmt.Sprint(portOf(t, taken.Addr().String())), fmt.Sprintf(

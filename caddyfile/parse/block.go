@@ -79,17 +79,25 @@ func (o *Option) store(d *caddyfile.Dispenser, module string, args []string) err
 // counts are the numbers of arguments that options take.
 var counts = [...]string{"no argument", "one argument", "2 arguments"}
 
-// Suggest returns `: did you mean "x"?` for the known name that is closest to a mistyped one, or
-// nothing when none is close.
+// maxCompared is the length of the longest name that may be a mistyped one.
+const maxCompared = 60
+
+// Suggest returns the end of an error about a name that is not known: the one that was probably meant, or else all that there are.
 func Suggest(name string, known []string) string {
 	best, distance := "", 1+(len(name)+2)/3
 	for _, candidate := range known {
+		if len(name) > maxCompared {
+			break
+		}
 		if d := levenshtein.ComputeDistance(strings.ToLower(name), strings.ToLower(candidate)); d < distance {
 			best, distance = candidate, d
 		}
 	}
-	if best == "" {
+	switch {
+	case best != "":
+		return fmt.Sprintf(" (did you mean '%s'?)", best)
+	case len(known) == 0:
 		return ""
 	}
-	return fmt.Sprintf(": did you mean %q?", best)
+	return "; it must be one of " + strings.Join(known, ", ")
 }

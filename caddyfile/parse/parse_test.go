@@ -67,8 +67,8 @@ func TestBlock(t *testing.T) {
 
 func TestBlockRefuses(t *testing.T) {
 	for line, want := range map[string]string{
-		"durtion 30s":                `module: unknown option 'durtion': did you mean "duration"?`,
-		"zebra":                      "module: unknown option 'zebra', at",
+		"durtion 30s":                `module: unknown option 'durtion' (did you mean 'duration'?)`,
+		"zebra":                      "module: unknown option 'zebra'; it must be one of duration, flag, nested, number, off, on, text, word, at",
 		"flag\nflag":                 "module: option 'flag' is given twice",
 		"flag on":                    "module: option 'flag' takes no argument, got 1: 'on'",
 		"on yes":                     "module: on: 'yes' is not one of on, off",
@@ -96,12 +96,12 @@ func TestBlockRefuses(t *testing.T) {
 func TestSuggest(t *testing.T) {
 	known := []string{"sessionExpiry", "targets", "port", "host"}
 	for name, want := range map[string]string{
-		"sesionExpiry":  `: did you mean "sessionExpiry"?`,
-		"sessionexpiry": `: did you mean "sessionExpiry"?`,
-		"prot":          `: did you mean "port"?`,
-		"target":        `: did you mean "targets"?`,
-		"somethingElse": "",
-		"":              "",
+		"sesionExpiry":  ` (did you mean 'sessionExpiry'?)`,
+		"sessionexpiry": ` (did you mean 'sessionExpiry'?)`,
+		"prot":          ` (did you mean 'port'?)`,
+		"target":        ` (did you mean 'targets'?)`,
+		"somethingElse": "; it must be one of sessionExpiry, targets, port, host",
+		"":              "; it must be one of sessionExpiry, targets, port, host",
 	} {
 		if got := Suggest(name, known); got != want {
 			t.Errorf("Suggest(%q) = %q, want %q", name, got, want)

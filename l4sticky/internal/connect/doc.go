@@ -6,6 +6,8 @@
 //   - Find does so with the caller's goroutine, which waits, and one more for each dial, for connections that no loop can
 //     carry.
 //
+// Both can resume a search for a client that had a target already (Resume).
+//
 // Both own the sockets of their dials and close them, but for the one that is taken: that belongs to the Client of a
 // Finder, or to the caller of Find.
 package connect

@@ -16,10 +16,33 @@ type DialFunc func(context.Context, search.Dial) (net.Conn, error)
 
 // Find finds a target for a connection that no loop can carry, and returns the connection to it. If there is none, the
 // picker is told by Lost, and the connection is nil. A dial is to end by itself when the context that it gets does.
-func Find(picker search.Picker, options *Options, dial DialFunc) (conn net.Conn, established flow.Established) {
-	w := &waiter{dial: dial, timeout: options.Timeout, results: make(chan *pendingDial), wake: make(wakeup, 1)}
-	// The dial itself knows best when its time is over, and with what error.
-	w.search.Begin(picker, w.wake, search.Times{Timeout: options.Timeout + dialGrace, Late: options.Late})
+func Find(picker search.Picker, options *Options, dial DialFunc) (net.Conn, flow.Established) {
+	w := newWaiter(options, dial)
+	w.search.Begin(picker, w.wake, times(options))
+	return w.seek()
+}
+
+// Resume is Find for a connection that had a target, to which it comes back if there is no other one. It takes that target's
+// connection over. The search ends when the client has gone, which a closed channel tells.
+func Resume(picker search.Picker, options *Options, dial DialFunc, had search.Dial, conn net.Conn, gone <-chan struct{}) (net.Conn, flow.Established) {
+	w := newWaiter(options, dial)
+	w.gone = gone
+	id := w.search.Resume(picker, w.wake, times(options), had)
+	w.dials = []*pendingDial{{id: id, dial: had, cancel: func() {}, landed: true, conn: conn}}
+	return w.seek()
+}
+
+func newWaiter(options *Options, dial DialFunc) *waiter {
+	return &waiter{dial: dial, timeout: options.Timeout, results: make(chan *pendingDial), wake: make(wakeup, 1)}
+}
+
+// times returns the times of a search: the dial itself knows best when its time is over, and with what error.
+func times(options *Options) search.Times {
+	return search.Times{Timeout: options.Timeout + dialGrace, Late: options.Late}
+}
+
+// seek runs the search, and lets go of all that is not taken, also after a panic.
+func (w *waiter) seek() (conn net.Conn, established flow.Established) {
 	safely.Do("search", func() { conn, established = w.run() })
 	if established == nil {
 		w.search.Abandon() // does nothing but after a panic
@@ -42,6 +65,7 @@ type waiter struct {
 	orphans int // dials that are closed, and whose outcome is not known yet
 	results chan *pendingDial
 	wake    wakeup
+	gone    <-chan struct{} // is closed when the client has gone, or nil
 }
 
 // A pendingDial is a dial under way, or one that was accepted.
@@ -104,6 +128,9 @@ func (w *waiter) wait(until time.Duration) {
 	}
 	select {
 	case <-timer.C:
+	case <-w.gone:
+		w.gone = nil
+		w.search.ClientGone()
 	case <-w.wake:
 		w.search.Woken()
 	case d := <-w.results:

@@ -35,6 +35,8 @@ const (
 	ByEvent
 	// AsSpare means that it has accepted some time ago. Its events since then went unheard.
 	AsSpare
+	// Again means that it is the target that the client had already. See Resume.
+	Again
 )
 
 // A Finder finds the target of one task of a loop.
@@ -74,6 +76,15 @@ func (f *Finder) Begin(task *eventloop.Task, index int, client Client) {
 	f.task, f.loop, f.index, f.client = task, task.Loop(), index, client
 	f.dials = f.only[:0]
 	f.search.Begin(f.picker, f, f.options.Times)
+	f.Advance()
+}
+
+// Resume is Begin for a client that had a target, to which it comes back if there is no other one. The finder takes over the
+// socket of that, which the loop watches. Until it is taken or closed, its events mean nothing.
+func (f *Finder) Resume(task *eventloop.Task, index int, client Client, d search.Dial, s eventloop.Socket) {
+	f.task, f.loop, f.index, f.client = task, task.Loop(), index, client
+	id := f.search.Resume(f.picker, f, f.options.Times, d)
+	f.dials = append(f.only[:0], dialAttempt{id: id, dial: d, socket: s, accepted: Again})
 	f.Advance()
 }
 
@@ -135,7 +146,7 @@ func (f *Finder) Ready(generation, events uint32) {
 	d := &f.dials[i]
 	id := d.id
 	switch {
-	case d.accepted != AtOnce: // the spare, which is looked at when it is taken
+	case d.accepted != AtOnce: // a spare, which is looked at when it is taken
 		return
 	case events&unix.EPOLLERR != 0:
 		d.err = os.NewSyscallError("connect", eventloop.SocketError(d.socket.FD))
@@ -166,7 +177,9 @@ func (f *Finder) take(a search.Action) {
 	f.dials = nil
 	f.task.SetDeadline(eventloop.Never)
 	f.client.Connected(d.socket, d.accepted, a.Established)
-	d.dial.Target.Reached(d.addr)
+	if d.accepted != Again {
+		d.dial.Target.Reached(d.addr)
+	}
 }
 
 func (f *Finder) close(id search.ID) {

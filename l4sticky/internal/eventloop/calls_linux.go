@@ -113,10 +113,15 @@ func accept(fd int32) (int32, netip.AddrPort, unix.Errno) {
 }
 
 // LocalAddr returns the address of a socket's own end.
-func LocalAddr(fd int32) netip.AddrPort {
+func LocalAddr(fd int32) netip.AddrPort { return addrOf(unix.SYS_GETSOCKNAME, fd) }
+
+// RemoteAddr returns the address of a socket's other end, or none if it is not connected any more.
+func RemoteAddr(fd int32) netip.AddrPort { return addrOf(unix.SYS_GETPEERNAME, fd) }
+
+func addrOf(call uintptr, fd int32) netip.AddrPort {
 	var raw unix.RawSockaddrAny
 	size := uint32(unsafe.Sizeof(raw))
-	_, _, errno := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
+	_, _, errno := unix.RawSyscall(call, uintptr(fd), uintptr(unsafe.Pointer(&raw)), uintptr(unsafe.Pointer(&size)))
 	if errno != 0 {
 		return netip.AddrPort{}
 	}

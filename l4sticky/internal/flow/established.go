@@ -6,7 +6,7 @@ type Established interface {
 	Counters() *Counters
 	// TargetFailed is called as soon as an error of the target's connection is known, if there is one.
 	TargetFailed()
-	// Done is called when the connection is over.
+	// Done is called when the connection is over, unless another target was looked for (Redispatch).
 	Done(Result)
 }
 
@@ -14,7 +14,8 @@ type Established interface {
 type Result struct {
 	// ToTarget and ToClient are the bytes that were delivered to each side.
 	ToTarget, ToClient int64
-	// Unserved means that the target ended the connection first, or failed, and has never sent a byte.
+	// Unserved means that the target ended the connection first, or failed, and has never sent a byte, if that was not told
+	// when another target was looked for.
 	Unserved bool
 	// ClientErr is the error of the client's connection that ended it, if one did: usually that the client reset it.
 	ClientErr error

@@ -11,7 +11,7 @@ const (
 )
 
 // Action tells an executor what to do. Several may come at a time, to be carried out in the order of these constants.
-type Action uint8
+type Action uint16
 
 const (
 	// BlameClient means that the connection ends by a failure of the client.
@@ -31,6 +31,9 @@ const (
 	ResetClient
 	// Close means that both sockets are to be closed. The connection is over.
 	Close
+	// Redispatch means that another target is to be found for the client, to whom nothing has happened: either Begin is
+	// called for it, or Settle because there is none.
+	Redispatch
 )
 
 // A State tells what has become of the two directions. See the table of the package.
@@ -38,6 +41,10 @@ type State uint8
 
 const (
 	stay State = iota // in a transition: the state does not change
+	// SeekingEnded means that the target has ended a connection that was never used, and that another target is looked for.
+	SeekingEnded
+	// SeekingCut means the same of a target that has cut it.
+	SeekingCut
 	// Open means that both directions go on.
 	Open
 	// ClientEnded means that the client has ended its direction.
@@ -114,6 +121,17 @@ var table = [Over + 1][events]transition{
 	},
 }
 
+// redispatches has what comes instead while the connection may be taken to another target. See Fresh.
+var redispatches = [Over + 1][events]transition{
+	Open: {
+		targetEnded: {SeekingEnded, Redispatch},
+		targetCut:   {SeekingCut, BlameTarget | Redispatch},
+	},
+	LastWords: {
+		targetCut: {SeekingCut, Redispatch},
+	},
+}
+
 // A Flow is what is known of one connection. New makes one, and Begin makes it ready for events.
 type Flow struct {
 	limits   *Limits
@@ -121,25 +139,56 @@ type Flow struct {
 	moved    [2]int64      // bytes that were delivered from each side
 	active   time.Duration // when a byte moved last
 	due      time.Duration // when Tick is to be called, or Never
-	since    time.Duration // when it began to linger, or was severed
+	since    time.Duration // when it was established, and later when it began to linger, or was severed
 	unread   int32         // bytes that the peers had not acknowledged at the last look
 	state    State
 	left     bool // the target ended or failed first
 	talking  bool // the client has sent something since the last look, though it is severed
+	bound    bool // to its target
 }
 
-// New returns the flow of a connection that is not established yet. Only Moved and Bytes may be used before Begin. The
+// New returns the flow of a connection that is not established yet. Only Bind, Moved and Bytes may be used before Begin. The
 // limits must not change.
 func New(limits *Limits) Flow { return Flow{limits: limits, due: Never} }
 
-// Begin tells that the connection is established. The counters may be nil; bytes that have moved before count.
+// Begin tells that the connection is established, for the first time or with another target. The counters may be nil;
+// bytes that have moved before count.
 func (f *Flow) Begin(counters *Counters, now time.Duration) {
-	f.counters, f.active, f.state = counters, now, Open
+	f.counters, f.active, f.since, f.state = counters, now, now, Open
 	for from, n := range f.moved {
 		f.counters.Add(Side(from), n)
 	}
 	f.watch()
 }
+
+// Settle is Begin for the target that has ended the connection, since there is no other one. It returns what is to be done
+// about that end.
+func (f *Flow) Settle(counters *Counters, now time.Duration) Action {
+	e := targetEnded
+	switch f.state {
+	case SeekingEnded:
+	case SeekingCut:
+		e = targetCut
+	default:
+		return 0
+	}
+	f.Begin(counters, now)
+	f.bound = true
+	a := f.on(e, now)
+	f.left = false // which was told when another target was looked for
+	return a &^ BlameTarget
+}
+
+// Bind tells that the connection stays with its target whatever happens. An executor calls it at the latest when it has
+// taken a byte from the client, before it does anything with that.
+func (f *Flow) Bind() { f.bound = true }
+
+// Fresh reports whether nothing was taken from the client, nor its end, and nothing has come from the target. While this is so,
+// and Limits allows it, a target that ends the connection is left for another one.
+func (f *Flow) Fresh() bool { return !f.bound && f.moved[Target] == 0 && f.limits.Redispatch > 0 }
+
+// Seeking reports whether another target is being looked for.
+func (f *Flow) Seeking() bool { return f.state == SeekingEnded || f.state == SeekingCut }
 
 // State returns what has become of the directions.
 func (f *Flow) State() State { return f.state }
@@ -154,7 +203,8 @@ func (f *Flow) Moved(from Side, n int, now time.Duration) {
 // Bytes returns how many bytes from a side were delivered.
 func (f *Flow) Bytes(from Side) int64 { return f.moved[from] }
 
-// Unserved reports whether the target has ended the connection, or failed, without ever having sent a byte.
+// Unserved reports whether the target has ended the connection, or failed, without ever having sent a byte. It does not
+// report what was told by Redispatch.
 func (f *Flow) Unserved() bool { return f.left && f.moved[Target] == 0 }
 
 // Active returns when a byte has moved last, or a direction has ended.
@@ -162,7 +212,7 @@ func (f *Flow) Active() time.Duration { return f.active }
 
 // HalfOpen reports whether one direction has ended and the other one goes on.
 func (f *Flow) HalfOpen() bool {
-	return f.state != Open && f.state != LastWords && f.state != Over
+	return f.state > Open && f.state != LastWords && f.state != Over
 }
 
 // Discards reports whether what the client sends is thrown away, since its target is gone.
@@ -171,6 +221,7 @@ func (f *Flow) Discards() bool { return f.state >= LastWords }
 // Ended tells that all from a side has been delivered, and that its stream has ended well.
 func (f *Flow) Ended(from Side, now time.Duration) Action {
 	if from == Client {
+		f.bound = f.bound || !f.Seeking() // else it is told again
 		return f.on(clientEnded, now)
 	}
 	return f.on(targetEnded, now)
@@ -203,6 +254,9 @@ func (f *Flow) end(action Action) Action {
 
 func (f *Flow) on(e event, now time.Duration) Action {
 	t := table[f.state][e]
+	if instead := redispatches[f.state][e]; instead.next != stay && f.Fresh() && now-f.since < f.limits.Redispatch {
+		return f.seek(instead)
+	}
 	if t.next == stay {
 		return 0
 	}
@@ -220,5 +274,12 @@ func (f *Flow) on(e event, now time.Duration) Action {
 	default:
 		f.watch()
 	}
+	return t.action
+}
+
+// seek makes the connection one that is not established yet.
+func (f *Flow) seek(t transition) Action {
+	f.state, f.due, f.left = t.next, Never, false
+	f.moved, f.counters = [2]int64{}, nil
 	return t.action
 }

@@ -3,9 +3,18 @@ package flow
 import (
 	"slices"
 	"testing"
+	"time"
 )
 
-var someLimits = []Limits{{}, {Idle: 4 * second}, {HalfClose: second}, {Idle: second, HalfClose: 4 * second}, {Idle: 4 * second, HalfClose: second}}
+var someLimits = []Limits{
+	{},
+	{Idle: 4 * second},
+	{HalfClose: second},
+	{Idle: second, HalfClose: 4 * second},
+	{Idle: 4 * second, HalfClose: second},
+	{Redispatch: 3 * second},
+	{Idle: 4 * second, Redispatch: 2 * second},
+}
 
 // TestEveryOrder goes through every order of events up to a depth. What must hold is in model.
 func TestEveryOrder(t *testing.T) {
@@ -35,6 +44,9 @@ func TestEveryOrder(t *testing.T) {
 // mustEnd lets time pass for peers that say nothing more, and take nothing: a connection that lingers or was severed ends,
 // and so does a silent one if there is a limit.
 func (m *model) mustEnd(limits Limits) {
+	if !m.closed {
+		m.settle()
+	}
 	m.path = append(m.path, "silence")
 	state, began := m.flow.State(), m.now
 	for range 1000 {
@@ -60,6 +72,8 @@ func FuzzFlow(f *testing.F) {
 	f.Add(uint8(0), []byte{0, 1})
 	f.Add(uint8(1), []byte{3, 2, 7, 9, 10, 8})
 	f.Add(uint8(4), []byte{1, 5, 10, 10, 9, 3, 0})
+	f.Add(uint8(5), []byte{6, 1, 9, 6, 2, 10, 5, 7})
+	f.Add(uint8(6), []byte{6, 3, 2, 9, 11, 11, 1, 9, 0})
 	f.Fuzz(func(t *testing.T, limits uint8, bytes []byte) {
 		var path []int
 		for _, b := range bytes {
@@ -102,6 +116,51 @@ func TestTable(t *testing.T) {
 	} {
 		if got := table[test.before][test.event].next; got != test.after {
 			t.Errorf("state %d after event %d is %d, want %d", test.before, test.event, got, test.after)
+		}
+	}
+	for _, test := range []struct {
+		before State
+		event  event
+		after  State
+	}{
+		{Open, targetEnded, SeekingEnded},
+		{Open, targetCut, SeekingCut},
+		{LastWords, targetCut, SeekingCut},
+	} {
+		if got := redispatches[test.before][test.event].next; got != test.after {
+			t.Errorf("fresh state %d after event %d is %d, want %d", test.before, test.event, got, test.after)
+		}
+	}
+}
+
+// TestFresh leaves a target only for what it did before anything else, and soon.
+func TestFresh(t *testing.T) {
+	for name, test := range map[string]struct {
+		limit  time.Duration
+		events func(f *Flow) Action
+		want   Action
+	}{
+		"it ends":                        {second, func(f *Flow) Action { return f.Ended(Target, 1) }, Redispatch},
+		"it cuts":                        {second, func(f *Flow) Action { return f.TargetCut(1) }, BlameTarget | Redispatch},
+		"it has got a header":            {second, func(f *Flow) Action { f.Moved(Client, 9, 0); return f.Ended(Target, 1) }, Redispatch},
+		"it could not get the header":    {second, func(f *Flow) Action { f.Failed(Target, 0); return f.TargetCut(1) }, Redispatch},
+		"it ends late":                   {second, func(f *Flow) Action { return f.Ended(Target, second) }, ShutClient},
+		"it never is left":               {0, func(f *Flow) Action { return f.Ended(Target, 1) }, ShutClient},
+		"it has sent a byte":             {second, func(f *Flow) Action { f.Moved(Target, 1, 0); return f.Ended(Target, 1) }, ShutClient},
+		"a byte was taken":               {second, func(f *Flow) Action { f.Bind(); return f.Ended(Target, 1) }, ShutClient},
+		"the client has ended":           {second, func(f *Flow) Action { f.Ended(Client, 0); return f.Ended(Target, 1) }, ShutClient | Close},
+		"what the client said is gone":   {second, func(f *Flow) Action { f.Failed(Target, 0); f.Talked(); return f.TargetCut(1) }, 0},
+		"another one was sought in vain": {second, func(f *Flow) Action { f.Ended(Target, 0); f.Settle(nil, 0); return f.Ended(Target, 1) }, 0},
+		"it is the second one": {second, func(f *Flow) Action {
+			f.Ended(Target, 0)
+			f.Begin(nil, 2*second)
+			return f.Ended(Target, 2*second+1)
+		}, Redispatch},
+	} {
+		f := New(&Limits{Redispatch: test.limit})
+		f.Begin(nil, 0)
+		if got := test.events(&f); got != test.want {
+			t.Errorf("%s: %b, want %b", name, got, test.want)
 		}
 	}
 }

@@ -32,6 +32,9 @@ type Limits struct {
 	Idle time.Duration
 	// HalfClose does the same once one direction has ended, if it is shorter. Zero means that only Idle counts.
 	HalfClose time.Duration
+	// Redispatch is for how long after it has accepted a target may end a connection that was never used so that another
+	// target is looked for. Zero is never.
+	Redispatch time.Duration
 }
 
 // Peers tell how many bytes that were sent to a side are on their way, if that can be known, else zero.
@@ -103,7 +106,7 @@ func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 }
 
 // Talked tells that the client has sent something which was thrown away.
-func (f *Flow) Talked() { f.talking = true }
+func (f *Flow) Talked() { f.talking, f.bound = true, true }
 
 // lookAtSevered resets a client whose target's stream was cut, as soon as the client has acknowledged what there was of it
 // and is silent, or has had time enough.

@@ -2,10 +2,12 @@
 //
 //	Loop: when ──▶ dial (the caller's) ──▶ Check: PROXY header, TLS, bytes or an HTTP request, the answer ──▶ nil or why it failed
 //
+//	            or Ask: what the target's agent says ──▶ ParseReport ──▶ Report
+//
 // # What it promises
 //
 // A Loop runs one check at a time: the next one begins an interval after the last one began, or as soon as a slow one is over. A Check
-// takes no longer than it is given, and reads no more than MaxAnswer of an answer. What its results mean is decided in
+// takes no longer than it is given, and reads no more than MaxAnswer of an answer; Ask reads one line of bounded length. What their results mean is decided in
 // package target.
 //
 // # Who owns what

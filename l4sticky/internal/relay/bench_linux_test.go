@@ -18,7 +18,7 @@ func BenchmarkMessage(b *testing.B) {
 	client, down := conntest.Connected(b, "tcp", "127.0.0.1:0")
 	defer client.Close()
 	picker := &fakePicker{line: ignored{}, targets: []search.Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, nil, picker, patient(), nil); !taken || err != nil {
+	if taken, err := Go(down, nil, 0, picker, patient(), nil); !taken || err != nil {
 		b.Fatal(taken, err)
 	}
 	_ = down.Close()
@@ -91,7 +91,7 @@ func BenchmarkHandOff(b *testing.B) {
 		_ = client.(*net.TCPConn).CloseWrite()
 		picker := &fakePicker{line: done, targets: []search.Target{at(ln)}, lost: lost}
 		b.StartTimer()
-		if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
+		if taken, err := Go(down, nil, 0, picker, options, nil); !taken || err != nil {
 			b.Fatal(taken, err)
 		}
 		<-done

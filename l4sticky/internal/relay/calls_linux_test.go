@@ -170,7 +170,7 @@ func TestLostWhileStarved(t *testing.T) {
 	})
 	ln := conntest.Listen(t)
 	client, down, picker, _ := seekers(t, at(ln))
-	if taken, err := Go(down, []byte("early"), picker, patient(), nil); !taken || err != nil {
+	if taken, err := Go(down, []byte("early"), 0, picker, patient(), nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

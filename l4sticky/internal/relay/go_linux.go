@@ -12,8 +12,9 @@ import (
 )
 
 // Go carries a client to the target that its picker finds, and takes over its connection. It reports false, and has
-// done nothing, if the connection is of a kind that it can't carry. The aborter may be nil.
-func Go(conn net.Conn, early []byte, picker search.Picker, options *Options, aborter *Aborter) (bool, error) {
+// done nothing, if the connection is of a kind that it can't carry. The target gets the early bytes first, of which so many
+// as announced says are another's than the client's. The aborter may be nil.
+func Go(conn net.Conn, early []byte, announced int, picker search.Picker, options *Options, aborter *Aborter) (bool, error) {
 	fd, promised, fresh, ok, err := listen.TakeSocket(conn)
 	if !ok || err != nil {
 		return ok, err
@@ -30,6 +31,9 @@ func Go(conn net.Conn, early []byte, picker search.Picker, options *Options, abo
 	p := &pair{finder: connect.NewFinder(picker, &options.Options), flow: flow.New(&options.Limits), aborter: aborter, promised: promised}
 	p.Init(p)
 	p.ends = [2]eventloop.Socket{client: {FD: fd}, target: {FD: -1}}
+	if len(early) > announced {
+		p.flow.Bind()
+	}
 	if len(early) > 0 {
 		p.pending[up] = &pending{bytes: early}
 	}

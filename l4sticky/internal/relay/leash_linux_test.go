@@ -75,7 +75,7 @@ func TestLeashWhileSeeking(t *testing.T) {
 			if early {
 				aborter.Abort()
 			}
-			if taken, err := Go(down, nil, faulty, patient(), aborter); !taken || err != nil {
+			if taken, err := Go(down, nil, 0, faulty, patient(), aborter); !taken || err != nil {
 				t.Fatalf("taken %v, %v", taken, err)
 			}
 			_ = down.Close()

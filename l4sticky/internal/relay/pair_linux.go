@@ -17,7 +17,7 @@ const (
 	up, down       = client, target
 )
 
-// A pair is a client and its target, or the search for one. It belongs to its loop alone.
+// A pair is a client and its target, or the search for one, which it may become again by redispatch. It belongs to its loop alone.
 type pair struct {
 	eventloop.Task
 	ends        [2]eventloop.Socket
@@ -27,7 +27,7 @@ type pair struct {
 	errno       uint16      // by what
 	promised    eventloop.Promise
 	flow        flow.Flow
-	finder      *connect.Finder  // while there is no target yet
+	finder      *connect.Finder  // while there is no target
 	established flow.Established // from then on
 	aborter     *Aborter         // or nil
 }
@@ -96,10 +96,14 @@ func (p *pair) Ready(i int, generation, events uint32) {
 		}
 	default:
 		p.ends[i].Note(events)
-		p.pump()
-		p.move()
+		if p.pump(); p.finder == nil {
+			p.move()
+		}
 	}
 }
+
+// halted reports whether no bytes are to be moved, since the pair is over or has no target.
+func (p *pair) halted() bool { return p.Removed() || p.finder != nil }
 
 // move gives the pair to another loop, if that has more room.
 func (p *pair) move() {
@@ -136,6 +140,13 @@ func (p *pair) Unacknowledged(to flow.Side) int { return eventloop.Unacknowledge
 func (p *pair) Connected(s eventloop.Socket, how connect.Accepted, e flow.Established) {
 	p.finder, p.established = nil, e
 	p.ends[target] = s
+	if how == connect.Again {
+		p.free(up) // it has got the header
+		p.do(p.flow.Settle(e.Counters(), p.Loop().Now()))
+		p.Queue()
+		return
+	}
+	p.blamed, p.errno = 0, 0
 	p.promised.Connected()
 	p.flow.Begin(e.Counters(), p.Loop().Now())
 	p.SetDeadline(p.flow.Due())
@@ -145,6 +156,7 @@ func (p *pair) Connected(s eventloop.Socket, how connect.Accepted, e flow.Establ
 	case connect.AtOnce:
 		p.ends[target].State &^= eventloop.Armed
 		if errno := p.Watch(target, &p.ends[target]); errno != 0 {
+			p.flow.Bind() // with another target it would be the same
 			p.failed(target, errno)
 			p.ended(target)
 			return

@@ -43,7 +43,7 @@ func (r *faultyPicker) Connected(d search.Dial) flow.Established {
 
 func mustGo(t *testing.T, down net.Conn, picker search.Picker) {
 	t.Helper()
-	if taken, err := Go(down, nil, picker, patient(), nil); !taken || err != nil {
+	if taken, err := Go(down, nil, 0, picker, patient(), nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

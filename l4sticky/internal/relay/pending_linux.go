@@ -73,6 +73,7 @@ func (p *pair) SendFirst(fd int32) (sent bool, targetErr, clientErr unix.Errno) 
 	case n == 0:
 		return false, 0, 0 // it is read again when there is a target
 	}
+	p.flow.Bind()
 	if n < len(buffer) && from.State&(eventloop.HungUp|eventloop.Broken) == 0 {
 		from.State &^= eventloop.Readable
 	}

@@ -19,13 +19,16 @@ func (p *pair) pump() {
 		p.failed(client, unix.ECONNABORTED)
 		return
 	}
+	if p.ends[target].State&eventloop.HungUp != 0 && p.flow.Fresh() {
+		p.lookAtEnd()
+	}
 	more := p.carry(up)
-	if !p.Removed() && p.carry(down) {
+	if p.carry(down) {
 		more = true
 	}
 	c, t := &p.ends[client], &p.ends[target]
 	switch {
-	case p.Removed():
+	case p.halted():
 	case c.State&eventloop.Broken != 0 && (c.State&eventloop.Ended != 0 || p.pending[up] != nil):
 		p.failed(client, eventloop.SocketError(c.FD))
 	case t.State&eventloop.Broken != 0 && t.State&eventloop.Ended != 0 && !p.flow.Discards():
@@ -35,11 +38,22 @@ func (p *pair) pump() {
 	}
 }
 
+// lookAtEnd looks at the end of a fresh target before anything is taken from the client: that is left to the next target, if there
+// is one. The header comes before.
+func (p *pair) lookAtEnd() {
+	if p.pending[up] != nil {
+		p.flush(up)
+	}
+	if p.pending[up] == nil {
+		p.carry(down)
+	}
+}
+
 // carry moves bytes in one direction and reports whether it stopped with more at hand.
 func (p *pair) carry(i int) bool {
 	src, calls := &p.ends[i], p.Loop().Calls
 	for range rounds {
-		if p.Removed() || p.pending[i] != nil && !p.flush(i) || src.State&(eventloop.Ended|eventloop.Readable) != eventloop.Readable {
+		if p.halted() || p.pending[i] != nil && !p.flush(i) || src.State&(eventloop.Ended|eventloop.Readable) != eventloop.Readable {
 			return false
 		}
 		if p.pending[i] != nil || p.splice(i) {
@@ -62,13 +76,16 @@ func (p *pair) carry(i int) bool {
 		if n < len(buffer) && src.State&(eventloop.HungUp|eventloop.Broken) == 0 {
 			src.State &^= eventloop.Readable // a short read means drained; whatever comes later is another event
 		}
+		if i == up {
+			p.flow.Bind()
+		}
 		if i == up && p.flow.Discards() {
 			p.flow.Talked()
 			continue
 		}
 		p.deliver(i, buffer[:n])
 	}
-	return !p.Removed() && src.State&(eventloop.Ended|eventloop.Readable) == eventloop.Readable
+	return !p.halted() && src.State&(eventloop.Ended|eventloop.Readable) == eventloop.Readable
 }
 
 // deliver writes bytes, and keeps for later what can't be written now.
@@ -123,6 +140,9 @@ func (p *pair) ended(i int) {
 	if p.Removed() {
 		return
 	}
+	if i == target && p.pending[up] != nil {
+		p.flow.Bind() // if there is no other target, this one must get what it was to get first
+	}
 	p.free(i)
 	p.ends[i].State |= eventloop.Ended
 	now := p.Loop().Now()
@@ -168,6 +188,9 @@ func (p *pair) do(a flow.Action) {
 	if a&flow.BlameTarget != 0 {
 		p.Loop().Yield()
 		p.established.TargetFailed()
+	}
+	if a&flow.Redispatch != 0 {
+		p.redispatch()
 	}
 }
 

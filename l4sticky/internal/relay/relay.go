@@ -1,11 +1,8 @@
 package relay
 
 import (
-	"errors"
 	"net"
-	"os"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
@@ -32,149 +29,60 @@ type closeWriter interface{ CloseWrite() error }
 
 // Run carries bytes between client and target, both ways, until the connection is over: first the early bytes, which were
 // read from the client before, then all that comes. Of these the first ones may be another's than the client's: so many as
-// announced says. It returns when nothing uses the connections any more; closing them is the caller's.
+// announced says. It closes the target's connection, and returns when nothing uses the client's any more, which is the
+// caller's to close.
 //
 // To a connection that has no CloseWrite, the end of one direction is the end of both. Nothing is read that was not
 // written yet (back-pressure).
 func Run(client, target net.Conn, early []byte, announced int, established flow.Established, options *Options) {
-	r := &relay{client: client, target: target, announced: announced, established: established, over: make(chan struct{})}
+	r := &relay{client: client, target: target, early: early, announced: announced, established: established, over: make(chan struct{})}
 	r.flow = flow.New(&options.Limits)
+	if len(early) > announced {
+		r.flow.Bind()
+	}
 	r.flow.Begin(established.Counters(), time.Since(began))
 	listen.HasTarget(client)
 	running.Store(r, nil)
 	defer running.Delete(r)
-	_ = target.SetWriteDeadline(time.Now().Add(stallCheck))
-	r.tell(func(time.Duration) flow.Action { return 0 }, nil) // sets the timer
-	downDone := make(chan struct{})
-	go safely.Do("relay to the client", func() { r.down(downDone) })
-	safely.Do("relay to the target", func() { r.up(early) }, r.fault)
-	<-downDone
-	r.awaitSevered()
-	established.Done(r.finish())
+	for r.carry() && r.redispatch() {
+	}
+	if r.established != nil {
+		result := r.finish()
+		_ = r.target.Close()
+		r.established.Done(result)
+	}
 }
 
-// A relay carries one connection by two goroutines, one for each direction.
+// A relay carries one connection by two goroutines, one for each direction. Only between two targets, when they are not at
+// work, the goroutine of Run changes the target and its Established.
 type relay struct {
-	client, target net.Conn
-	announced      int // bytes that the target gets in front of the client's
-	established    flow.Established
-	over           chan struct{} // is closed when the flow is over
+	client      net.Conn
+	over        chan struct{} // is closed when the flow is over
+	announced   int           // bytes that the target gets in front of the client's
+	target      net.Conn
+	established flow.Established // or nil if the picker has ended the connection
 
-	mu     sync.Mutex // guards what follows
+	mu     sync.Mutex // guards what follows, and for other goroutines the target and its Established
+	seeker any        // what stands for the Established while another target is looked for
+	early  []byte     // what the target is to get first, the header included
 	flow   flow.Flow
 	result flow.Result // but for the bytes
 	timer  *time.Timer // for what the flow waits for, if there is anything
 }
 
-// up carries the client's bytes to the target.
-func (r *relay) up(early []byte) {
-	safely.Reach("relay to the target")
-	_, writeErr := r.toTarget(early)
-	var readErr error
-	if writeErr == nil {
-		_, readErr, writeErr = stream(r.toTarget, r.client)
-	}
-	switch {
-	case writeErr != nil: // the connection is over
-	case readErr != nil:
-		r.failed(flow.Client, readErr)
-	case !streamEnded(r.client, r.delivered()-int64(r.announced)):
-		r.failed(flow.Client, syscall.ECONNRESET)
-	default:
-		r.ended(flow.Client)
-		// A client that is gone must not wait for what the target may say.
-		if awaitReset(r.client) {
-			r.failed(flow.Client, syscall.ECONNRESET)
-		}
-	}
-}
-
-// down carries the target's bytes to the client.
-func (r *relay) down(done chan<- struct{}) {
-	defer close(done)
-	defer safely.Recover("relay to the client", r.fault)
-	safely.Reach("relay to the client")
-	n, readErr, writeErr := stream(r.toClient, r.target)
-	switch {
-	case writeErr != nil:
-		r.failed(flow.Client, writeErr)
-	case readErr != nil:
-		r.targetCut(readErr)
-	case !streamEnded(r.target, n):
-		r.targetCut(syscall.ECONNRESET)
-	default:
-		r.ended(flow.Target)
-	}
-}
-
-// toTarget writes to the target, or throws away what cannot reach it any more. It fails if the connection is over. The write
-// deadline is the time to look whether the client is still there.
-func (r *relay) toTarget(bytes []byte) (n int, err error) {
-	for waited := false; n < len(bytes); waited = true {
-		if r.discards() {
-			return len(bytes), nil
-		}
-		put, err := r.target.Write(bytes[n:])
-		n += put
-		r.moved(flow.Client, put)
-		switch {
-		case err == nil:
-		case !errors.Is(err, os.ErrDeadlineExceeded):
-			r.failed(flow.Target, err)
-		case !r.goesOn(waited):
-			return n, err
-		}
-	}
-	return n, nil
-}
-
-// goesOn is asked when a write to the target has met its deadline: a client that is gone must not wait for a target that
-// does not read. Waited tells that the target had all the time since it was asked before; otherwise the deadline may
-// have passed while there was nothing to write.
-func (r *relay) goesOn(waited bool) bool {
-	if waited && isReset(r.client) {
-		r.failed(flow.Client, syscall.ECONNRESET)
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.flow.State() == flow.Over {
-		return false
-	}
+// carry carries bytes between the client and one target, and reports whether another target is to be looked for then.
+func (r *relay) carry() (seeking bool) {
 	_ = r.target.SetWriteDeadline(time.Now().Add(stallCheck))
-	return true
-}
-
-// toClient writes to the client.
-func (r *relay) toClient(bytes []byte) (int, error) {
-	n, err := r.client.Write(bytes)
-	r.moved(flow.Target, n)
-	return n, err
-}
-
-// discards reports whether bytes that have come from the client are to be thrown away.
-func (r *relay) discards() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.flow.Discards() {
-		return false
+	r.tell(func(time.Duration) flow.Action { return 0 }, nil) // sets the timer
+	if r.announced > 0 {
+		safely.Do("relay to the target", func() { _, _ = r.toTarget(r.takeHeader()) }, r.fault)
 	}
-	r.flow.Talked()
-	return true
-}
-
-func (r *relay) moved(from flow.Side, n int) {
-	if n > 0 {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.flow.Moved(from, n, time.Since(began))
-	}
-}
-
-// delivered returns how many bytes the target has got.
-func (r *relay) delivered() int64 {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.flow.Bytes(flow.Client)
+	downDone := make(chan struct{})
+	go safely.Do("relay to the client", func() { r.down(downDone) })
+	safely.Do("relay to the target", func() { r.up(downDone) }, r.fault)
+	<-downDone
+	r.awaitSevered()
+	return r.seeking()
 }
 
 func (r *relay) ended(from flow.Side) {
@@ -212,32 +120,36 @@ func (r *relay) fault() {
 
 // tell tells the flow of an event, which has come with an error if something has failed, and carries out what it says.
 func (r *relay) tell(event func(now time.Duration) flow.Action, err error) {
-	a := r.decide(event, err)
+	a, target := r.decide(event, err)
 	if a&flow.BlameTarget != 0 {
 		r.established.TargetFailed()
 	}
-	if a&flow.ShutTarget != 0 && !closeWrite(r.target) || a&flow.ShutClient != 0 && !r.shutClient() {
-		a |= r.decide(func(time.Duration) flow.Action { return r.flow.Stop() }, nil)
+	if a&flow.ShutTarget != 0 && !closeWrite(target) || a&flow.ShutClient != 0 && !r.shutClient() {
+		stop, _ := r.decide(func(time.Duration) flow.Action { return r.flow.Stop() }, nil)
+		a |= stop
+	}
+	if a&flow.Redispatch != 0 {
+		_ = r.client.SetReadDeadline(past) // the other direction is interrupted
 	}
 	if a&flow.ResetTarget != 0 {
-		connchain.ResetOnClose(r.target)
+		connchain.ResetOnClose(target)
 	}
 	if a&flow.ResetClient != 0 {
 		connchain.ResetOnClose(r.client)
 	}
 	if a&flow.Close != 0 {
 		_ = r.client.SetDeadline(past) // both directions are interrupted
-		_ = r.target.SetDeadline(past)
+		_ = target.SetDeadline(past)
 		close(r.over)
 	}
 }
 
-// decide asks the flow what to do about an event. The lock is not held while that is done: it may take its time, and must
-// not keep others from ending the connection.
-func (r *relay) decide(event func(now time.Duration) flow.Action, err error) flow.Action {
+// decide asks the flow what to do about an event, and returns with which target. The lock is not held while that is done: it
+// may take its time, and must not keep others from ending the connection.
+func (r *relay) decide(event func(now time.Duration) flow.Action, err error) (a flow.Action, target net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a := event(time.Since(began))
+	a = event(time.Since(began))
 	switch {
 	case a&flow.BlameClient != 0:
 		r.result.ClientErr = err
@@ -245,7 +157,7 @@ func (r *relay) decide(event func(now time.Duration) flow.Action, err error) flo
 		r.result.TargetErr = err
 	}
 	r.unsyncedSetTimer()
-	return a
+	return a, r.target
 }
 
 // shutClient passes the end of the target's stream on. TLS writes an end of its own for that, behind what it may still be

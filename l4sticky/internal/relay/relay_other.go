@@ -9,7 +9,7 @@ import (
 )
 
 // Go carries a client to the target that its picker finds. On this system it carries none, and reports false.
-func Go(net.Conn, []byte, search.Picker, *Options, *Aborter) (bool, error) { return false, nil }
+func Go(net.Conn, []byte, int, search.Picker, *Options, *Aborter) (bool, error) { return false, nil }
 
 // Abort resets the connections whose Established is one of those.
 func Abort(which func(owner any) bool) { abortRelays(which) }

@@ -115,7 +115,7 @@ func startWithAborter(t *testing.T, early []byte, options *Options, aborter *Abo
 	}
 	b := newBench(t, client, nil)
 	picker := &fakePicker{line: b, targets: []search.Target{at(ln)}, lost: make(chan error, 1)}
-	if taken, err := Go(down, early, picker, options, aborter); err != nil || !taken {
+	if taken, err := Go(down, early, 0, picker, options, aborter); err != nil || !taken {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

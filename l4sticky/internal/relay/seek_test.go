@@ -22,37 +22,54 @@ import (
 type finder func(t *testing.T, down net.Conn, picker search.Picker, options *Options)
 
 func eachFinder(t *testing.T, test func(t *testing.T, find finder)) {
-	t.Run("goroutine", func(t *testing.T) {
+	goroutine := func(t *testing.T, wrap func(net.Conn) net.Conn) {
 		test(t, func(_ *testing.T, down net.Conn, picker search.Picker, options *Options) {
 			go func() {
 				defer down.Close()
-				up, line := connect.Find(picker, &options.Options, func(ctx context.Context, d search.Dial) (net.Conn, error) {
-					var dialer net.Dialer
-					addrs, err := d.Target.Resolve(ctx)
-					if err != nil {
-						return nil, err
-					}
-					return dialer.DialContext(ctx, "tcp", addrs[0].String())
-				})
+				down := wrap(down)
+				up, line := connect.Find(picker, &options.Options, dialPlace)
 				if line == nil {
 					connchain.Dismiss(down)
 					return
 				}
-				Run(down, up, nil, 0, line, options)
-				_ = up.Close()
+				header := headerOf(picker)
+				Run(down, up, header, len(header), line, options)
 			}()
 		})
+	}
+	t.Run("goroutine", func(t *testing.T) { goroutine(t, func(conn net.Conn) net.Conn { return conn }) })
+	t.Run("wrapped", func(t *testing.T) {
+		goroutine(t, func(conn net.Conn) net.Conn { return wrapped{conn, conn.(closeWriter)} })
 	})
 	if runtime.GOOS == "linux" {
 		t.Run("loop", func(t *testing.T) {
 			test(t, func(t *testing.T, down net.Conn, picker search.Picker, options *Options) {
-				if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
+				header := headerOf(picker)
+				if taken, err := Go(down, header, len(header), picker, options, nil); !taken || err != nil {
 					t.Fatalf("taken %v, %v", taken, err)
 				}
 				_ = down.Close()
 			})
 		})
 	}
+}
+
+// dialPlace connects to the first address of a target.
+func dialPlace(ctx context.Context, d search.Dial) (net.Conn, error) {
+	var dialer net.Dialer
+	addrs, err := d.Target.Resolve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return dialer.DialContext(ctx, "tcp", addrs[0].String())
+}
+
+// headerOf returns what a picker's targets get first.
+func headerOf(picker search.Picker) []byte {
+	if j, ok := picker.(*journey); ok {
+		return j.header
+	}
+	return nil
 }
 
 // seekers returns a client, the end of it to hand over, and a picker.

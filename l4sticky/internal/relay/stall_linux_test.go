@@ -25,7 +25,7 @@ func TestStalledLoopBlamesNoTarget(t *testing.T) {
 	client, down, picker, b := seekers(t, wrong, stalling{greeter(t, "right")}, greeter(t, "third"))
 	picker.beside, picker.wants = true, func(t search.Target) bool { return t != search.Target(wrong) }
 	options := dialTimes(stallOfLoop/2, stallOfLoop/3)
-	if taken, err := Go(down, nil, picker, options, nil); !taken || err != nil {
+	if taken, err := Go(down, nil, 0, picker, options, nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}
 	_ = down.Close()

@@ -15,7 +15,7 @@
 //
 // A Search promises:
 //
-//   - Every Dial that the picker returned ends in exactly one call of its Connected, TakeSpare, Failed or Dropped, and
+//   - Every Dial that the picker returned, or that Resume was given, ends in exactly one call of its Connected, TakeSpare, Failed or Dropped, and
 //     the search itself in exactly one Take or GiveUp. After that the picker is not used any more.
 //   - Every dial with which an executor was told to connect, and that has not failed, is either taken or closed.
 //   - A target that accepts in time and is wanted is taken, before any other one is dialled.

@@ -39,6 +39,7 @@ type fakePicker struct {
 	wants   map[int]bool // or all are wanted
 	beside  bool         // another target is dialled beside a late one
 	fatal   bool         // a dial that is refused ends the search
+	has     bool         // the connection has a target, its first one
 	panics  string       // the method that panics
 	offered int
 	ends    map[place]string
@@ -149,7 +150,14 @@ const (
 func newExecutor(t testing.TB, p *fakePicker) *executor {
 	p.t, p.ends = t, make(map[place]string)
 	e := &executor{t: t, picker: p, open: make(map[ID]place), since: make(map[ID]time.Duration), state: make(map[ID]string)}
-	e.search.Begin(p, nil, Times{Timeout: timeout, Late: late})
+	times := Times{Timeout: timeout, Late: late}
+	if p.has {
+		p.offered++
+		id := e.search.Resume(p, nil, times, Dial{Target: place(1)})
+		e.open[id], e.state[id] = 1, "spare"
+	} else {
+		e.search.Begin(p, nil, times)
+	}
 	e.run()
 	return e
 }

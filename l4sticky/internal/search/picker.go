@@ -41,7 +41,7 @@ const (
 type Waker interface{ Wake() }
 
 // A Picker chooses the targets for one connection. Its methods are called one at a time; they must be quick and must
-// not block. Every Dial that Next returned ends in one call of Connected, TakeSpare, Failed or Dropped. After
+// not block. Every Dial that Next returned, or with which a search was resumed, ends in one call of Connected, TakeSpare, Failed or Dropped. After
 // Connected, TakeSpare or Lost the picker is not used any more.
 type Picker interface {
 	// Next returns what to do next. It is asked while no dial is under way but late ones. The Waker may be kept only if

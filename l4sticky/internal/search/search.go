@@ -47,6 +47,15 @@ func (s *Search) Begin(picker Picker, waker Waker, times Times) {
 	s.dials = s.only[:0]
 }
 
+// Resume starts a search for a connection that has a target, which is taken as a spare one is if there is no other. It
+// returns the ID of that dial.
+func (s *Search) Resume(picker Picker, waker Waker, times Times, d Dial) ID {
+	s.Begin(picker, waker, times)
+	s.last++
+	s.spare = &dial{Dial: d, id: s.last}
+	return s.last
+}
+
 // Accepted tells that a target has accepted.
 func (s *Search) Accepted(id ID) {
 	i := s.find(id)

@@ -46,16 +46,19 @@ func TestEveryOrder(t *testing.T) {
 
 func pickers() map[string]func() *fakePicker {
 	return map[string]func() *fakePicker{
-		"no target":        func() *fakePicker { return &fakePicker{} },
-		"one target":       func() *fakePicker { return &fakePicker{left: 1} },
-		"two, one by one":  func() *fakePicker { return &fakePicker{left: 2} },
-		"two, beside":      func() *fakePicker { return &fakePicker{left: 2, beside: true} },
-		"three, beside":    func() *fakePicker { return &fakePicker{left: 3, beside: true} },
-		"only the second":  func() *fakePicker { return &fakePicker{left: 2, beside: true, wants: map[int]bool{2: true}} },
-		"none is wanted":   func() *fakePicker { return &fakePicker{left: 3, wants: map[int]bool{}} },
-		"refusals are all": func() *fakePicker { return &fakePicker{left: 2, beside: true, fatal: true} },
-		"waits first":      func() *fakePicker { return &fakePicker{left: 1, waits: 1, beside: true} },
-		"waits twice":      func() *fakePicker { return &fakePicker{left: 2, waits: 2, beside: true} },
+		"no target":         func() *fakePicker { return &fakePicker{} },
+		"one target":        func() *fakePicker { return &fakePicker{left: 1} },
+		"two, one by one":   func() *fakePicker { return &fakePicker{left: 2} },
+		"two, beside":       func() *fakePicker { return &fakePicker{left: 2, beside: true} },
+		"three, beside":     func() *fakePicker { return &fakePicker{left: 3, beside: true} },
+		"only the second":   func() *fakePicker { return &fakePicker{left: 2, beside: true, wants: map[int]bool{2: true}} },
+		"none is wanted":    func() *fakePicker { return &fakePicker{left: 3, wants: map[int]bool{}} },
+		"refusals are all":  func() *fakePicker { return &fakePicker{left: 2, beside: true, fatal: true} },
+		"waits first":       func() *fakePicker { return &fakePicker{left: 1, waits: 1, beside: true} },
+		"waits twice":       func() *fakePicker { return &fakePicker{left: 2, waits: 2, beside: true} },
+		"it has one":        func() *fakePicker { return &fakePicker{has: true, left: 2, beside: true} },
+		"it has the last":   func() *fakePicker { return &fakePicker{has: true} },
+		"it has, and wants": func() *fakePicker { return &fakePicker{has: true, left: 2, wants: map[int]bool{}, waits: 1} },
 	}
 }
 
@@ -63,8 +66,9 @@ func pickers() map[string]func() *fakePicker {
 func FuzzSearch(f *testing.F) {
 	f.Add(uint8(3), uint8(0), true, false, []byte{0, 5, 1, 2})
 	f.Add(uint8(8), uint8(0b10101010), true, true, []byte{9, 9, 9, 0, 1, 4, 4, 3, 2, 1})
+	f.Add(uint8(131), uint8(0b101), true, false, []byte{2, 0, 3, 1, 9})
 	f.Fuzz(func(t *testing.T, targets, wanted uint8, beside, fatal bool, events []byte) {
-		p := &fakePicker{left: int(targets % 12), beside: beside, fatal: fatal, wants: make(map[int]bool), waits: int(wanted % 3)}
+		p := &fakePicker{left: int(targets % 12), beside: beside, fatal: fatal, wants: make(map[int]bool), waits: int(wanted % 3), has: targets >= 128}
 		for i := range 12 {
 			p.wants[i+1] = wanted>>(i%8)&1 == 1
 		}

@@ -63,6 +63,8 @@ func (m *Member) Condition() Condition {
 		return Condition{State: Deactivated, Reason: t.reason, Since: t.deactivated, Until: time.Duration(t.inactiveUntil.Load())}
 	case t.down.Load():
 		return Condition{State: Deactivated, Reason: t.reason, Since: t.downSince}
+	case t.agentDown.Load():
+		return Condition{State: Deactivated, Reason: t.agentReason, Since: t.agentDownSince}
 	case !m.Drains():
 		return Condition{State: Active, Since: t.now() - min(t.Returned(), t.now()-t.created)}
 	case mode == Drain:

@@ -49,6 +49,7 @@ type Target struct {
 	// changes with mu held and is read without.
 	inactiveUntil atomic.Int64
 	down          atomic.Bool // checks have failed; it changes with mu held and is read without
+	agentDown     atomic.Bool // the target's agent says so; it changes with mu held and is read without
 
 	addrs      atomic.Pointer[addresses]
 	refreshing atomic.Bool                    // a caller of Addrs has been told to look the name up again
@@ -57,19 +58,21 @@ type Target struct {
 	hasLate atomic.Bool // dials are late
 	suspect atomic.Bool // dials of several clients are late
 
-	mu           sync.Mutex
-	late         []lateDial   // one for each client
-	probing      bool         // a probe is under way
-	probeWaiters []Waiter     // are woken when it ends
-	probes       int          // that have ended
-	unserved     []netip.Addr // clients that got no byte, since the target had sent sentBefore
-	sentBefore   int64
-	deactivated  time.Duration // when it was last
-	mute         bool          // it was deactivated since it serves nobody
-	asked        bool          // it was deactivated on request
-	checks       tally
-	downSince    time.Duration
-	suspectSince time.Duration
+	mu             sync.Mutex
+	late           []lateDial   // one for each client
+	probing        bool         // a probe is under way
+	probeWaiters   []Waiter     // are woken when it ends
+	probes         int          // that have ended
+	unserved       []netip.Addr // clients that got no byte, since the target had sent sentBefore
+	sentBefore     int64
+	deactivated    time.Duration // when it was last
+	mute           bool          // it was deactivated since it serves nobody
+	asked          bool          // it was deactivated on request
+	checks         tally
+	downSince      time.Duration
+	agentDownSince time.Duration
+	agentReason    string
+	suspectSince   time.Duration
 
 	reason     string        // why it was deactivated last, or why its checks fail
 	modeSince  time.Duration // when the mode was set
@@ -87,9 +90,10 @@ func newTarget(address Address, now func() time.Duration) *Target {
 	return t
 }
 
-// Active reports whether the target may get new connections: it is neither deactivated nor down, nor is it in maintenance.
+// Active reports whether the target may get new connections: it is neither deactivated nor down, by its checks or by
+// its agent, nor is it in maintenance.
 func (t *Target) Active() bool {
-	return !t.Deactivated() && !t.down.Load() && t.Mode() != Maintenance
+	return !t.Deactivated() && !t.down.Load() && !t.agentDown.Load() && t.Mode() != Maintenance
 }
 
 // Deactivated reports whether the target is deactivated. It may be up or down then.

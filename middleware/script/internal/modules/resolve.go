@@ -16,7 +16,7 @@ func Find(path string) (string, error) {
 	}
 	found := AsFileOrFolder(absolute)
 	if found == "" {
-		return "", fmt.Errorf("%s: cannot find the file %s", absolute, absolute)
+		return "", fmt.Errorf("cannot find the file %s", absolute)
 	}
 	absolute = found
 	if target, err := Real(absolute); err == nil {
@@ -134,7 +134,7 @@ type manifest struct {
 }
 
 func readManifest(folder string) (m manifest) {
-	text, err := ReadFile(filepath.Join(folder, "package.json"))
+	text, err := ReadFile(filepath.Join(folder, "package.json"), maxFile)
 	if err == nil {
 		_ = json.Unmarshal(text, &m) // what makes no sense is as if it were not there
 	}

@@ -16,6 +16,7 @@ import (
 )
 
 func TestDeaths(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[string]string{
 		`process.exit();`:        "the script's process ended: exit status 0",
 		`process.exit(3);`:       "the script's process ended: exit status 3",
@@ -51,6 +52,7 @@ func TestDeaths(t *testing.T) {
 }
 
 func TestDeathsForNoClient(t *testing.T) {
+	t.Parallel()
 	b := run(t, decide.Options{}, `
 		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
 			if (socket.remoteAddress === '::ffff:192.0.2.66') return unowned.push(1);
@@ -85,6 +87,7 @@ func TestStoppedProcess(t *testing.T) {
 }
 
 func TestDiesAgainAndAgain(t *testing.T) {
+	t.Parallel()
 	clients := int64(10000)
 	if testing.Short() {
 		clients = 3000

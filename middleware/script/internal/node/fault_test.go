@@ -11,6 +11,7 @@ import (
 
 // What throws blocks the client for whom it was done, at once, and nobody else.
 func TestThrows(t *testing.T) {
+	t.Parallel()
 	for fault, want := range map[string]string{
 		`throw new Error('sync');`: "FILE:5:10: sync",
 		`throw 'text';`:            "text",
@@ -46,6 +47,7 @@ func TestThrows(t *testing.T) {
 
 // An unhandled rejection of nobody's is logged and harms nobody.
 func TestNobodysThrows(t *testing.T) {
+	t.Parallel()
 	b := run(t, decide.Options{}, `module.exports.run = (balancer) => {
 		setTimeout(() => { throw new Error('first'); }, 1);
 		Promise.reject(new Error('second'));
@@ -115,6 +117,7 @@ func TestNobodysLoop(t *testing.T) {
 
 // Recursion without an end, and what is too big for Node.js, is an error like others: the script goes on.
 func TestRefused(t *testing.T) {
+	t.Parallel()
 	for _, fault := range []string{
 		`(function f() { f(); })();`,
 		`(function f() { [1].forEach(f); })();`,

@@ -14,6 +14,7 @@ import (
 
 // A script that does not load says in which file and line.
 func TestLoadErrors(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string // a part of the error; DIR is the folder
@@ -56,6 +57,7 @@ func TestLoadErrors(t *testing.T) {
 
 // Modules are found by Node.js, and a file that was deleted from require.cache is read anew.
 func TestRequireAnew(t *testing.T) {
+	t.Parallel()
 	b, err := tryLoad(t, decide.Options{}, map[string]string{"list.json": `["::ffff:192.0.2.1"]`, "balancer.js": `
 		exports.run = (b) => b.addMiddleware('connection', (socket, next) => {
 			delete require.cache[require.resolve('./list')];

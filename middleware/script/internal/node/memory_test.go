@@ -14,6 +14,7 @@ import (
 )
 
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	const limit = 128 << 20
 	for name, fault := range map[string]string{
 		"strings":          `let s = 'xy'; const all = []; for (;;) { s += s; if (s.length > 2 ** 22) { all.push(Buffer.from(s).toString()); s = 'xy' + all.length; } }`,
@@ -33,6 +34,7 @@ func TestMemory(t *testing.T) {
 		"little by little": `globalThis.all = []; setInterval(() => all.push(Buffer.alloc(2 ** 20, 1)), 0);`,
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := guilty(t, decide.Options{MemoryLimit: limit, RunLimit: 20 * time.Second}, "console.log('pid ' + process.pid + '.'); "+fault)
 			b.Want("192.0.2.1", "")
 			answer := make(chan string)
@@ -75,6 +77,7 @@ func rss(pid int) int {
 }
 
 func TestForgets(t *testing.T) {
+	t.Parallel()
 	b := run(t, decide.Options{}, `
 		let first;
 		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
