@@ -158,7 +158,11 @@ func (h *Handler) planned() (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sticky_proxy: %w", err)
 	}
-	s, err := newSettings(h.Options, upstreams)
+	dynamic, err := h.plannedDynamic()
+	if err != nil {
+		return nil, fmt.Errorf("sticky_proxy: %w", err)
+	}
+	s, err := newSettings(h.Options, upstreams, dynamic)
 	return &s, err
 }
 
@@ -190,7 +194,7 @@ func plannedPolicy(raw []byte) (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sticky_ip: %w", err)
 	}
-	s, err := newSettings(p.Options, upstreams)
+	s, err := newSettings(p.Options, upstreams, nil)
 	return &s, err
 }
 
@@ -214,6 +218,9 @@ func planPool(name string, running *poolConfig, wanted *settings) adminapi.PoolP
 	}
 	if running != nil && wanted != nil {
 		plan.Options = running.settings.options.table().Differences(wanted.options.table())
+		if keyOf(running.settings.dynamic) != keyOf(wanted.dynamic) {
+			plan.Options = append(plan.Options, "dynamic_upstreams")
+		}
 	}
 	addresses := slices.Collect(maps.Keys(before))
 	addresses = slices.AppendSeq(addresses, maps.Keys(after))
