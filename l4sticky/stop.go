@@ -16,10 +16,11 @@ import (
 const (
 	// stopReport is how often the log tells how many connections Caddy waits for.
 	stopReport = 5 * time.Second
-	// spreadPause is the mean time between two moments at which connections are ended one after the other, and spreadShare what part
-	// of a processor looking for them may take.
+	// spreadPause is the mean time between two moments at which connections are ended one after the other. It is longer where looking
+	// for them takes more than one part in spreadShare of the time, but there are at least spreadSteps of these moments.
 	spreadPause = 100 * time.Millisecond
 	spreadShare = 20
+	spreadSteps = 20
 )
 
 // errExit is why connections end that are left when Caddy exits.
@@ -111,11 +112,12 @@ func (s *stopping) endSome(now time.Time) time.Duration {
 		s.ended += ended
 		s.due = max(0, s.due-float64(ended))
 	}
-	pause := float64(max(spreadPause, spreadShare*time.Since(now))) * (0.5 + rand.Float64())
+	pause := max(spreadPause, min(spreadShare*time.Since(now), s.spread/spreadSteps))
+	pause = time.Duration(float64(pause) * (0.5 + rand.Float64()))
 	if left := time.Until(s.paced); left > 0 {
-		return min(time.Duration(pause), left)
+		return min(pause, left)
 	}
-	return time.Duration(pause)
+	return pause
 }
 
 // endClients ends about so many connections and returns how many.
