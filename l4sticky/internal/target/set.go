@@ -266,7 +266,7 @@ func (s *Set) Update(configs []Config) {
 // unsyncedRefresh takes what is set for the targets into account. The registry's lock must be held.
 func (s *Set) unsyncedRefresh() {
 	l := *s.list.Load()
-	l.entries = nil
+	l.entries, l.backups = nil, nil
 	l.enter()
 	s.list.Store(&l)
 }
