@@ -33,7 +33,8 @@ func TestLegacyCommand(t *testing.T) {
 		}
 	}
 
-	if output, err = loadbalancer("list"); err != nil || !regexp.MustCompile(`^Index: 0, PID: \d+`).MatchString(output) {
+	want := fmt.Sprintf(`^Index: 0, PID: \d+, .*\n  localhost:%d is active\n  localhost:%d is active\n$`, portOf(targets[0].addr), portOf(targets[1].addr))
+	if output, err = loadbalancer("list"); err != nil || !regexp.MustCompile(want).MatchString(output) {
 		t.Errorf("list: %v: %q", err, output)
 	}
 	if output, err = loadbalancer("start", "--config", "config.json"); err == nil || !strings.Contains(output, "sourcePort") {
@@ -104,8 +105,8 @@ func TestLegacyReload(t *testing.T) {
 		t.Errorf("after the refused reload %s serves", name)
 	}
 	list, err := loadbalancers[0]("list")
-	if want := fmt.Sprintf(`^Index: 0, .*, Port: %d, Admin: \S+\nIndex: 1, PID: \d+, Config: %s/config.json, Port: %d, Admin: unix//\S+\n$`,
-		portOf(listens[0]), folders[1], port); err != nil || !regexp.MustCompile(want).MatchString(list) {
+	if want := fmt.Sprintf(`^Index: 0, .*, Port: %d, Admin: \S+\n  %s is active\nIndex: 1, PID: \d+, Config: %s/config.json, Port: %d, Admin: unix//\S+\n  %s is active\n$`,
+		portOf(listens[0]), targets[0].addr, folders[1], port, targets[2].addr); err != nil || !regexp.MustCompile(want).MatchString(list) {
 		t.Errorf("list: %v: %s", err, list)
 	}
 }

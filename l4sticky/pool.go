@@ -93,6 +93,8 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config, dynamic
 	if err != nil {
 		return nil, err
 	}
+	s.nameIn(ctx)
+	options = s.options
 	value, _, err := pools.LoadOrNew(options.Pool, func() (caddy.Destructor, error) { return newPool(options.Pool) })
 	if err != nil {
 		return nil, err

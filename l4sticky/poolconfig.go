@@ -48,6 +48,7 @@ type settings struct {
 	upstreams []target.Config
 	dynamic   *dynamicSource // nil if all upstreams are listed
 	options   Options
+	unnamed   bool // the config does not name the pool
 }
 
 var errNoUpstreams = errors.New("no upstreams are given; at least one is needed")
@@ -66,7 +67,7 @@ func newSettings(options Options, upstreams []target.Config, dynamic *dynamicSou
 			return strings.Compare(a.Address.String(), b.Address.String())
 		})
 	}
-	return settings{upstreams, dynamic, options}, nil
+	return settings{upstreams: upstreams, dynamic: dynamic, options: options}, nil
 }
 
 // inPool tells in which pool handlers disagree, and what to do about that.

@@ -70,6 +70,7 @@ func postRebalance(r *adminRequest) (any, error) {
 	if !c.beginRebalance(b) {
 		return nil, apiError(http.StatusConflict, "the pool '%s' is being rebalanced; DELETE stops that", c.name)
 	}
+	c.logger.Info("the pool is to be rebalanced", zap.String("pool", c.name), zap.Bool("close", wanted.Close))
 	return b.status(), nil
 }
 
@@ -136,7 +137,7 @@ func (p *pool) runRebalance(b *rebalance) {
 		began := time.Now()
 		moved, left := c.sessions.Relocate(c.homeOf)
 		closed := 0
-		if now := monotonic(); left > 0 && b.close && now >= b.terms.began+b.terms.wait() {
+		if now := monotonic(); left > 0 && b.close && b.terms.waited(now) {
 			closed = b.drain.some(b.terms, now, left, func(most int) int { return c.closeMisplaced(most) })
 		}
 		b.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/cli"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky"
 )
 
@@ -141,7 +142,7 @@ func (c *config) checkController() error {
 	if errors.As(err, &cause) {
 		err = cause.Err
 	}
-	return fmt.Errorf("%s can't be read: %w", printable(c.controller), err)
+	return fmt.Errorf("%s can't be read: %w", cli.Printable(c.controller), err)
 }
 
 // openFile opens a regular file. Others, such as FIFOs and terminals, need not have an end and cannot be read twice.

@@ -244,6 +244,7 @@ func Flag(name string, field *bool) Option {
 func Strings(name string, field *[]string, allowed ...string) Option {
 	return Option{
 		name: name,
+		many: true,
 		block: func(d *caddyfile.Dispenser) error {
 			args := d.RemainingArgs()
 			if len(args) == 0 {
