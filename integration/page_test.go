@@ -251,3 +251,41 @@ func TestPageWhenEndpointIsAway(t *testing.T) {
 	b.until(`!!%s && !%s`, row(targets[1].addr), row(targets[0].addr))
 	b.mustBeQuiet("ERR_CONNECTION_REFUSED")
 }
+
+// With the empty origin that the page needs, other sites are refused as without it.
+func TestPageFromAnotherSite(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 1)
+	p, admin, url := startPage(t, balance(listen, "", targets...))
+	t.Cleanup(func() { p.end(t) })
+	for _, c := range []struct {
+		method, path, host string
+		headers            map[string]string
+		want               int
+	}{
+		{"GET", "", admin, map[string]string{"Sec-Fetch-Mode": "navigate"}, http.StatusOK}, // an address that was typed
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "cors", "Referer": url}, http.StatusOK},
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"}, http.StatusForbidden},
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "no-cors"}, http.StatusBadRequest},
+		{"POST", "pools/default/rebalance", admin, map[string]string{"Sec-Fetch-Mode": "navigate", "Origin": "http://evil.example"}, http.StatusForbidden},
+		{"POST", "pools/default/rebalance", admin, map[string]string{"Sec-Fetch-Mode": "navigate", "Origin": "null"}, http.StatusBadRequest},
+		{"GET", "", "evil.example", map[string]string{"Sec-Fetch-Mode": "navigate"}, http.StatusForbidden},
+	} {
+		request, err := http.NewRequest(c.method, "http://"+admin+"/sticky/"+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host, request.Close = c.host, true
+		for name, value := range c.headers {
+			request.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != c.want {
+			t.Errorf("%+v is answered by %s", c, response.Status)
+		}
+	}
+}
