@@ -217,10 +217,11 @@ func TestPageWithThousandUpstreams(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t, 500)
 	listen := freeAddr(t)
-	p, _, url := startPage(t, balance(listen, "upstream 127.0.0.1:20000-20999"))
+	p, _, url := startPage(t, balance(listen, "pool "+strings.Repeat("long", 30)+"\nupstream 127.0.0.1:20000-20999"))
 	t.Cleanup(func() { p.end(t) })
 	b.open(url)
 	b.until(`document.querySelectorAll("tbody tr").length === 1000`)
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": true}, nil)
 	b.eval(`window.first = document.querySelector("tbody tr"); window.looks = performance.getEntriesByType("resource").length`)
 	b.until(`performance.getEntriesByType("resource").length > window.looks + 1`)
 	if got := b.eval(`window.first === document.querySelector("tbody tr") && document.querySelectorAll("tbody tr").length === 1000`); got != "true" {
