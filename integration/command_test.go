@@ -122,3 +122,36 @@ func commandLine(t *testing.T, folder, admin string) func(args ...string) (outpu
 		return string(output), err
 	}
 }
+
+// With a gracePeriod, connections go on when the load balancer is stopped, and the command waits for them.
+func TestLegacyGracePeriod(t *testing.T) {
+	t.Parallel()
+	targets, listen, home := greeters(t, 1), freeAddr(t), t.TempDir()
+	config := fmt.Sprintf(`{"sourcePort": %d, "gracePeriod": 3600000, "targets": [{"host": "127.0.0.1", "port": %d}]}`, portOf(listen), portOf(targets[0].addr))
+	if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	caddy := commandLine(t, home, "unix/"+adminSocket(t))
+	if output, err := caddy("loadbalancer", "start"); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	conn, _ := hold(t, "127.0.0.2", listen)
+	var output string
+	var err error
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		output, err = caddy("loadbalancer", "stop")
+	}()
+	await(t, "new connections to be refused", func() bool { return !listens(listen) })
+	stillServed(t, conn)
+	select {
+	case <-stopped:
+		t.Error("the command did not wait for the connection")
+	default:
+	}
+	conn.Close()
+	if <-stopped; err != nil || !strings.Contains(output, "Success: Stopped") {
+		t.Errorf("%v: %q", err, output)
+	}
+}

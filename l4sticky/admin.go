@@ -153,8 +153,10 @@ func (r *adminRequest) decode(document any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(document)
-	if err == nil && decoder.More() {
-		err = errors.New("there is more than one document")
+	if err == nil {
+		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("there is something behind the document")
+		}
 	}
 	if err != nil {
 		return badRequest(fmt.Errorf("the body: %w", err))

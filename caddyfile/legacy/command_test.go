@@ -282,3 +282,19 @@ func TestDowngradedLeavesNothing(t *testing.T) {
 	b.expect(0, "No loadbalancers are running\n", "list")
 	b.nothingLeft()
 }
+
+// The stop of an instance waits for its grace period, as far as that can be known.
+func TestGracePeriodOfInstance(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.json")
+	one := instance{Config: config}
+	if got := one.gracePeriod(); got != 0 {
+		t.Errorf("without a config it is %v", got)
+	}
+	text := `{"sourcePort": 80, "gracePeriod": 45000, "targets": [{"port": 8000}]}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := one.gracePeriod(); got != 45*time.Second {
+		t.Errorf("it is %v, want 45s", got)
+	}
+}
