@@ -36,6 +36,7 @@ var (
 	agentAnswers        = &change{"upstream_agent_answers", "upstream agent answers again", zap.InfoLevel}
 	upstreamRemoved     = &change{"upstream_removed", "upstream removed", zap.InfoLevel}
 	slowStartDone       = &change{"upstream_slow_start_done", "upstream slow start done", zap.InfoLevel}
+	upstreamSet         = &change{"upstream_set", "upstream set by an operator", zap.InfoLevel}
 	upstreamDrained     = &change{"upstream_drained", "upstream drained", zap.InfoLevel}
 	upstreamSplit       = &change{"upstream_removed", "upstream removed", zap.WarnLevel} // while it has clients
 	upstreamAppeared    = &change{"upstream_appeared", "upstream appeared", zap.InfoLevel}

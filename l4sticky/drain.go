@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -220,16 +219,7 @@ func (d *drain) some(terms drainTerms, now time.Duration, there int, closeSome f
 
 // closeSome closes about so many connections of a target, all of a client together, and returns how many.
 func (c *poolConfig) closeSome(m *target.Member, most int) int {
-	clients := make(map[netip.Addr]bool)
-	chosen := 0
-	c.sessions.Forget(func(i session.Info[*target.Target]) bool {
-		if i.Target != m.Target || !i.Live() || chosen >= most {
-			return false
-		}
-		chosen += i.Connections
-		clients[i.Client] = true
-		return true
-	})
+	clients := c.chooseClients(most, func(i session.Info[*target.Target]) bool { return i.Target == m.Target })
 	at := func(held *holding) bool { return held.upstream != nil && held.upstream.Target == m.Target }
 	if len(clients) > 0 {
 		return max(1, c.endConnections(errDrained, 0, func(held *holding) bool { return at(held) && clients[held.session.Client()] }))

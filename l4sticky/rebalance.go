@@ -3,7 +3,6 @@ package l4sticky
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -71,6 +70,7 @@ func postRebalance(r *adminRequest) (any, error) {
 	if !c.beginRebalance(b) {
 		return nil, apiError(http.StatusConflict, "the pool '%s' is being rebalanced; DELETE stops that", c.name)
 	}
+	c.logger.Info("the pool is to be rebalanced", zap.String("pool", c.name), zap.Bool("close", wanted.Close))
 	return b.status(), nil
 }
 
@@ -168,18 +168,9 @@ func (c *poolConfig) homeOf(i session.Info[*target.Target]) *target.Target {
 
 // closeMisplaced closes about so many connections of clients that belong elsewhere, all of a client together, and returns how many.
 func (c *poolConfig) closeMisplaced(most int) int {
-	clients := make(map[netip.Addr]bool)
-	chosen := 0
-	c.sessions.Forget(func(i session.Info[*target.Target]) bool {
-		if chosen >= most || !i.Live() {
-			return false
-		}
-		if home := c.homeOf(i); home == nil || home == i.Target {
-			return false
-		}
-		chosen += i.Connections
-		clients[i.Client] = true
-		return true
+	clients := c.chooseClients(most, func(i session.Info[*target.Target]) bool {
+		home := c.homeOf(i)
+		return home != nil && home != i.Target
 	})
 	return c.endConnections(errRebalanced, 0, func(held *holding) bool { return clients[held.session.Client()] })
 }

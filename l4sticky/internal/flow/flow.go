@@ -31,6 +31,8 @@ const (
 	ResetClient
 	// Close means that both sockets are to be closed. The connection is over.
 	Close
+	// TooOld means that the connection ends because of Limits.MaxAge. It comes with Close.
+	TooOld
 	// Redispatch means that another target is to be found for the client, to whom nothing has happened: either Begin is
 	// called for it, or Settle because there is none.
 	Redispatch

@@ -14,6 +14,8 @@ var someLimits = []Limits{
 	{Idle: 4 * second, HalfClose: second},
 	{Redispatch: 3 * second},
 	{Idle: 4 * second, Redispatch: 2 * second},
+	{MaxAge: 4 * second},
+	{Idle: 4 * second, HalfClose: second, Redispatch: 3 * second, MaxAge: 5 * second},
 }
 
 // TestEveryOrder goes through every order of events up to a depth. What must hold is in model.
@@ -55,14 +57,16 @@ func (m *model) mustEnd(limits Limits) {
 		}
 		m.tick(m.unread + 1)
 	}
-	limit := limits.limit(state)
+	limit, age := limits.limit(state), limits.MaxAge
 	if state == Lingering || state == Severed {
-		limit = maxLinger + linger
+		limit, age = maxLinger+linger, 0
 	}
 	switch {
-	case m.closed != (limit > 0 || state == Over):
+	case m.closed != (limit > 0 || age > 0 || state == Over):
 		m.fail("the connection in state %v is over: %v", state, m.closed)
-	case m.now-began > limit+limit/idleLooks+longestSeverPause:
+	case age > 0 && m.now-m.began > age+age/10:
+		m.fail("it took %v until the connection was over, it may be %v old", m.now-m.began, age)
+	case limit > 0 && m.now-began > limit+limit/idleLooks+longestSeverPause:
 		m.fail("it took %v until the connection was over, the limit is %v", m.now-began, limit)
 	}
 }
@@ -241,6 +245,30 @@ func TestUnserved(t *testing.T) {
 		test.events(&f)
 		if got := f.Unserved(); got != test.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// Connections that begin one after the other, at whatever pace, end at times that are spread evenly over a fifth of their age.
+func TestAgesAreSpread(t *testing.T) {
+	const n, parts, age = 10_000, 10, time.Hour
+	for _, pause := range []time.Duration{1, time.Microsecond, 1_234_567, time.Millisecond, time.Second} {
+		var counts [parts]int
+		for i := range n {
+			f := New(&Limits{MaxAge: age})
+			began := time.Duration(i) * pause
+			f.Begin(nil, began)
+			early := f.Due() - began - (age - age/10)
+			if early < 0 || early >= age/5 {
+				t.Fatalf("a connection may be %v old, want %v", f.Due()-began, age)
+			}
+			counts[early/(age/5/parts)]++
+		}
+		for _, count := range counts {
+			if count < n/parts*3/4 || count > n/parts*5/4 {
+				t.Errorf("with %v between them the ends are spread as %v", pause, counts)
+				break
+			}
 		}
 	}
 }

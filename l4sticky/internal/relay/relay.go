@@ -155,6 +155,8 @@ func (r *relay) decide(event func(now time.Duration) flow.Action, err error) (a 
 		r.result.ClientErr = err
 	case a&flow.BlameTarget != 0:
 		r.result.TargetErr = err
+	case a&flow.TooOld != 0:
+		r.result.TooOld = true
 	}
 	r.unsyncedSetTimer()
 	return a, r.target
