@@ -201,7 +201,7 @@ func (n *checking) rules() target.Rules {
 // tellChecked tells what the result of a check has changed.
 func (c *poolConfig) tellChecked(m *target.Member, change target.Change, err error) {
 	if change.Fell {
-		m.Explain(textOf(err))
+		m.ExplainChecks(textOf(err))
 		c.tellOf(m, checkFailed, reasonOf(err))
 		c.refreshIfDown(m)
 		c.endWhenDown(m)
