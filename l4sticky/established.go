@@ -50,6 +50,7 @@ func (p *picker) establish(m *target.Member) flow.Established {
 	}
 	e.holding = p.holding
 	e.upstream = m
+	p.countFailover(m)
 	switch {
 	case p.ended != nil && p.ended != m:
 		p.dialer.redispatches(p.session, p.ended, m)
@@ -61,6 +62,13 @@ func (p *picker) establish(m *target.Member) flow.Established {
 		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
 	}
 	return e
+}
+
+// releaseUnless takes back the claim on a target if there is no established connection that will.
+func releaseUnless(made *flow.Established, m *target.Member) {
+	if *made == nil {
+		m.Release()
+	}
 }
 
 // Counters returns what counts the bytes of the target, PROXY headers included.
@@ -80,6 +88,7 @@ func (e *established) Redispatch(local, remote net.Addr) relay.Redispatch {
 		p.tried = append(p.tried, e.past.tried...)
 	}
 	p.upstream, p.ended, p.uncounted = nil, e.upstream, true
+	p.wanted, p.why = e.upstream.Target, target.Mute
 	p.lookup.done, p.refreshed = true, true // a target that has accepted is no reason to wait
 	return relay.Redispatch{
 		Picker: p, Owner: &established{holding: p.holding}, Had: search.Dial{Target: e.upstream}, Header: p.header,
@@ -110,6 +119,8 @@ func (e *established) header() []byte {
 func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
+	e.dialer.counts.over(connResultOf(r, e.because.Load() != nil))
+	e.dialer.counts.duration.observe(monotonic() - e.began)
 	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}

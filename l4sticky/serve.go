@@ -42,6 +42,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	noteServed(bottom.LocalAddr())
 	way, ok := h.wayOf(bottom)
 	if !ok {
+		h.dialer.counts.over(connFailed)
 		connchain.Dismiss(cx.Conn)
 		return nil
 	}
@@ -93,7 +94,7 @@ func (h *Handler) newPicker(remote net.Addr) *picker {
 // refuse tells that a connection is kept out which is over a limit.
 func (h *Handler) refuse(remote net.Addr, option string, value any) {
 	safely.Reach("sticky_proxy limit")
-	blocked.WithLabelValues(h.dialer.name, option).Inc()
+	h.dialer.counts.block(option)
 	if h.dialer.lines.Admit() {
 		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %v", option, value)))
 	}
@@ -112,6 +113,11 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
 
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {
+	if err == errNoTarget {
+		d.counts.over(connNoUpstream)
+	} else {
+		d.counts.over(connFailed)
+	}
 	if d.lines.Admit() {
 		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
@@ -21,8 +22,9 @@ type Target interface {
 // A Dial is one try to reach a target.
 type Dial struct {
 	Target Target
-	// Probe is for the picker's own use.
+	// Probe and Began are for the picker's own use.
 	Probe bool
+	Began time.Duration
 }
 
 // A Step is what a picker wants next.
