@@ -6,7 +6,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -68,35 +67,5 @@ func TestBodiesAreWhole(t *testing.T) {
 		if answer := ask("PATCH", "/sticky/pools/"+c.name+"/upstreams/127.0.0.1:1", `{"weight": 2}`+behind); answer.Code != want {
 			t.Errorf("with %q behind it is answered %d", behind, answer.Code)
 		}
-	}
-}
-
-// TestFarDeadline has a deadline be as far away as can be said.
-func TestFarDeadline(t *testing.T) {
-	far := caddy.Duration(1<<63 - 1)
-	terms := drainTerms{deadline: &far, began: time.Minute}
-	if terms.over(time.Hour) {
-		t.Error("it is over after an hour")
-	}
-}
-
-// TestGreatRate has connections closed at once.
-func TestGreatRate(t *testing.T) {
-	rate := 1e300
-	var d drain
-	terms := drainTerms{rate: &rate}
-	d.some(terms, time.Second, 10, nil)
-	if closed := d.some(terms, 2*time.Second, 10, func(most int) int { return min(most, 10) }); closed != 10 {
-		t.Errorf("%d are closed", closed)
-	}
-}
-
-// TestPaceOfLateComers has connections come when the time to close what is left has begun.
-func TestPaceOfLateComers(t *testing.T) {
-	var d drain
-	terms := drainTerms{began: time.Second}
-	d.some(terms, time.Second, 0, nil)
-	if closed := d.some(terms, 2*time.Minute, 1, func(most int) int { return most }); closed == 0 {
-		t.Error("they are never closed")
 	}
 }

@@ -144,9 +144,14 @@ func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
 	case m.Suspect():
 		return "the upstream does not answer"
 	}
-	if c.settings.options.ReturnHome == returnWhenIdle {
-		if home := c.targets.Place(e.Client, func(*target.Member) bool { return true }); home != nil && home.Target == e.Target {
+	if c.bringsHome() {
+		home := c.targets.Place(e.Client, func(*target.Member) bool { return true })
+		switch {
+		case home == nil || home.Target != e.Target:
+		case c.settings.options.ReturnHome == returnWhenIdle:
 			return "the client's first upstream is back"
+		default:
+			return "the pool is rebalanced"
 		}
 	}
 	return "another upstream was sooner to accept"

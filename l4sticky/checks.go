@@ -202,7 +202,7 @@ func (n *checking) rules() target.Rules {
 func (c *poolConfig) tellChecked(m *target.Member, change target.Change, err error) {
 	if change.Fell {
 		m.Deactivations.Add(target.FailedCheck)
-		m.Explain(textOf(err))
+		m.ExplainChecks(textOf(err))
 		c.tellOf(m, checkFailed, reasonOf(err))
 		c.refreshIfDown(m)
 		c.endWhenDown(m)

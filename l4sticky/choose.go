@@ -3,6 +3,7 @@ package l4sticky
 import (
 	"slices"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -45,6 +46,20 @@ func (p *picker) among(allowed func(*target.Member) bool) *target.Member {
 		return p.dialer.targets.Place(p.client, allowed)
 	}
 	return p.dialer.settle(p.session, p.client, allowed)
+}
+
+// nothingLeft returns what a connection does for which no target is left.
+func (p *picker) nothingLeft(w search.Waker) search.Step {
+	if !p.refreshed {
+		p.refreshed = true
+		if p.dialer.refreshNames(w) {
+			return search.AwaitWake
+		}
+	}
+	if len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull) {
+		p.limit = upstreamsFull
+	}
+	return search.NoTarget
 }
 
 // hopeful reports whether a target whose dial is late may yet answer.

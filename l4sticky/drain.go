@@ -127,25 +127,24 @@ func (p *pool) drainTerms(t *target.Target) drainTerms {
 func (p *pool) drainAll() {
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
-	for p.drainOnce(monotonic()) {
-		<-tick.C
+	for more := true; more; {
+		safely.Do("drain", func() { more = p.drainOnce(monotonic()) })
+		if more {
+			<-tick.C
+		}
 	}
 }
 
 // drainOnce reports whether there is more to be done later.
 func (p *pool) drainOnce(now time.Duration) (more bool) {
-	c := p.applied.Load()
+	safely.Reach("drain")
 	for t, d := range p.drains.clone() {
-		var m *target.Member
-		if c != nil {
-			m = c.targets.Member(t)
-		}
+		c, m, terms := p.draining(t)
 		switch {
-		case m == nil || !m.Drains():
-			p.endDrain(t)
+		case m == nil:
 		case !t.Empty():
 			d.told = false
-			if terms := p.drainTerms(t); terms.over(now) {
+			if terms.over(now) {
 				c.closeRest(m, d, terms, now)
 			}
 		case !d.told:
@@ -154,6 +153,21 @@ func (p *pool) drainOnce(now time.Duration) (more bool) {
 		}
 	}
 	return p.drains.anyLeft()
+}
+
+// draining returns a target that still drains, and how that ends. One that does not is forgotten, and m is nil.
+func (p *pool) draining(t *target.Target) (c *poolConfig, m *target.Member, terms drainTerms) {
+	p.drains.mu.Lock() // so that a drain which begins now is not forgotten
+	defer p.drains.mu.Unlock()
+	if c = p.applied.Load(); c != nil {
+		m = c.targets.Member(t)
+	}
+	d := p.drains.all[t]
+	if m == nil || !m.Drains() || d == nil {
+		delete(p.drains.all, t)
+		return nil, nil, terms
+	}
+	return c, m, d.drainTerms
 }
 
 func (d *drains) clone() map[*target.Target]*drain {

@@ -41,6 +41,36 @@ func (p *picker) remember() *established {
 	return &e.established
 }
 
+// establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
+func (p *picker) establish(m *target.Member) flow.Established {
+	defer p.free()
+	e := new(established)
+	if len(p.header) > 0 || len(p.tried) > 1 {
+		e = p.remember()
+	}
+	e.holding = p.holding
+	e.upstream = m
+	p.countFailover(m)
+	switch {
+	case p.ended != nil && p.ended != m:
+		p.dialer.redispatches(p.session, p.ended, m)
+	case p.detour:
+		if home, _ := p.dialer.sessions.Look(p.session); home != nil && home != m.Target {
+			p.dialer.splits(p.session, m, home.Address, "a dial failed")
+		}
+	case p.left != nil && !p.left.Is(m):
+		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
+	}
+	return e
+}
+
+// releaseUnless takes back the claim on a target if there is no established connection that will.
+func releaseUnless(made *flow.Established, m *target.Member) {
+	if *made == nil {
+		m.Release()
+	}
+}
+
 // Counters returns what counts the bytes of the target, PROXY headers included.
 func (e *established) Counters() *flow.Counters { return &e.upstream.Bytes }
 

@@ -123,20 +123,6 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 	}
 }
 
-// nothingLeft returns what a connection does for which no target is left.
-func (p *picker) nothingLeft(w search.Waker) search.Step {
-	if !p.refreshed {
-		p.refreshed = true
-		if p.dialer.refreshNames(w) {
-			return search.AwaitWake
-		}
-	}
-	if len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull) {
-		p.limit = upstreamsFull
-	}
-	return search.NoTarget
-}
-
 // dialFunc returns what connects to a target. It goes without the picker, which may be done before a dial is.
 func (p *picker) dialFunc() connect.DialFunc {
 	still := &picker{holding: holding{Handler: p.Handler}, way: p.way, local: p.local}
@@ -226,13 +212,6 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	return p.establish(m)
 }
 
-// releaseUnless takes back the claim on a target if there is no established connection that will.
-func releaseUnless(made *flow.Established, m *target.Member) {
-	if *made == nil {
-		m.Release()
-	}
-}
-
 // TakeSpare takes the spare connection, and the session with it unless others of the client have an active target. It leaves
 // the session alone if that is the connection which the client had before.
 func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
@@ -306,29 +285,6 @@ func (p *picker) Lost(err error) {
 	default:
 		p.dialer.refused(p.remote, err)
 	}
-}
-
-// establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
-func (p *picker) establish(m *target.Member) flow.Established {
-	defer p.free()
-	e := new(established)
-	if len(p.header) > 0 || len(p.tried) > 1 {
-		e = p.remember()
-	}
-	e.holding = p.holding
-	e.upstream = m
-	p.countFailover(m)
-	switch {
-	case p.ended != nil && p.ended != m:
-		p.dialer.redispatches(p.session, p.ended, m)
-	case p.detour:
-		if home, _ := p.dialer.sessions.Look(p.session); home != nil && home != m.Target {
-			p.dialer.splits(p.session, m, home.Address, "a dial failed")
-		}
-	case p.left != nil && !p.left.Is(m):
-		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
-	}
-	return e
 }
 
 // pickers keeps the memory of searches, most of which are over within microseconds.

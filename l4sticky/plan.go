@@ -235,11 +235,17 @@ func planPool(name string, running *poolConfig, wanted *settings) adminapi.PoolP
 	addresses = slices.AppendSeq(addresses, maps.Keys(after))
 	slices.SortFunc(addresses, func(a, b target.Address) int { return strings.Compare(a.String(), b.String()) })
 	for _, address := range slices.Compact(addresses) {
-		u := planUpstream(running, address, before, after)
-		plan.Upstreams = append(plan.Upstreams, u)
-		if plan.Change == planUnchanged && (u.Change != planUnchanged || len(plan.Options) > 0) {
-			plan.Change = planChanged
-		}
+		plan.Upstreams = append(plan.Upstreams, planUpstream(running, address, before, after))
+	}
+	if plan.Change != planUnchanged {
+		return plan
+	}
+	differs := slices.ContainsFunc(plan.Upstreams, func(u adminapi.UpstreamPlan) bool { return u.Change != planUnchanged })
+	if !differs && !slices.Equal(running.settings.upstreams, wanted.upstreams) {
+		plan.Options = append(plan.Options, "upstreams") // their order, or how often one comes
+	}
+	if differs || len(plan.Options) > 0 {
+		plan.Change = planChanged
 	}
 	return plan
 }

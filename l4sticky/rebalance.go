@@ -131,8 +131,8 @@ func (p *pool) runRebalance(b *rebalance) {
 	defer b.end()
 	for {
 		c := p.applied.Load()
-		if c == nil {
-			return
+		if c == nil || !c.targets.Placement().Sticky {
+			return // the pool is gone, or has no sessions any more
 		}
 		began := time.Now()
 		moved, left := c.sessions.Relocate(c.homeOf)

@@ -34,11 +34,18 @@ type Condition struct {
 	Until time.Duration
 }
 
-// Explain tells why the target was deactivated last, or why its checks fail.
+// Explain tells why the target was deactivated last.
 func (t *Target) Explain(reason string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reason = reason
+}
+
+// ExplainChecks tells why the target's checks fail.
+func (t *Target) ExplainChecks(reason string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.downReason = reason
 }
 
 // RemovedAt returns when the last set was closed that held the target, on the registry's clock.
@@ -62,7 +69,7 @@ func (m *Member) Condition() Condition {
 	case t.Deactivated():
 		return Condition{State: Deactivated, Reason: t.reason, Since: t.deactivated, Until: time.Duration(t.inactiveUntil.Load())}
 	case t.down.Load():
-		return Condition{State: Deactivated, Reason: t.reason, Since: t.downSince}
+		return Condition{State: Deactivated, Reason: t.downReason, Since: t.downSince}
 	case t.agentDown.Load():
 		return Condition{State: Deactivated, Reason: t.agentReason, Since: t.agentDownSince}
 	case !m.Drains():

@@ -76,7 +76,8 @@ type Target struct {
 	agentReason    string
 	suspectSince   time.Duration
 
-	reason     string        // why it was deactivated last, or why its checks fail
+	reason     string        // why it was deactivated last
+	downReason string        // why its checks fail
 	modeSince  time.Duration // when the mode was set
 	modeReason string
 
