@@ -97,8 +97,10 @@ func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 	switch {
 	case f.unread < before:
 		f.active, f.due = now, now+part
+	case silent >= limit && limit == f.limits.Idle:
+		return f.cut(wasIdle)
 	case silent >= limit:
-		return f.Cut()
+		return f.cut(wasHalfClosed)
 	default:
 		f.due = f.active + (silent/part+1)*part
 	}
@@ -115,12 +117,12 @@ func (f *Flow) lookAtSevered(now time.Duration, peers Peers) Action {
 	pause := min(max(since, firstSeverPause), longestSeverPause)
 	switch {
 	case since >= maxLinger:
-		return f.Cut()
+		return f.cut(0)
 	case peers.Unacknowledged(Client) > 0:
 	case f.talking && since < maxTalk:
 		pause = max(pause, talkPause)
 	default:
-		return f.Cut()
+		return f.cut(0)
 	}
 	f.talking, f.due = false, now+pause
 	return 0

@@ -199,7 +199,7 @@ func (p *pair) finish() {
 }
 
 func (p *pair) result() flow.Result {
-	r := flow.Result{ToTarget: p.flow.Bytes(flow.Client), ToClient: p.flow.Bytes(flow.Target), Unserved: p.flow.Unserved()}
+	r := flow.Result{ToTarget: p.flow.Bytes(flow.Client), ToClient: p.flow.Bytes(flow.Target), Unserved: p.flow.Unserved(), End: p.flow.End()}
 	switch p.blamed {
 	case 1 + uint8(client):
 		r.ClientErr = relayError(p.errno)

@@ -204,7 +204,7 @@ func (r *relay) finish() flow.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.ToTarget, r.result.ToClient = r.flow.Bytes(flow.Client), r.flow.Bytes(flow.Target)
-	r.result.Unserved = r.flow.Unserved()
+	r.result.Unserved, r.result.End = r.flow.Unserved(), r.flow.End()
 	return r.result
 }
 

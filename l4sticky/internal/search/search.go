@@ -1,6 +1,7 @@
 package search
 
 import (
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -109,6 +110,13 @@ func (s *Search) Starved(id ID, err error, now time.Duration) {
 func (s *Search) Fed(id ID) {
 	if i := s.find(id); i >= 0 {
 		s.dials[i].starved = nil
+	}
+}
+
+// Dials tells to which of its target's addresses a dial goes now.
+func (s *Search) Dials(id ID, at netip.AddrPort) {
+	if i := s.find(id); i >= 0 {
+		s.dials[i].At = at
 	}
 }
 
@@ -268,7 +276,7 @@ func (s *Search) expire(now time.Duration) bool {
 func (s *Search) fail(i int, err error) {
 	d := s.dials[i]
 	s.remove(i)
-	if fatal := s.picker.Failed(d.Dial, err); fatal != nil {
+	if fatal := s.picker.Failed(d.Dial, d.explain(err)); fatal != nil {
 		s.Fail(fatal)
 	}
 }
