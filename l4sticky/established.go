@@ -28,17 +28,30 @@ type past struct {
 	tried  []*target.Member // those that were dialled or passed over, if it is more than its own
 }
 
-// remember returns an established connection that has nothing but its past. Both take one piece of memory.
-func (p *picker) remember() *established {
+// newEstablished returns an established connection that has nothing but its past, and the same in the form in which the relay is to
+// have it. Both parts take one piece of memory.
+func (p *picker) newEstablished(m *target.Member) (flow.Established, *established) {
+	if p.access != nil {
+		return p.record(m)
+	}
+	if len(p.header) == 0 && len(p.tried) < 2 {
+		e := new(established)
+		return e, e
+	}
 	e := new(struct {
 		established
 		past
 	})
-	if e.past.header = p.header; len(p.tried) > 1 {
-		e.past.tried = slices.Clone(p.tried)
-	}
+	e.past = p.past()
 	e.established.past = &e.past
-	return &e.established
+	return &e.established, &e.established
+}
+
+func (p *picker) past() (before past) {
+	if before.header = p.header; len(p.tried) > 1 {
+		before.tried = slices.Clone(p.tried)
+	}
+	return before
 }
 
 // Counters returns what counts the bytes of the target, PROXY headers included.

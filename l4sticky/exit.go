@@ -87,7 +87,11 @@ func (p *pool) end(began time.Time) {
 	}
 	logger.Warn("cutting open connections", zap.Int64("connections", open))
 	p.endConnections(errExit, 0, func(*holding) bool { return true })
+	p.awaitEmpty(time.Now().Add(endTime)) // goroutines tell the log of the end of what they carry
 }
+
+// endTime is how long connections may take to end that were cut.
+const endTime = time.Second
 
 // errExit is why connections end that are left when Caddy exits.
 var errExit = errors.New("the process exits")

@@ -28,6 +28,7 @@ type picker struct {
 	local  net.Addr // that the client has connected to
 	way    []stop   // on which it has come within this process before
 	header []byte   // the PROXY header
+	access *access  // what the access log will tell, or nil
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -112,6 +113,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		}
 		p.tried = append(p.tried, m)
 		if m.Claim(m.MaxConnections()) {
+			p.access.dialled()
 			return search.Dial{Target: m, Probe: probe}, search.DialTarget
 		}
 		if probe {
@@ -198,6 +200,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	safely.Reach("sticky_proxy connected")
 	m.Dials.Accepted()
 	p.dialer.answers(m)
+	p.access.reached(d)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
 	}
@@ -226,6 +229,7 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 	}
 	m.Dials.Accepted()
 	p.dialer.answers(m)
+	p.access.reached(d)
 	p.adopt(m)
 	return p.establish(m)
 }
@@ -277,18 +281,19 @@ func (p *picker) Lost(err error) {
 		p.refuseFull()
 	case err == nil:
 		p.dialer.refused(p.remote, errNoTarget)
+		p.access.turnedAway("no_upstream", errNoTarget)
 	case !errors.Is(err, search.ErrClientLeft):
 		p.dialer.refused(p.remote, err)
+		p.access.turnedAway("failed", err)
+	default:
+		p.access.turnedAway("left", err)
 	}
 }
 
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := new(established)
-	if len(p.header) > 0 || len(p.tried) > 1 {
-		e = p.remember()
-	}
+	made, e := p.newEstablished(m)
 	e.holding = p.holding
 	e.upstream = m
 	switch {
@@ -301,7 +306,7 @@ func (p *picker) establish(m *target.Member) flow.Established {
 	case p.left != nil && !p.left.Is(m):
 		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
 	}
-	return e
+	return made
 }
 
 // pickers keeps the memory of searches, most of which are over within microseconds.

@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/decisions"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
@@ -148,8 +149,9 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 		return made.allowed, nil
 	}
 	safely.Reach("middleware")
+	began := time.Now()
 	v := m.decide(cx, remote)
-	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed})
+	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed, took: time.Since(began)})
 	if !v.allowed {
 		m.block(cx, remote, v)
 	}
@@ -159,8 +161,12 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 // A decision is remembered for a connection. The client may become another one, when a PROXY header names it.
 type decision struct {
 	remote  net.Addr
+	took    time.Duration
 	allowed bool
 }
+
+// DecisionTime returns how long the decision took.
+func (d *decision) DecisionTime() time.Duration { return d.took }
 
 func (d *decision) isAbout(remote net.Addr) bool {
 	return d.remote == remote || d.remote.String() == remote.String()
@@ -218,4 +224,5 @@ var (
 	_ caddy.Provisioner     = (*Matcher)(nil)
 	_ caddyfile.Unmarshaler = (*Matcher)(nil)
 	_ layer4.ConnMatcher    = (*Matcher)(nil)
+	_ decisions.Decision    = (*decision)(nil)
 )
