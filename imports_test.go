@@ -28,8 +28,9 @@ var arrows = map[string][]string{
 	"caddyfile/legacy":            {"caddyfile/parse", "internal/", "l4sticky", "middleware", "middleware/script", "privileges"},
 	"internal/":                   {"internal/"},
 	"hijack":                      {"internal/"},
-	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "internal/", "caddyfile/parse", "hijack"},
+	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "l4sticky/upstreams", "internal/", "caddyfile/parse", "hijack"},
 	"l4sticky/adminapi":           {},
+	"l4sticky/upstreams":          {"l4sticky/internal/names", "caddyfile/parse"},
 	"l4sticky/internal/":          {"internal/"},
 	"l4sticky/internal/target":    {"l4sticky/internal/flow"},
 	"l4sticky/internal/search":    {"l4sticky/internal/flow"},
@@ -48,6 +49,7 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"l4sticky/internal/": {"l4sticky/internal/conntest"},
 	"l4sticky":           {"caddyfile/parse/parsetest"},
+	"l4sticky/upstreams": {"caddyfile/parse/parsetest", "l4sticky"},
 	"middleware":         {"caddyfile/parse/parsetest", "middleware/script"},
 	"middleware/script":  {"caddyfile/parse/parsetest"},
 	"privileges":         {"caddyfile/parse/parsetest"},

@@ -247,6 +247,9 @@ func TestOperate(t *testing.T) {
 	if got := p.patch(t, one, `{"state": "maintenance"}`); got.State != "maintenance" {
 		t.Errorf("the target in maintenance is %+v", got)
 	}
+	if !strings.Contains(p.Log(), `"upstream set by an operator","pool":"default","upstream":"`+one.addr+`","address":"`+one.addr+`","state":"maintenance"`) {
+		t.Error("the log does not tell what was set")
+	}
 	if at := homedAt(whoEach(t, ips, listen), one.name); len(at) > 0 {
 		t.Errorf("%v are at a target in maintenance", at)
 	}

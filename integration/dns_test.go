@@ -16,10 +16,12 @@ import (
 
 // nameServer is a DNS server whose answers a test changes.
 type nameServer struct {
+	ip         string // that it listens at
 	resolvConf string // a file that has it as the only server
 
 	mu      sync.Mutex
 	answers map[string][]string // addresses by name
+	records map[string][]dns.SRV
 	rcode   int
 	silent  bool
 	asked   int
@@ -34,6 +36,7 @@ func startNameServer(t testing.TB) *nameServer {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.ip = ip
 	stream, err := net.Listen("tcp", ip+":53") // for answers that a packet does not hold
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +82,15 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 	if s.rcode == dns.RcodeSuccess {
 		q := question.Question[0]
 		addresses, known := s.answers[q.Name]
-		if !known {
+		records, hasRecords := s.records[q.Name]
+		if !known && !hasRecords {
 			answer.Rcode = dns.RcodeNameError
+		}
+		for _, r := range records {
+			if q.Qtype == dns.TypeSRV {
+				r.Hdr = dns.RR_Header{Name: q.Name, Rrtype: dns.TypeSRV, Class: dns.ClassINET}
+				answer.Answer = append(answer.Answer, &r)
+			}
 		}
 		for _, a := range addresses {
 			ip := net.ParseIP(a)
@@ -102,10 +112,23 @@ func (s *nameServer) ServeDNS(w dns.ResponseWriter, question *dns.Msg) {
 }
 
 // set has the server answer with some addresses for svc.test.
-func (s *nameServer) set(addresses ...string) {
+func (s *nameServer) set(addresses ...string) { s.setName("svc.test", addresses...) }
+
+// setName has the server answer with some addresses for a name.
+func (s *nameServer) setName(name string, addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers["svc.test."], s.rcode, s.silent = addresses, dns.RcodeSuccess, false
+	s.answers[dns.Fqdn(name)], s.rcode, s.silent = addresses, dns.RcodeSuccess, false
+}
+
+// setSRV has the server answer with some records for a name.
+func (s *nameServer) setSRV(name string, records ...dns.SRV) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.records == nil {
+		s.records = make(map[string][]dns.SRV)
+	}
+	s.records[dns.Fqdn(name)], s.rcode, s.silent = records, dns.RcodeSuccess, false
 }
 
 // fail has it answer with an error, or not at all if that is negative.

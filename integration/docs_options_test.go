@@ -27,12 +27,14 @@ var documented = map[string]string{
 	"layer4.middleware.authorize":               "authorize.md",
 	"layer4.middleware.rate_limit":              "rate_limit.md",
 	"layer4.middleware.script":                  "script.md",
+	"layer4.sticky.upstreams.a":                 "dynamic_upstreams.md",
+	"layer4.sticky.upstreams.srv":               "dynamic_upstreams.md",
 	"privileges":                                "privileges.md",
 	"admin.api.sticky":                          "admin.md",
 }
 
-// onTheLine are options that have no line of their own in a Caddyfile.
-var onTheLine = map[string]bool{"upstreams": true, "dial": true, "chain": true, "path": true, "type": true, "url": true, "ipv4": true, "ipv6": true}
+// onTheLine are options that have no line of their own in a Caddyfile, by their names, or by package, type and name.
+var onTheLine = map[string]bool{"l4sticky/upstreams.A.name": true, "l4sticky/upstreams.A.port": true, "l4sticky/upstreams.SRV.name": true, "upstreams": true, "dynamic_upstreams": true, "dial": true, "chain": true, "path": true, "type": true, "url": true, "ipv4": true, "ipv6": true}
 
 // noSnippet are options that nobody writes by hand.
 var noSnippet = map[string]bool{"version": true}
@@ -146,7 +148,7 @@ func checkOption(t *testing.T, p page, o documentedOption, comment string) {
 			configs += s.text
 		}
 	}
-	if !onTheLine[o.name] && !regexp.MustCompile(`(?m)^\s+`+o.name+`( .*)?$`).MatchString(files) {
+	if !onTheLine[o.name] && !onTheLine[strings.TrimPrefix(o.key, modulePath)] && !regexp.MustCompile(`(?m)^\s+`+o.name+`( .*)?$`).MatchString(files) {
 		t.Errorf("no Caddyfile of %s has %s", p.path, o.name)
 	}
 	if !strings.Contains(configs, `"`+o.name+`":`) {

@@ -105,7 +105,7 @@ func TestPlan(t *testing.T) {
 		{"text/none", "", "there is no adapter for 'text/none'"},
 		{"text/caddyfile", balance(listen, "session_expiry -1s", targets[0]), "session_expiry"},
 		{"application/json", `{"apps": {"layer4": {"servers": {"a": {"routes": [{"handle": [{"handler": "sticky_proxy"}]}]}}}}}`, "no upstreams are given"},
-		{"text/caddyfile", caddyfile(server{listen, sticky("", targets[0])}, server{other, sticky("", targets[1])}), "pool 'default': two handlers have different upstreams"},
+		{"text/caddyfile", caddyfile(server{listen, sticky("", targets[0])}, server{other, sticky("", targets[:2]...)}), "pool 'default': two handlers have different upstreams"},
 	} {
 		if status, _, text := p.plan(t, c.kind, c.config); status != http.StatusBadRequest || !strings.Contains(text, c.want) {
 			t.Errorf("%s is answered by %d: %s, want %s", c.config, status, text, c.want)

@@ -173,3 +173,39 @@ func TestRedispatchKeepsSession(t *testing.T) {
 		t.Errorf("the targets have got %d and %d connections, want one each", a.accepted.Load(), b.accepted.Load())
 	}
 }
+
+// Silent clients, which every target ends after a while, count against the first of their targets only.
+func TestSilentClients(t *testing.T) {
+	t.Parallel()
+	impatient := func(name string) *target {
+		return startTarget(t, name, func(conn *net.TCPConn) {
+			_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			if _, err := readLine(conn); err == nil {
+				_, _ = io.WriteString(conn, name+"\n")
+			}
+		})
+	}
+	targets := []*target{impatient("a"), impatient("b")}
+	listen := freeAddr(t)
+	p := startCaddy(t, balance(listen, "", targets...))
+	home := func(ip string) string {
+		var e struct{ Placement string }
+		p.mustAsk(t, "GET", "pools/default/explain?client="+ip, "", &e)
+		return e.Placement
+	}
+	silent := make(map[string]int) // two for each target
+	for _, ip := range clientIPs(50) {
+		if at := home(ip); silent[at] < 2 {
+			silent[at]++
+			conn := dialFrom(t, ip, listen)
+			mustEnd(t, conn)
+			conn.Close()
+		}
+	}
+	await(t, "the connections have ended", func() bool { return p.pool(t).Connections == 0 })
+	for _, one := range targets {
+		if got := p.upstream(t, one); got.State != "active" || got.Dials != 4 {
+			t.Errorf("after four silent clients a target is %+v", got)
+		}
+	}
+}

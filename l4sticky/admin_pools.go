@@ -3,6 +3,8 @@ package l4sticky
 import (
 	"net/http"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/adminapi"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -71,5 +73,7 @@ func patchUpstream(r *adminRequest) (any, error) {
 	if err := c.setOverride(m.Target, wanted); err != nil {
 		return nil, apiError(http.StatusConflict, "%w", err)
 	}
-	return c.upstreamStatus(m), nil
+	status := c.upstreamStatus(m)
+	c.tellOf(m, upstreamSet, zap.String("state", status.State), zap.Int("weight", status.Weight), zap.Int("max_connections", status.MaxConnections))
+	return status, nil
 }

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 
+	"go.uber.org/zap"
+
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/adminapi"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -161,7 +163,9 @@ func deleteSessions(r *adminRequest) (any, error) {
 	case all && !f.any:
 		return nil, apiError(http.StatusBadRequest, "all: it can't be given together with client, upstream or state")
 	}
-	return c.forgetSessions(&f, closes), nil
+	answer := c.forgetSessions(&f, closes)
+	c.logger.Info("sessions forgotten by an operator", zap.String("pool", c.name), zap.Int("sessions", answer.Sessions), zap.Int("connections", answer.Connections))
+	return answer, nil
 }
 
 // forgetSessions forgets the sessions that are meant, and ends their connections if that is wanted.

@@ -36,8 +36,11 @@ var (
 	agentAnswers        = &change{"upstream_agent_answers", "upstream agent answers again", zap.InfoLevel}
 	upstreamRemoved     = &change{"upstream_removed", "upstream removed", zap.InfoLevel}
 	slowStartDone       = &change{"upstream_slow_start_done", "upstream slow start done", zap.InfoLevel}
+	upstreamSet         = &change{"upstream_set", "upstream set by an operator", zap.InfoLevel}
 	upstreamDrained     = &change{"upstream_drained", "upstream drained", zap.InfoLevel}
 	upstreamSplit       = &change{"upstream_removed", "upstream removed", zap.WarnLevel} // while it has clients
+	upstreamAppeared    = &change{"upstream_appeared", "upstream appeared", zap.InfoLevel}
+	upstreamLeft        = &change{"upstream_left", "upstream left", zap.WarnLevel}
 	addressAppeared     = &change{"address_appeared", "address appeared", zap.InfoLevel}
 	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
 	sessionMoved        = &change{"session_moved", "session moved", zap.DebugLevel}

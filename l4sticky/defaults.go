@@ -71,6 +71,7 @@ func (h *Handler) table() parse.Options {
 			h.Upstreams = append(h.Upstreams, u)
 			return u.UnmarshalCaddyfile(d)
 		}),
+		parse.Blocks("dynamic", h.readDynamic),
 	)
 }
 

@@ -78,11 +78,14 @@ func (e *established) Redispatch(local, remote net.Addr) relay.Redispatch {
 	}
 }
 
-// countEnd counts the end of a connection against its target, as that of one which is not taken to another target. The session
-// stays there, unless the target is deactivated.
+// countEnd counts the end of a connection against its target, as that of one which is not taken to another target, if it is the
+// connection's first: else one silent client that all targets end would count against each. The session stays there, unless the target is
+// deactivated.
 func (p *picker) countEnd() {
 	p.uncounted = false
-	p.unserved(p.ended)
+	if len(p.tried) == 1 {
+		p.unserved(p.ended)
+	}
 	p.detour = !p.ended.Deactivated()
 }
 
@@ -101,7 +104,7 @@ func (e *established) Done(r flow.Result) {
 	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}
-	if r.Unserved {
+	if r.Unserved && (e.past == nil || e.past.tried == nil) {
 		e.unserved(e.upstream)
 	}
 	if entry := e.dialer.logger.Check(zap.DebugLevel, "connection ended"); entry != nil {

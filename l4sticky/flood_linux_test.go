@@ -110,7 +110,7 @@ func joinFlood(t *testing.T, bits int) *poolConfig {
 	for _, a := range []string{"a:1", "b:1", "c:1"} {
 		upstreams = append(upstreams, target.Config{Address: target.Address{Network: "tcp", Dial: a}, Weight: 1})
 	}
-	v, err := join(newConfig(t), options, upstreams)
+	v, err := join(newConfig(t), options, upstreams, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func FuzzHandlerCaddyfile(f *testing.F) {
 			return
 		}
 		mustSurvive(t, h, (*Handler).setDefaults)
-		if h.SessionExpiry == 0 || h.Pool == "" || h.Placement == "" || h.MaxSessions == 0 || h.ClientPrefix.IPv4 == 0 {
+		if h.SessionExpiry == 0 || h.Placement == "" || h.MaxSessions == 0 || h.ClientPrefix.IPv4 == 0 {
 			t.Errorf("a default is missing: %+v", h)
 		}
 		for _, u := range h.Upstreams {

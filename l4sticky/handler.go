@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -26,8 +27,13 @@ func init() {
 type Handler struct {
 	Options
 
-	// The targets. At least one. An address may be listed twice only with `placement legacy`.
+	// The targets. At least one, unless there are `dynamic_upstreams`. An address may be listed twice only with `placement legacy`.
 	Upstreams []*Upstream `json:"upstreams,omitempty"`
+
+	// Where further upstreams come from, which come and go while the config runs: a module of the namespace
+	// `layer4.sticky.upstreams`. Not with `placement legacy`. Handlers that share a pool must have the same. In a
+	// Caddyfile it is `dynamic`. Default: none.
+	DynamicUpstreamsRaw json.RawMessage `json:"dynamic_upstreams,omitempty" caddy:"namespace=layer4.sticky.upstreams inline_key=source"`
 
 	// The largest number of connections that the pool may have at a time; more are closed without a byte. Zero
 	// means no limit; negative is an error. Default: no limit.
@@ -181,7 +187,11 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return err
 	}
 	h.plain = !slices.ContainsFunc(upstreams, func(u target.Config) bool { return u.Address.Network == "unix" })
-	c, err := join(ctx, h.Options, upstreams)
+	dynamic, err := h.loadDynamic(ctx)
+	if err != nil {
+		return err
+	}
+	c, err := join(ctx, h.Options, upstreams, dynamic)
 	if err != nil {
 		return err
 	}
@@ -242,6 +252,7 @@ func (h *Handler) Cleanup() error {
 //			backup
 //			drain
 //		}
+//		dynamic <source> ...
 //		pool <name>
 //		session_expiry <duration>
 //		deactivation_duration <duration>
@@ -286,7 +297,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if err := h.table().ReadBlock(d, "sticky_proxy"); err != nil {
 		return err
 	}
-	if len(h.Upstreams) == 0 {
+	if len(h.Upstreams) == 0 && h.DynamicUpstreamsRaw == nil {
 		at := caddyfile.NewDispenser([]caddyfile.Token{first})
 		at.Next()
 		return at.Errf("sticky_proxy: %w", errNoUpstreams)

@@ -23,7 +23,8 @@ type Options struct {
 	// The name under which sessions and the health of the targets are kept. Handlers with the same
 	// pool send a client to the same target, whichever port it comes in by, and reloads keep what the
 	// pool knows. Handlers of one config that share a pool must have the same upstreams and the same
-	// options of this group. Default: `default`.
+	// options of this group. Default: `default`; if handlers of a config that name no pool have no upstream in common,
+	// each gets a pool of its own, which is named after an upstream.
 	Pool string `json:"pool,omitempty"`
 
 	// How long a client's session lives after its last connection closed; until then its next
@@ -84,7 +85,7 @@ const (
 func (o *Options) table() parse.Options {
 	placements := target.PlacementNames()
 	return parse.Options{
-		parse.String("pool", &o.Pool, defaultPool),
+		parse.String("pool", &o.Pool, ""),
 		parse.Duration("session_expiry", &o.SessionExpiry, defaultExpiry),
 		parse.Duration("deactivation_duration", &o.DeactivationDuration, defaultDeactivation),
 		parse.Enum("placement", &o.Placement, placements[0], placements...),

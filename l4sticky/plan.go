@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -89,43 +90,51 @@ func plannedPools(config []byte) (map[string]*settings, error) {
 	if err := json.Unmarshal(config, &document); err != nil {
 		return nil, fmt.Errorf("the body: %w", err)
 	}
-	pools := make(map[string]*settings)
-	err := eachHandler(document, func(handler map[string]any) error {
-		s, err := plannedSettings(handler)
-		switch {
-		case err != nil || s == nil:
-			return err
-		case pools[s.options.Pool] == nil:
+	handlers, err := plannedHandlers(document)
+	if err != nil {
+		return nil, err
+	}
+	all, pools := namedGroups(handlers, nil), make(map[string]*settings)
+	for _, s := range handlers {
+		s.inGroup(all)
+		first := pools[s.options.Pool]
+		if first == nil {
 			pools[s.options.Pool] = s
-			return nil
+		} else if err := inPool(s.options.Pool, first.checkAgreement(*s)); err != nil {
+			return nil, err
 		}
-		return inPool(s.options.Pool, pools[s.options.Pool].checkAgreement(*s))
-	})
-	return pools, err
+	}
+	return pools, nil
 }
 
-// eachHandler calls do for all handlers in a piece of a config, in the order of their keys, until it returns an error.
-func eachHandler(value any, do func(map[string]any) error) error {
+// plannedHandlers returns the settings of the handlers of a config that have pools, and the first error.
+func plannedHandlers(document any) (all []*settings, first error) {
+	eachHandler(document, func(handler map[string]any) {
+		switch s, err := plannedSettings(handler); {
+		case err != nil:
+			first = cmp.Or(first, err)
+		case s != nil:
+			all = append(all, s)
+		}
+	})
+	return all, first
+}
+
+// eachHandler calls do for all handlers in a piece of a config, in the order of their keys.
+func eachHandler(value any, do func(map[string]any)) {
 	switch v := value.(type) {
 	case []any:
 		for _, element := range v {
-			if err := eachHandler(element, do); err != nil {
-				return err
-			}
+			eachHandler(element, do)
 		}
 	case map[string]any:
 		if _, is := v["handler"].(string); is {
-			if err := do(v); err != nil {
-				return err
-			}
+			do(v)
 		}
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			if err := eachHandler(v[key], do); err != nil {
-				return err
-			}
+			eachHandler(v[key], do)
 		}
 	}
-	return nil
 }
 
 // plannedSettings returns what a handler has its pool be, or nil if it has none.
@@ -158,7 +167,11 @@ func (h *Handler) planned() (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sticky_proxy: %w", err)
 	}
-	s, err := newSettings(h.Options, upstreams)
+	dynamic, err := h.plannedDynamic()
+	if err != nil {
+		return nil, fmt.Errorf("sticky_proxy: %w", err)
+	}
+	s, err := newSettings(h.Options, upstreams, dynamic)
 	return &s, err
 }
 
@@ -190,7 +203,7 @@ func plannedPolicy(raw []byte) (*settings, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sticky_ip: %w", err)
 	}
-	s, err := newSettings(p.Options, upstreams)
+	s, err := newSettings(p.Options, upstreams, nil)
 	return &s, err
 }
 
@@ -214,6 +227,9 @@ func planPool(name string, running *poolConfig, wanted *settings) adminapi.PoolP
 	}
 	if running != nil && wanted != nil {
 		plan.Options = running.settings.options.table().Differences(wanted.options.table())
+		if keyOf(running.settings.dynamic) != keyOf(wanted.dynamic) {
+			plan.Options = append(plan.Options, "dynamic_upstreams")
+		}
 	}
 	addresses := slices.Collect(maps.Keys(before))
 	addresses = slices.AppendSeq(addresses, maps.Keys(after))

@@ -71,7 +71,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	c, err := join(ctx, p.Options, upstreams)
+	c, err := join(ctx, p.Options, upstreams, nil)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ type pool struct {
 
 	mu      sync.Mutex
 	names   map[hostName]*poolName     // that configs have
+	sources map[string]*poolSource     // by their keys
 	configs []*poolConfig              // one for each config that has the pool, the newest last
 	grace   time.Duration              // of the last config that had the pool, once no config has it
 	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
@@ -87,11 +88,13 @@ func (p *pool) leave() {
 
 // join adds a handler of the config that is being provisioned to its pool. Running configs are not affected. The handler
 // must call quit when it is cleaned up.
-func join(ctx caddy.Context, options Options, upstreams []target.Config) (*poolConfig, error) {
-	s, err := newSettings(options, upstreams)
+func join(ctx caddy.Context, options Options, upstreams []target.Config, dynamic *dynamicSource) (*poolConfig, error) {
+	s, err := newSettings(options, upstreams, dynamic)
 	if err != nil {
 		return nil, err
 	}
+	s.nameIn(ctx)
+	options = s.options
 	value, _, err := pools.LoadOrNew(options.Pool, func() (caddy.Destructor, error) { return newPool(options.Pool) })
 	if err != nil {
 		return nil, err
@@ -143,7 +146,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 		return false
 	}
 	p.configs = slices.DeleteFunc(p.configs, func(other *poolConfig) bool { return other == c })
-	c.unsyncedForgetNames()
+	c.unsyncedForget()
 	c.targets.Close()
 	if n := len(p.configs); n > 0 {
 		p.unsyncedApply(p.configs[n-1])

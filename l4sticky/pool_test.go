@@ -32,7 +32,7 @@ func joinAs(t *testing.T, ctx caddy.Context, pool string, expiry time.Duration, 
 	for _, a := range addresses {
 		upstreams = append(upstreams, target.Config{Address: target.Address{Network: "tcp", Dial: a}, Weight: 1})
 	}
-	v, err := join(ctx, options, upstreams)
+	v, err := join(ctx, options, upstreams, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestPoolOfOneConfigMustAgree(t *testing.T) {
 		same.quit()
 	}
 	options := v.settings.options
-	_, err := join(ctx, options, []target.Config{{Address: target.Address{Network: "tcp", Dial: "b:1"}, Weight: 1}})
+	_, err := join(ctx, options, []target.Config{{Address: target.Address{Network: "tcp", Dial: "b:1"}, Weight: 1}}, nil)
 	if err == nil || !strings.Contains(err.Error(), t.Name()) {
 		t.Errorf("different upstreams: %v, want an error that names the pool", err)
 	}

@@ -37,20 +37,25 @@ type poolConfig struct {
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock
 
+	source  *poolSource             // nil if the config has none; guarded by the pool's lock
+	dynamic map[target.Address]bool // the upstreams that it has found; guarded by the pool's lock
+
 	checking *checking // how the targets are checked, nil until a handler has told it; guarded by the pool's lock
 }
 
 // settings are what all handlers of a pool must have in common within one config.
 type settings struct {
 	upstreams []target.Config
+	dynamic   *dynamicSource // nil if all upstreams are listed
 	options   Options
+	unnamed   bool // the config does not name the pool
 }
 
 var errNoUpstreams = errors.New("no upstreams are given; at least one is needed")
 
 // newSettings returns the settings that a handler has. It returns an error if they contradict each other.
-func newSettings(options Options, upstreams []target.Config) (settings, error) {
-	if len(upstreams) == 0 {
+func newSettings(options Options, upstreams []target.Config, dynamic *dynamicSource) (settings, error) {
+	if len(upstreams) == 0 && dynamic == nil {
 		return settings{}, errNoUpstreams
 	}
 	placement := target.PlacementNamed(options.Placement)
@@ -62,7 +67,7 @@ func newSettings(options Options, upstreams []target.Config) (settings, error) {
 			return strings.Compare(a.Address.String(), b.Address.String())
 		})
 	}
-	return settings{upstreams, options}, nil
+	return settings{upstreams: upstreams, dynamic: dynamic, options: options}, nil
 }
 
 // inPool tells in which pool handlers disagree, and what to do about that.
@@ -189,6 +194,9 @@ func (s settings) checkAgreement(other settings) error {
 	if !slices.Equal(s.upstreams, other.upstreams) {
 		return fmt.Errorf("two handlers have different upstreams (%s and %s)", describe(s.upstreams), describe(other.upstreams))
 	}
+	if keyOf(s.dynamic) != keyOf(other.dynamic) {
+		return fmt.Errorf("two handlers have different dynamic_upstreams ('%s' and '%s')", keyOf(s.dynamic), keyOf(other.dynamic))
+	}
 	if err := s.options.table().CheckSame(other.options.table()); err != nil {
 		return fmt.Errorf("two handlers have %w", err)
 	}
@@ -209,7 +217,7 @@ func describe(upstreams []target.Config) string {
 		if u.MaxConnections > 0 {
 			text += fmt.Sprintf(" max_connections %d", u.MaxConnections)
 		}
-		if u.Backup {
+		if u.Backup > 0 {
 			text += " backup"
 		}
 		if u.Drain {

@@ -71,6 +71,7 @@ func postRebalance(r *adminRequest) (any, error) {
 	if !c.beginRebalance(b) {
 		return nil, apiError(http.StatusConflict, "the pool '%s' is being rebalanced; DELETE stops that", c.name)
 	}
+	c.logger.Info("the pool is to be rebalanced", zap.String("pool", c.name), zap.Bool("close", wanted.Close))
 	return b.status(), nil
 }
 

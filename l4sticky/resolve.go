@@ -3,16 +3,13 @@ package l4sticky
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/netip"
-	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
-	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/search"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -24,37 +21,48 @@ const (
 	firstAnswers = 2 * time.Second
 )
 
-// A hostName is what is looked up. The network tells the families of the addresses that count.
-type hostName struct{ network, host string }
+// systemResolver asks the servers that the system asks.
+var systemResolver = names.NewResolver()
+
+// A hostName is what is looked up. The network tells the families of the addresses that count. With a source, it is that
+// which looks the name up.
+type hostName struct{ source, network, host string }
 
 // A poolName is the watch of a name for all configs of a pool that have it.
 type poolName struct {
-	*names.Watch
-	users int              // configs; guarded by the pool's lock
+	*names.Watch[netip.Addr]
+	name  hostName
+	users int              // upstreams of configs; guarded by the pool's lock
 	lines loglimit.Limiter // of the log lines about look-ups that failed
 }
 
-// resolve has the names of the upstreams looked up in the background from now on. It waits a while for the first answers.
-// It returns an error if another handler of the config has the pool with other times.
+// resolve has the source of upstreams asked, and the names of all upstreams looked up, in the background from now on. It waits a
+// while for the first answers. It returns an error if another handler of the config has the pool with other times.
 func (c *poolConfig) resolve(ctx context.Context, times names.Times) error {
-	watches, err := c.watchNames(times)
+	firsts, err := c.watch(times)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, firstAnswers)
 	defer cancel()
-	for _, w := range watches {
-		select {
-		case <-w.First():
-		case <-ctx.Done():
-			return nil
-		}
-	}
+	awaitAll(ctx, firsts)
 	return nil
 }
 
-// watchNames begins to watch the config's names, unless another handler has done that, and returns the watches.
-func (c *poolConfig) watchNames(times names.Times) (watches []*poolName, err error) {
+// awaitAll waits until all channels are closed, or the context ends.
+func awaitAll(ctx context.Context, channels []<-chan struct{}) {
+	for _, one := range channels {
+		select {
+		case <-one:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// watch begins to watch the config's source and names, unless another handler has done that, and returns what is closed
+// when each has been looked up.
+func (c *poolConfig) watch(times names.Times) (firsts []<-chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	switch c.times {
@@ -67,34 +75,43 @@ func (c *poolConfig) watchNames(times names.Times) (watches []*poolName, err err
 	}
 	c.times = times
 	c.names = make(map[target.Address]*poolName)
-	if times.Interval <= 0 || c.targets.Placement().Duplicates {
-		return nil, nil // a target is an entry of the config, whose name is looked up for each dial
+	if times.Interval > 0 && !c.targets.Placement().Duplicates { // else a target is an entry of the config, whose name is looked up for each dial
+		firsts = c.unsyncedWatchNames(c.settings.upstreams, "", times)
 	}
-	for _, u := range c.settings.upstreams {
-		if name, ok := nameOf(u.Address); ok {
+	if c.settings.dynamic != nil {
+		firsts = append(firsts, c.unsyncedWatchSource())
+	}
+	c.unsyncedPlaceTargets()
+	return firsts, nil
+}
+
+// unsyncedWatchNames begins to watch the names of upstreams that are not watched yet for this config, and returns what is closed
+// when each has been looked up. The lock must be held.
+func (c *poolConfig) unsyncedWatchNames(upstreams []target.Config, source string, times names.Times) (firsts []<-chan struct{}) {
+	for _, u := range upstreams {
+		if name, ok := nameOf(u.Address, source); ok && c.names[u.Address] == nil {
 			w := c.unsyncedWatch(name, times)
 			c.names[u.Address] = w
-			watches = append(watches, w)
+			firsts = append(firsts, w.First())
 		}
 	}
-	c.unsyncedPlaceNames()
-	return watches, nil
+	return firsts
 }
 
 // nameOf returns the name that an upstream's address has, and false if it has none.
-func nameOf(a target.Address) (hostName, bool) {
+func nameOf(a target.Address, source string) (hostName, bool) {
 	host, _, ok := a.Split()
 	if _, err := netip.ParseAddr(host); !ok || host == "" || err == nil {
 		return hostName{}, false
 	}
-	return hostName{"ip" + a.Network[len("tcp"):], host}, true
+	return hostName{source, "ip" + a.Network[len("tcp"):], host}, true
 }
 
 // unsyncedWatch returns the pool's watch of a name for one more config. The lock must be held.
 func (p *pool) unsyncedWatch(name hostName, times names.Times) *poolName {
 	w := p.names[name]
 	if w == nil {
-		w = new(poolName)
+		w = &poolName{name: name}
 		w.lines = loglimit.Limiter{Lines: 1, Window: time.Minute, LeftOut: func(lines int) {
 			p.newestLogger().Warn("looking up a name failed again and again", zap.String("name", name.host), zap.Int("left_out", lines))
 		}}
@@ -102,11 +119,11 @@ func (p *pool) unsyncedWatch(name hostName, times names.Times) *poolName {
 			p.names = make(map[hostName]*poolName)
 		}
 		p.names[name] = w
-		w.Watch = names.NewWatch(times,
+		w.Watch = names.NewWatch(times, netip.Addr.Compare,
 			func(ctx context.Context) ([]netip.Addr, error) {
-				return net.DefaultResolver.LookupNetIP(ctx, name.network, name.host)
+				return p.resolverOf(name.source).LookupNetIP(ctx, name.network, name.host)
 			},
-			names.Events{
+			names.Events[netip.Addr]{
 				Changed: func(_, appeared, left []netip.Addr) { p.nameChanged(name, appeared, left) },
 				Failed:  func(err error) { p.lookupFailed(name, err) },
 			})
@@ -116,20 +133,25 @@ func (p *pool) unsyncedWatch(name hostName, times names.Times) *poolName {
 	return w
 }
 
-// unsyncedForgetNames gives the watches of a config's names back. The lock must be held.
-func (c *poolConfig) unsyncedForgetNames() {
-	for _, u := range c.settings.upstreams {
-		w := c.names[u.Address]
-		if w == nil {
-			continue
-		}
-		delete(c.names, u.Address)
-		if w.users--; w.users == 0 {
-			w.Close()
-			name, _ := nameOf(u.Address)
-			delete(c.pool.names, name)
-		}
+// unsyncedForgetName gives the watch of an upstream's name back, if it has one. The lock must be held.
+func (c *poolConfig) unsyncedForgetName(a target.Address) {
+	w := c.names[a]
+	if w == nil {
+		return
 	}
+	delete(c.names, a)
+	if w.users--; w.users == 0 {
+		w.Close()
+		delete(c.pool.names, w.name)
+	}
+}
+
+// unsyncedForget gives all watches of a config back. The lock must be held.
+func (c *poolConfig) unsyncedForget() {
+	for a := range c.names {
+		c.unsyncedForgetName(a)
+	}
+	c.unsyncedForgetSource()
 }
 
 // nameChanged gives the configs of a pool the targets that a name now stands for.
@@ -137,7 +159,7 @@ func (p *pool) nameChanged(name hostName, appeared, left []netip.Addr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.configs {
-		c.unsyncedPlaceNames()
+		c.unsyncedPlaceTargets()
 	}
 	for _, a := range appeared {
 		p.tell(addressAppeared, zap.String("name", name.host), zap.Stringer("address", a))
@@ -156,9 +178,9 @@ func (p *pool) lookupFailed(name hostName, err error) {
 		return
 	}
 	if w.lines.Admit() {
-		p.unsyncedLogger().Warn("looking up a name failed", zap.String("name", name.host), zap.Bool("known", w.Addrs() != nil), zap.Error(err))
+		p.unsyncedLogger().Warn("looking up a name failed", zap.String("name", name.host), zap.Bool("known", w.All() != nil), zap.Error(err))
 	}
-	if w.Addrs() != nil {
+	if w.All() != nil {
 		return
 	}
 	for _, c := range p.configs {
@@ -188,16 +210,17 @@ func (p *pool) unsyncedLogger() *zap.Logger {
 	return zap.NewNop()
 }
 
-// unsyncedPlaceNames makes targets of the addresses that the names of a config stand for. The lock must be held.
-func (c *poolConfig) unsyncedPlaceNames() {
+// unsyncedPlaceTargets makes targets of the upstreams of a config and the addresses that their names stand for. The lock must be held.
+func (c *poolConfig) unsyncedPlaceTargets() {
 	var configs []target.Config
 	for _, u := range c.settings.upstreams {
 		if w := c.names[u.Address]; w != nil {
-			configs = append(configs, expand(u, w.Addrs())...)
+			configs = append(configs, expand(u, w.All())...)
 		} else {
 			configs = append(configs, u)
 		}
 	}
+	configs = append(configs, c.unsyncedDynamic()...)
 	before := c.targets.Members()
 	c.targets.Update(configs)
 	if c == c.pool.applied.Load() {
@@ -238,61 +261,4 @@ func expand(u target.Config, addrs []netip.Addr) []target.Config {
 		all = append(all, one)
 	}
 	return all
-}
-
-// refreshIfDown has the name of a target looked up at once if no target of that name is active.
-func (c *poolConfig) refreshIfDown(m *target.Member) {
-	w := c.nameFor(m.Config.Upstream)
-	if w == nil {
-		return
-	}
-	for _, other := range c.targets.Members() {
-		if other.Config.Upstream == m.Config.Upstream && other.Active() {
-			return
-		}
-	}
-	w.Refresh(nil)
-}
-
-func (c *poolConfig) nameFor(upstream target.Address) *poolName {
-	if upstream == (target.Address{}) {
-		return nil
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.names[upstream]
-}
-
-// refreshNames has all names looked up for a connection that has no target left, and reports whether there is something to
-// wait for: then the waiter is woken when all are done.
-func (c *poolConfig) refreshNames(w search.Waker) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	all := &countdown{waker: w}
-	all.left.Store(1)
-	waits := false
-	for _, name := range c.names {
-		all.left.Add(1)
-		if name.Refresh(all) {
-			waits = true
-		} else {
-			all.left.Add(-1)
-		}
-	}
-	if waits {
-		all.Wake()
-	}
-	return waits
-}
-
-// A countdown wakes when it was woken often enough.
-type countdown struct {
-	left  atomic.Int64
-	waker search.Waker
-}
-
-func (c *countdown) Wake() {
-	if c.left.Add(-1) == 0 {
-		c.waker.Wake()
-	}
 }

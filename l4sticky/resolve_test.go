@@ -10,7 +10,7 @@ import (
 
 // An upstream is one target with one address of each family at most, and else one for each address.
 func TestExpand(t *testing.T) {
-	u := target.Config{Address: target.Address{Network: "tcp", Dial: "svc.test:8000"}, Weight: 3, MaxConnections: 9, Backup: true}
+	u := target.Config{Address: target.Address{Network: "tcp", Dial: "svc.test:8000"}, Weight: 3, MaxConnections: 9, Backup: 1}
 	for _, test := range []struct{ addrs, want []string }{
 		{nil, []string{"svc.test:8000"}},
 		{[]string{"10.0.0.1"}, []string{"svc.test:8000"}},
@@ -26,7 +26,7 @@ func TestExpand(t *testing.T) {
 		var got []string
 		for _, c := range expand(u, addrs) {
 			got = append(got, c.Address.Dial)
-			if c.Weight != 3 || c.MaxConnections != 9 || !c.Backup || len(addrs) > 0 && c.Upstream != u.Address {
+			if c.Weight != 3 || c.MaxConnections != 9 || c.Backup != 1 || len(addrs) > 0 && c.Upstream != u.Address {
 				t.Errorf("%v became %+v", test.addrs, c)
 			}
 		}

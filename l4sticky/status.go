@@ -69,7 +69,7 @@ func (c *poolConfig) upstreamStatus(m *target.Member) adminapi.Upstream {
 		until := wallTime(condition.Until)
 		status.Until = &until
 	}
-	status.Weight, status.MaxConnections, status.Backup = m.Weight(), m.MaxConnections(), m.Config.Backup
+	status.Weight, status.MaxConnections, status.Backup = m.Weight(), m.MaxConnections(), m.Config.Backup > 0
 	status.Override = c.override(m.Target)
 	return status
 }

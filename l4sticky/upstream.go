@@ -62,9 +62,13 @@ func (u *Upstream) configs() ([]target.Config, error) {
 	if err := u.table(&weight).SetDefaults(); err != nil {
 		return nil, fmt.Errorf("upstream %s: %w", u.Dial, err)
 	}
+	backup := 0
+	if u.Backup {
+		backup = 1
+	}
 	configs := make([]target.Config, 0, len(addresses))
 	for _, a := range addresses {
-		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: u.Backup, Drain: u.Drain})
+		configs = append(configs, target.Config{Address: a, Weight: weight, MaxConnections: u.MaxConnections, Backup: backup, Drain: u.Drain})
 	}
 	return configs, nil
 }

@@ -239,6 +239,38 @@ func Flag(name string, field *bool) Option {
 	return o
 }
 
+// Strings is an option with a list, which has at least one argument in a Caddyfile, where it may be given several times. If there
+// are words that are allowed, it has no others. Its default is none.
+func Strings(name string, field *[]string, allowed ...string) Option {
+	return Option{
+		name: name,
+		many: true,
+		block: func(d *caddyfile.Dispenser) error {
+			args := d.RemainingArgs()
+			if len(args) == 0 {
+				return d.Errf("option '%s' takes at least one argument", name)
+			}
+			*field = append(*field, args...)
+			return nil
+		},
+		complete: func() error {
+			for _, value := range *field {
+				if value == "" {
+					return errors.New("'' is empty")
+				}
+				if len(allowed) == 0 {
+					continue
+				}
+				if err := checkOneOf(value, allowed...); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		value: func() any { return strings.Join(*field, " ") },
+	}
+}
+
 // Blocks is an option that a Caddyfile may have several times. It is read from its name on, with a block of its own if
 // it has one. The table knows neither its defaults nor its bounds.
 func Blocks(name string, read func(d *caddyfile.Dispenser) error) Option {

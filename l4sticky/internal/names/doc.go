@@ -8,9 +8,13 @@
 // answers with a changing part of a long list makes no address come and go. A look-up that fails, or an answer without an
 // address, changes nothing. There is one look-up of a name at a time, and never two within MinPause.
 //
+// Look-ups cost little, however many names there are: those that are due within a quarter of a second begin together, so that the
+// processor is woken once for all of them, and the questions of a Resolver share sockets, each for some seconds and some
+// questions, as the port of a socket should stay hard to guess.
+//
 // # Who owns what
 //
-// A Watch has one goroutine, from NewWatch until Close. A Tracker is a decision alone: it has no goroutine, no lock and no clock.
+// A Watch has one goroutine, from NewWatch until Close. A Resolver closes its sockets a few seconds after the last question. A Tracker is a decision alone: it has no goroutine, no lock and no clock.
 //
 // # Goroutines
 //

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -16,7 +15,12 @@ const (
 	MinPause = time.Second
 	// LookupTimeout is how long a look-up may take.
 	LookupTimeout = 5 * time.Second
+	// together is the time between the moments at which look-ups begin that are due. Those of a thousand names take a
+	// fraction of the processor's time if it is not woken for each.
+	together = 250 * time.Millisecond
 )
+
+var started = time.Now()
 
 // ErrNoAddress is the error of an answer without an address.
 var ErrNoAddress = errors.New("the answer has no address")
@@ -25,40 +29,41 @@ var ErrNoAddress = errors.New("the answer has no address")
 type Times struct {
 	// Interval is the time between two look-ups.
 	Interval time.Duration
-	// Hold is how long an address counts after the last answer that had it.
+	// Hold is how long a thing counts after the last answer that had it.
 	Hold time.Duration
 }
 
 // Events are what a Watch tells.
-type Events struct {
-	// Changed is called with the addresses that count when these have changed.
-	Changed func(all, appeared, left []netip.Addr)
-	// Failed is called after each look-up that failed.
+type Events[T comparable] struct {
+	// Changed is called with all that counts when that has changed.
+	Changed func(all, appeared, left []T)
+	// Failed is called after each look-up that failed, and before Changed if it has found something all the same.
 	Failed func(err error)
 }
 
 // A Waiter is woken when a look-up is over.
 type Waiter interface{ Wake() }
 
-// A Watch looks a name up again and again.
-type Watch struct {
-	lookup func(context.Context) ([]netip.Addr, error)
-	events Events
-	cancel context.CancelFunc
-	kick   chan struct{}
-	first  chan struct{} // closed after the first look-up
+// A Watch looks a thing up again and again: a name, which has addresses, or what else has a list.
+type Watch[T comparable] struct {
+	lookup  func(context.Context) ([]T, error)
+	compare func(a, b T) int
+	events  Events[T]
+	cancel  context.CancelFunc
+	kick    chan struct{}
+	first   chan struct{} // closed after the first look-up
 
 	mu      sync.Mutex
 	times   Times
 	waiters []Waiter
-	addrs   []netip.Addr
-	fresh   bool // it was looked up less than MinPause ago
+	all     []T
+	looked  time.Time // when the last look-up was over
 	closed  bool
 }
 
-// NewWatch begins to look a name up.
-func NewWatch(times Times, lookup func(context.Context) ([]netip.Addr, error), events Events) *Watch {
-	w := &Watch{lookup: lookup, events: events, times: times, kick: make(chan struct{}, 1), first: make(chan struct{})}
+// NewWatch begins to look a thing up. Two values of answers are the same, be it with other settings, if compare returns 0.
+func NewWatch[T comparable](times Times, compare func(a, b T) int, lookup func(context.Context) ([]T, error), events Events[T]) *Watch[T] {
+	w := &Watch[T]{lookup: lookup, compare: compare, events: events, times: times, kick: make(chan struct{}, 1), first: make(chan struct{})}
 	ctx, cancel := context.WithCancel(context.Background())
 	w.cancel = cancel
 	go safely.Do("names", func() { w.run(ctx) })
@@ -66,31 +71,31 @@ func NewWatch(times Times, lookup func(context.Context) ([]netip.Addr, error), e
 }
 
 // Close ends the look-ups.
-func (w *Watch) Close() { w.cancel() }
+func (w *Watch[T]) Close() { w.cancel() }
 
 // SetTimes changes the settings.
-func (w *Watch) SetTimes(times Times) {
+func (w *Watch[T]) SetTimes(times Times) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.times = times
 }
 
 // First returns a channel that is closed after the first look-up, whatever its outcome.
-func (w *Watch) First() <-chan struct{} { return w.first }
+func (w *Watch[T]) First() <-chan struct{} { return w.first }
 
-// Addrs returns the addresses that count, or nil if the name was never resolved.
-func (w *Watch) Addrs() []netip.Addr {
+// All returns what counts, or nil if no look-up has found anything yet.
+func (w *Watch[T]) All() []T {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.addrs
+	return w.all
 }
 
-// Refresh has the name looked up soon, and wakes the waiter, if it is not nil, when that is done. It reports false, and
-// wakes nothing, if the watch is closed, or if the waiter need not wait since the name was looked up a moment ago.
-func (w *Watch) Refresh(waiter Waiter) bool {
+// Refresh has it looked up soon, and wakes the waiter, if it is not nil, when that is done. It reports false, and
+// wakes nothing, if the watch is closed, or if the waiter need not wait since that was done a moment ago.
+func (w *Watch[T]) Refresh(waiter Waiter) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.closed || waiter != nil && w.fresh {
+	if w.closed || waiter != nil && w.unsyncedMinPause() > 0 {
 		return false
 	}
 	if waiter != nil {
@@ -103,50 +108,67 @@ func (w *Watch) Refresh(waiter Waiter) bool {
 	return true
 }
 
-func (w *Watch) run(ctx context.Context) {
+func (w *Watch[T]) run(ctx context.Context) {
 	defer w.end()
-	started := time.Now()
-	tracker := NewTracker()
+	tracker := NewTracker(w.compare)
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	for first := true; ; first = false {
-		safely.Do("names", func() { w.look(ctx, tracker, started) })
-		w.setFresh(true)
+		safely.Do("names", func() { w.look(ctx, tracker) })
+		w.setLooked()
 		if first {
 			close(w.first)
 		}
+		pause.Reset(nextLook(w.settings().Interval))
 		select {
-		case <-time.After(MinPause):
+		case <-pause.C:
+			continue
+		case <-w.kick:
 		case <-ctx.Done():
 			return
 		}
-		w.setFresh(false)
-		// The jitter spreads the look-ups of many names, which began together.
-		interval := w.settings().Interval
-		pause.Reset(interval - MinPause + time.Duration(rand.Int64N(int64(interval)/10+1)) - interval/20)
+		pause.Reset(w.minPause())
 		select {
 		case <-pause.C:
-		case <-w.kick:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (w *Watch) setFresh(fresh bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.fresh = fresh
+// nextLook returns the time until the next look-up. The jitter spreads the look-ups of many names, which began together, over
+// the interval.
+func nextLook(interval time.Duration) time.Duration {
+	wait := interval + rand.N(interval/10+1) - interval/20
+	late := (time.Since(started) + wait) % together
+	return max(wait-late, MinPause)
 }
 
-func (w *Watch) settings() Times {
+// setLooked notes that a look-up is over.
+func (w *Watch[T]) setLooked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.looked = time.Now()
+}
+
+// minPause returns how long no look-up may begin.
+func (w *Watch[T]) minPause() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unsyncedMinPause()
+}
+
+// unsyncedMinPause needs the lock.
+func (w *Watch[T]) unsyncedMinPause() time.Duration { return MinPause - time.Since(w.looked) }
+
+func (w *Watch[T]) settings() Times {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.times
 }
 
-// look looks the name up once.
-func (w *Watch) look(ctx context.Context, tracker *Tracker, started time.Time) {
+// look makes one look-up.
+func (w *Watch[T]) look(ctx context.Context, tracker *Tracker[T]) {
 	defer w.wake()
 	safely.Reach("names")
 	select {
@@ -155,30 +177,29 @@ func (w *Watch) look(ctx context.Context, tracker *Tracker, started time.Time) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, LookupTimeout)
 	defer cancel()
-	addrs, err := w.lookup(ctx)
+	answer, err := w.lookup(ctx)
 	if errors.Is(context.Cause(ctx), context.Canceled) {
 		return
 	}
-	if err == nil && len(addrs) == 0 {
+	if err == nil && len(answer) == 0 {
 		err = ErrNoAddress
 	}
 	if err != nil {
 		w.events.Failed(err)
+	}
+	appeared, left, changed := tracker.Answer(time.Since(started), w.settings().Hold, answer)
+	if !changed {
 		return
 	}
-	appeared, left := tracker.Answer(time.Since(started), w.settings().Hold, addrs)
-	if len(appeared)+len(left) == 0 {
-		return
-	}
-	all := tracker.Addrs()
+	all := tracker.All()
 	w.mu.Lock()
-	w.addrs = all
+	w.all = all
 	w.mu.Unlock()
 	w.events.Changed(all, appeared, left)
 }
 
 // end wakes the waiters for the last time.
-func (w *Watch) end() {
+func (w *Watch[T]) end() {
 	w.mu.Lock()
 	w.closed = true
 	w.mu.Unlock()
@@ -186,7 +207,7 @@ func (w *Watch) end() {
 }
 
 // wake wakes the waiters.
-func (w *Watch) wake() {
+func (w *Watch[T]) wake() {
 	w.mu.Lock()
 	waiters := w.waiters
 	w.waiters = nil

@@ -22,8 +22,8 @@ type Placement struct {
 	// Sticky means that a client stays with its target, so that it has a session.
 	Sticky bool
 
-	// place chooses among the usable targets that are backups, or among those that are not, for a valid client.
-	place func(l *list, client netip.Addr, backup bool, usable func(*Member) bool) *Member
+	// place chooses among the usable targets whose Backup is that number, for a valid client.
+	place func(l *list, client netip.Addr, backup int, usable func(*Member) bool) *Member
 }
 
 var (
@@ -61,28 +61,30 @@ func PlacementNamed(name string) *Placement {
 }
 
 // Place returns the usable target for a client, or nil if none is usable. Backups are chosen from only
-// if no other target is usable. For the same client, targets and usability it always returns the
+// if no other target is usable, and those of a higher number only if none of a lower one is. For the same client, targets and usability it always returns the
 // same, on every machine, unless the placement is not Sticky. A client without a valid address is placed at
 // random.
 func (s *Set) Place(client netip.Addr, usable func(*Member) bool) *Member {
 	l := s.list.Load()
-	if m := l.placeAmong(client, false, usable); m != nil {
-		return m
+	for _, backup := range l.backups {
+		if m := l.placeAmong(client, backup, usable); m != nil {
+			return m
+		}
 	}
-	return l.placeAmong(client, true, usable)
+	return nil
 }
 
 // PlaceByConfig returns the target at which a new client would be if all were usable and nothing was set for them beside the
 // config, or nil if there are none.
 func (s *Set) PlaceByConfig(client netip.Addr) *Member {
 	l := *s.list.Load()
-	l.entries, l.even = nil, false
+	l.entries, l.even, l.backups = nil, false, nil
 	for _, of := range l.lines {
 		if of.Weight > 0 && !of.Drain {
-			l.entries = append(l.entries, entry{of.member, of.Weight})
+			l.add(of.member, of.Weight)
 		}
 	}
-	for _, backup := range []bool{false, true} {
+	for _, backup := range l.backups {
 		if m := l.placeAmong(client, backup, func(*Member) bool { return true }); m != nil {
 			return m
 		}
@@ -90,14 +92,14 @@ func (s *Set) PlaceByConfig(client netip.Addr) *Member {
 	return nil
 }
 
-func (l *list) placeAmong(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) placeAmong(client netip.Addr, backup int, usable func(*Member) bool) *Member {
 	if !client.IsValid() {
 		return l.random(client, backup, usable)
 	}
 	return l.set.placement.place(l, client, backup, usable)
 }
 
-func (l *list) rendezvous(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) rendezvous(client netip.Addr, backup int, usable func(*Member) bool) *Member {
 	var key [24]byte
 	address := client.As16()
 	copy(key[:], address[:])
@@ -144,7 +146,7 @@ func negativeLog2(hash uint64) float64 {
 	return float64(zeros+1) - log
 }
 
-func (l *list) legacy(client netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) legacy(client netip.Addr, backup int, usable func(*Member) bool) *Member {
 	hash := legacyHash(client)
 	all := func(*Member) bool { return true }
 	if m := l.at(hash, backup, all); m == nil || usable(m) {
@@ -153,7 +155,7 @@ func (l *list) legacy(client netip.Addr, backup bool, usable func(*Member) bool)
 	return l.at(hash, backup, usable)
 }
 
-func (l *list) random(_ netip.Addr, backup bool, usable func(*Member) bool) *Member {
+func (l *list) random(_ netip.Addr, backup int, usable func(*Member) bool) *Member {
 	return l.at(rand.Int64(), backup, usable)
 }
 
@@ -168,7 +170,7 @@ func (l *list) weightOf(e entry) int64 {
 	return int64(float64(e.weight) * fineness * l.set.share(e.member.Target))
 }
 
-func (l *list) totalWeight(backup bool, usable func(*Member) bool) int64 {
+func (l *list) totalWeight(backup int, usable func(*Member) bool) int64 {
 	var total int64
 	for _, e := range l.entries {
 		if e.member.Config.Backup == backup && usable(e.member) {
@@ -180,7 +182,7 @@ func (l *list) totalWeight(backup bool, usable func(*Member) bool) int64 {
 
 // at returns the usable target whose share of the weights the place falls into, counted round and round. A target
 // that becomes usable or unusable meanwhile is no harm: the last usable one is taken.
-func (l *list) at(place int64, backup bool, usable func(*Member) bool) *Member {
+func (l *list) at(place int64, backup int, usable func(*Member) bool) *Member {
 	total := l.totalWeight(backup, usable)
 	if total == 0 {
 		return nil

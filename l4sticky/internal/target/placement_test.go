@@ -173,19 +173,39 @@ func TestPlacementNamed(t *testing.T) {
 
 func TestBackupsComeLast(t *testing.T) {
 	list := ones(4)
-	list[0].Backup, list[3].Backup = true, true
+	list[0].Backup, list[3].Backup = 1, 1
 	for _, placement := range placements {
 		set := newSet(placement, list)
 		for _, c := range clients("10.0.0.0", 200) {
-			if m := set.Place(c, always); m.Config.Backup {
+			if m := set.Place(c, always); m.Config.Backup > 0 {
 				t.Fatalf("placement %s: a backup is chosen while others are usable", placement.Name)
 			}
-			onlyBackups := func(m *Member) bool { return m.Config.Backup }
-			if m := set.Place(c, onlyBackups); m == nil || !m.Config.Backup {
+			onlyBackups := func(m *Member) bool { return m.Config.Backup > 0 }
+			if m := set.Place(c, onlyBackups); m == nil || m.Config.Backup == 0 {
 				t.Fatalf("placement %s: %v is chosen, want a backup", placement.Name, m)
 			}
 			if m := set.Place(c, func(*Member) bool { return false }); m != nil {
 				t.Fatalf("placement %s: %v is chosen, want none", placement.Name, m)
+			}
+		}
+	}
+}
+
+// Of several ranks of backups the lowest that has a usable target takes all clients.
+func TestRanksOfBackups(t *testing.T) {
+	list := ones(6)
+	for i := range list {
+		list[i].Backup = []int{7, 0, 2, 7, 0, 2}[i]
+	}
+	for _, placement := range placements {
+		set := newSet(placement, list)
+		for _, c := range clients("10.0.0.0", 50) {
+			for _, least := range []int{0, 1, 2, 3, 7} {
+				want := map[int]int{0: 0, 1: 2, 2: 2, 3: 7, 7: 7}[least]
+				m := set.Place(c, func(m *Member) bool { return m.Config.Backup >= least })
+				if m == nil || m.Config.Backup != want {
+					t.Fatalf("placement %s: %v is chosen, want one of rank %d", placement.Name, m, want)
+				}
 			}
 		}
 	}

@@ -27,8 +27,8 @@ type Config struct {
 	Weight int
 	// MaxConnections is the limit of open connections; 0 means that there is none.
 	MaxConnections int
-	// Backup means that the target gets clients only while no other target is usable.
-	Backup bool
+	// Backup, if not 0, means that the target gets clients only while no target with a lower number is usable.
+	Backup int
 	// Drain means that no new client is placed there.
 	Drain bool
 }
@@ -178,6 +178,7 @@ type list struct {
 	byTarget map[*Target]*Member
 	entries  []entry // what placement chooses from, in the order of the config
 	even     bool    // all weights are the same
+	backups  []int   // the numbers that entries have as Backup, the lowest first
 }
 
 // A line is one of the config. With a placement that takes duplicates, a target may have several.
@@ -235,9 +236,17 @@ func (l *list) enter() {
 	for _, of := range l.lines {
 		weight := of.member.controls.Load().weight(of.Weight)
 		if weight > 0 && !of.Drain && of.member.Mode() == Serve {
-			l.entries = append(l.entries, entry{of.member, weight})
+			l.add(of.member, weight)
 			l.even = l.even && weight == l.entries[0].weight
 		}
+	}
+}
+
+// add makes an entry of a member.
+func (l *list) add(m *Member, weight int) {
+	l.entries = append(l.entries, entry{m, weight})
+	if i, known := slices.BinarySearch(l.backups, m.Config.Backup); !known {
+		l.backups = slices.Insert(l.backups, i, m.Config.Backup)
 	}
 }
 

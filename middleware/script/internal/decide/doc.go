@@ -6,6 +6,9 @@
 //	             │                └── Done: the engine failed
 //	             └── asked again ◀── the next engine ◀── Runtime.Start
 //
+// What middlewares get is the same in both runtimes: the files in js, which a runtime loads with an object, native, whose
+// functions do for a client's socket what the runtime can do.
+//
 // # Promises
 //
 // Each call of Script.Decide gets one answer, whatever the script and its engine do. A client is let in only if an engine has

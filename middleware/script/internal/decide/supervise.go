@@ -1,8 +1,11 @@
 package decide
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -20,6 +23,35 @@ const (
 	loadPause     = time.Second
 	mostLoadPause = 30 * time.Second
 )
+
+// Loaded waits until an engine that was started has loaded the script, and returns it. If that fails, it shuts the engine. More is
+// how long starting may take beside what the script does.
+func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error, more time.Duration) (Engine, error) {
+	limit := time.NewTimer(LoadRuns*s.options.RunLimit*5/4 + more)
+	defer limit.Stop()
+	var err error
+	select {
+	case err = <-loaded:
+	case <-e.Done():
+		select {
+		case err = <-loaded: // says more
+		default:
+			err = e.Err()
+		}
+	case <-ctx.Done():
+		err = context.Cause(ctx)
+	case <-limit.C:
+		err = errors.New("run did not finish in time")
+	}
+	if err == nil {
+		return e, nil
+	}
+	e.Shut(err)
+	if !strings.Contains(err.Error(), s.path) {
+		err = fmt.Errorf("%s: %w", s.path, err)
+	}
+	return nil, err
+}
 
 // enter has an engine decide, first about the clients that wait. It shuts the engine if the script was closed meanwhile.
 func (s *Script) enter(e Engine) {

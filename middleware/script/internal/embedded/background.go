@@ -3,9 +3,6 @@ package embedded
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
-	"runtime/debug"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
@@ -32,7 +29,7 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 		case <-e.ctx.Done():
 			return
 		}
-		value, err := e.guardedWork(work)
+		value, err := guarded(func() (any, error) { return work(e.ctx) })
 		e.post(c, func() {
 			e.call(e.entry.complete, number, err, value)
 			if preparing {
@@ -44,15 +41,11 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 	return number, nil
 }
 
-func (e *engine) guardedWork(work func(context.Context) (any, error)) (value any, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			safely.Count()
-			e.script.Log.Log(slog.LevelError, "background work of the script failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
-			err = safely.ErrPanic
-		}
-	}()
-	return work(e.ctx)
+// guarded does work that may panic.
+func guarded(work func() (any, error)) (value any, err error) {
+	err = safely.ErrPanic // unless the work comes to an end
+	safely.Do("script background", func() { value, err = work() })
+	return value, err
 }
 
 func signal(c chan<- struct{}) {

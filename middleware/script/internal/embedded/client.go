@@ -8,7 +8,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
-// chain is a client's way through the middlewares, of which js/internal/balancer.js knows where it has got. It is a
+// chain is a client's way through the middlewares, of which decide/js/balancer.js knows where it has got. It is a
 // handle: the engine knows a client for as long as the script may speak of it.
 type chain struct {
 	decision *decide.Decision
@@ -20,7 +20,7 @@ type chain struct {
 	stop     func() // takes back that the script is told of the connection's end
 }
 
-// What js/balancer.js makes of a client, if it does not give a reason to keep it out.
+// What decide/js/balancer.js makes of a client, if it does not give a reason to keep it out.
 const (
 	letIn     = iota
 	waits     // for a middleware
@@ -148,7 +148,7 @@ func (e *engine) settle(c *chain, answer error, listened bool) bool {
 	return true
 }
 
-// clientFunctions are what js/balancer.js calls about clients, given by their chains.
+// clientFunctions are what decide/js/balancer.js calls about clients, given by their chains.
 func (e *engine) clientFunctions() map[string]quickjs.Function {
 	of := func(f func(c *chain, a []any) any) quickjs.Function {
 		return func(a []any) (any, error) {
@@ -165,10 +165,9 @@ func (e *engine) clientFunctions() map[string]quickjs.Function {
 			}
 			return e.settle(c, nil, a[2] == true)
 		}),
-		"prototype": func(a []any) (any, error) {
+		"prototype": does(func(a []any) {
 			e.vm.SetHandlePrototype(a[0].(quickjs.Value))
-			return nil, nil
-		},
+		}),
 		// ends are what a socket is asked for seldom.
 		"ends": func(a []any) (any, error) {
 			c := e.clients[quickjs.Number(a[0])]
@@ -190,10 +189,9 @@ func (e *engine) clientFunctions() map[string]quickjs.Function {
 			}
 			return before.handle
 		}),
-		"rest": func(a []any) (any, error) {
+		"rest": does(func(a []any) {
 			e.owner.Store(e.clients[quickjs.Number(a[0])])
-			return nil, nil
-		},
+		}),
 		// belongs says that a promise is that of a client's middleware.
 		"belongs": of(func(c *chain, a []any) any {
 			promise := e.vm.Dup(a[1].(quickjs.Value))

@@ -13,7 +13,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
-	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -26,7 +25,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
-// hashes are the algorithms by the names that Node lists.
+// hashes are the algorithms by Node's names.
 var hashes = map[string]func() hash.Hash{
 	"md5": md5.New, "sha1": sha1.New, "sha224": sha256.New224, "sha256": sha256.New, "sha384": sha512.New384, "sha512": sha512.New,
 	"sha512-224": sha512.New512_224, "sha512-256": sha512.New512_256, "ripemd160": ripemd160.New,
@@ -34,9 +33,6 @@ var hashes = map[string]func() hash.Hash{
 	"sha3-384": func() hash.Hash { return sha3.New384() }, "sha3-512": func() hash.Hash { return sha3.New512() },
 	"blake2b512": keyless(blake2b.New512), "blake2s256": keyless(blake2s.New256),
 }
-
-// otherNames makes of the other names that Node knows the usual ones.
-var otherNames = strings.NewReplacer("rsa-", "", "ssl3-", "", "withrsaencryption", "", "sha-", "sha", "sha2-", "sha", "ripemd-", "ripemd", "rmd160", "ripemd160", "sha1-2", "sha1", "/", "-")
 
 // keyless makes a hash of one that can take a key.
 func keyless(create func(key []byte) (hash.Hash, error)) func() hash.Hash {
@@ -61,24 +57,9 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 			return e.small(len(text), func() any { return bytesOf(text, a[1].(string)) })
 		},
 		"compare": func(a []any) (any, error) { return bytes.Compare(a[0].([]byte), a[1].([]byte)), nil },
-		"search": func(a []any) (any, error) {
-			return search(a[0].([]byte), a[1].([]byte), int(a[2].(float64)), a[3] == true, a[4] == true), nil
-		},
-		"hashes": func([]any) (any, error) {
-			names := []string{}
-			for name := range hashes {
-				names = append(names, name)
-			}
-			slices.Sort(names)
-			return names, nil
-		},
 		// hash gives the digest of data, with a key the HMAC, or nothing if the algorithm is not known.
 		"hash": func(a []any) (any, error) {
-			name := strings.ToLower(a[0].(string))
-			create := hashes[name]
-			if create == nil {
-				create = hashes[otherNames.Replace(name)]
-			}
+			create := hashes[strings.ToLower(a[0].(string))]
 			if create == nil {
 				return nil, nil
 			}
@@ -90,15 +71,14 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 			_, _ = h.Write(data)
 			return h.Sum(nil), nil
 		},
-		"random": func(a []any) (any, error) {
+		"random": does(func(a []any) {
 			// The script's memory may be taken away at any time, and where the system writes, that would end the process.
 			var block [4096]byte
 			for to := a[0].([]byte); len(to) > 0; {
 				_, _ = rand.Read(block[:min(len(to), len(block))]) // never fails
 				to = to[copy(to, block[:]):]
 			}
-			return nil, nil
-		},
+		}),
 	}
 }
 
@@ -114,8 +94,7 @@ func (e *engine) small(size int, convert func() any) (any, error) {
 // bytesOf gives the bytes that a text is in an encoding, or stands for in one such as base64. Halves of surrogate pairs are
 // three bytes each in the text.
 func bytesOf(text, encoding string) []byte {
-	switch encoding {
-	case "utf8":
+	if encoding == "utf8" {
 		data := []byte(text)
 		for i := 0; i+2 < len(data); i++ {
 			if data[i] == 0xed && data[i+1] >= 0xa0 { // half of a pair
@@ -123,15 +102,9 @@ func bytesOf(text, encoding string) []byte {
 			}
 		}
 		return data
-	case "utf16le":
-		units := make([]byte, 0, 2*len(text))
-		for _, unit := range utf16Of(text) {
-			units = append(units, byte(unit), byte(unit>>8))
-		}
-		return units
 	}
 	units := make([]byte, 0, len(text))
-	for _, unit := range utf16Of(text) {
+	for _, unit := range utf16.Encode([]rune(text)) {
 		units = append(units, byte(unit)) // Node does so for hex and base64, too
 	}
 	switch encoding {
@@ -140,21 +113,6 @@ func bytesOf(text, encoding string) []byte {
 		return units[:n]
 	case "base64", "base64url":
 		return fromBase64(units)
-	}
-	return units
-}
-
-// utf16Of gives the units of a text in UTF-16.
-func utf16Of(text string) (units []uint16) {
-	for len(text) > 0 {
-		if len(text) > 2 && text[0] == 0xed && text[1] >= 0xa0 { // half of a pair
-			units = append(units, uint16(text[0]&0xf)<<12|uint16(text[1]&0x3f)<<6|uint16(text[2]&0x3f))
-			text = text[3:]
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(text)
-		units = utf16.AppendRune(units, r)
-		text = text[n:]
 	}
 	return units
 }
@@ -183,7 +141,7 @@ func fromBase64(text []byte) []byte {
 	return data[:n]
 }
 
-// textOf writes bytes as text, with halves of surrogate pairs as three bytes each.
+// textOf writes bytes as text.
 func textOf(data []byte, encoding string) string {
 	switch encoding {
 	case "utf8":
@@ -196,29 +154,12 @@ func textOf(data []byte, encoding string) string {
 		return base64.RawURLEncoding.EncodeToString(data)
 	}
 	text := make([]byte, 0, len(data)+len(data)/4)
-	if encoding != "utf16le" {
-		mask := byte(0xff)
-		if encoding == "ascii" {
-			mask = 0x7f
-		}
-		for _, b := range data {
-			text = utf8.AppendRune(text, rune(b&mask))
-		}
-		return string(text)
+	mask := byte(0xff)
+	if encoding == "ascii" {
+		mask = 0x7f
 	}
-	unit := func(i int) rune { return rune(data[i]) | rune(data[i+1])<<8 }
-	for i := 0; i+1 < len(data); i += 2 {
-		r := unit(i)
-		if utf16.IsSurrogate(r) {
-			if i+3 < len(data) && utf16.DecodeRune(r, unit(i+2)) != utf8.RuneError {
-				text = utf8.AppendRune(text, utf16.DecodeRune(r, unit(i+2)))
-				i += 2
-			} else {
-				text = append(text, 0xe0|byte(r>>12), 0x80|byte(r>>6)&0xbf, 0x80|byte(r)&0xbf)
-			}
-			continue
-		}
-		text = utf8.AppendRune(text, r)
+	for _, b := range data {
+		text = utf8.AppendRune(text, rune(b&mask))
 	}
 	return string(text)
 }
@@ -241,51 +182,4 @@ func fromUTF8(data []byte) string {
 		data = data[n:]
 	}
 	return text.String()
-}
-
-// search returns where Node finds a needle: forward from an offset, or backward from it. A negative offset counts from
-// the end. The halves of UTF-16 are found as pairs only.
-func search(data, needle []byte, offset int, forward, pairs bool) int {
-	switch {
-	case offset < 0 && offset+len(data) >= 0:
-		offset += len(data)
-	case offset < 0 && (forward || len(needle) == 0):
-		offset = 0
-	case offset < 0:
-		return -1
-	case len(needle) == 0:
-		return min(offset, len(data))
-	}
-	if len(needle) == 0 {
-		return offset
-	}
-	step, find, last := 1, bytes.Index, len(data)-len(needle)
-	if forward && offset > last {
-		return -1
-	}
-	if pairs {
-		step, needle = 2, needle[:len(needle)&^1]
-		offset &^= 1
-	}
-	if len(needle) == 0 {
-		return -1
-	}
-	if !forward {
-		data = data[:max(0, min(offset, last)+len(needle))]
-		find, offset = bytes.LastIndex, 0
-	}
-	for offset <= len(data) {
-		at := find(data[offset:], needle)
-		switch {
-		case at < 0:
-			return -1
-		case (offset+at)%step == 0:
-			return offset + at
-		case forward:
-			offset += at + 1
-		default:
-			data = data[:at+len(needle)-1]
-		}
-	}
-	return -1
 }

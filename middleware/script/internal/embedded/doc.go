@@ -1,7 +1,7 @@
 // Package embedded is the runtime of scripts that needs nothing installed: QuickJS, and in js the modules of Node.js that a
 // script needs which only decides who may come in.
 //
-//	Decide ─▶ tasks ─▶ event loop (one goroutine) ─▶ the script's middlewares, in js/internal/balancer.js
+//	Decide ─▶ tasks ─▶ event loop (one goroutine) ─▶ the script's middlewares, in decide/js/balancer.js
 //	                       │ ▲                              │
 //	   Script.Settle ◀─────┘ └── timers, files, names ◀─────┘
 //	             a watchdog stops an event loop that does not come back

@@ -2,7 +2,6 @@ package embedded
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -10,14 +9,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
 const (
-	// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
-	prepareLimit = 5 * time.Second
 	// patience is how long Shut waits for what an engine has begun in the background.
 	patience = 250 * time.Millisecond
 	// maxFiles and maxNetwork are how much background work of a kind goes on at a time, and maxJobs how much may wait.
@@ -43,7 +42,7 @@ type engine struct {
 	// What bounds the background work that goes on at a time: a service that doesn't answer must not keep the script
 	// from its files.
 	fileSlots, netSlots chan struct{}
-	memory              budget // of what is read, before it is the script's
+	memory              *semaphore.Weighted // of what is read, before it is the script's
 	waitingJobs         atomic.Int64
 
 	loaded   chan error // gets the outcome of loading
@@ -77,7 +76,7 @@ type engine struct {
 	text       []byte // a buffer
 }
 
-// entries are the functions of JavaScript that the event loop calls; see js/main.js.
+// entries are the functions of JavaScript that the event loop calls; see js/internal/main.js.
 type entries struct {
 	load, decide, closed, complete, ticks, describe, uncaught, exports quickjs.Value
 }
@@ -93,22 +92,9 @@ type task struct {
 func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
 	e := newEngine(r, s)
 	go safely.Do("script", e.loop)
-	limit := time.NewTimer(decide.LoadRuns * s.Options().RunLimit * 5 / 4)
-	defer limit.Stop()
-	err := errors.New("run did not finish in time")
-	select {
-	case err = <-e.loaded:
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-limit.C:
-		err = fmt.Errorf("%s: %w", s.Path(), err)
-	}
-	if err != nil {
-		e.Shut(err)
-		return nil, err
-	}
-	e.ready.Store(true)
-	return e, nil
+	loaded, err := s.Loaded(ctx, e, e.loaded, 0)
+	e.ready.Store(err == nil)
+	return loaded, err
 }
 
 func newEngine(r *Runtime, s *decide.Script) *engine {
@@ -117,9 +103,12 @@ func newEngine(r *Runtime, s *decide.Script) *engine {
 		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), wakeWatchdog: make(chan struct{}, 1),
 		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
 		clients: make(map[int]*chain), byDecision: make(map[*decide.Decision]*chain), promises: make(map[uintptr]*chain),
-		read: make(map[string]bool), watched: make(map[int]func()),
+		read: make(map[string]bool), timers: timers{byNumber: make(map[int]*timer)}, watched: make(map[int]func()),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
+	if s != nil {
+		e.memory = semaphore.NewWeighted(e.mostRead())
+	}
 	return e
 }
 
@@ -133,7 +122,7 @@ func (e *engine) finishLoading(err error) {
 func (e *engine) hasRun() {
 	e.ran = true
 	if !e.prepared() {
-		time.AfterFunc(prepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
+		time.AfterFunc(decide.PrepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
 	}
 }
 
@@ -184,8 +173,8 @@ func (e *engine) loop() {
 // sleep waits for something to do.
 func (e *engine) sleep(timer *time.Timer) {
 	var due <-chan time.Time
-	if len(e.timers.heap) > 0 { // else it costs too much
-		timer.Reset(e.untilNextTimer())
+	if len(e.timers.byTime) > 0 { // else it costs too much
+		timer.Reset(time.Until(e.timers.byTime[0].at))
 		due = timer.C
 	}
 	select {

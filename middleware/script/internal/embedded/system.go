@@ -2,49 +2,19 @@ package embedded
 
 import (
 	"encoding/hex"
-	"errors"
-	"fmt"
 	"log/slog"
-	"math"
-	"net"
 	"net/netip"
 	"os"
-	"os/user"
 	"runtime"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/nlnwa/whatwg-url/url"
-	"golang.org/x/net/idna"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
-
-var (
-	errNoTargets = errors.New("not available here: a middleware decides who may come in, not where to")
-	errLoading   = errors.New("not available while the script is loaded: the targets are not known yet")
-)
-
-// ofTarget asks for a function of the balancer about a target, which is given as host and port.
-func (e *engine) ofTarget(function string, a []any, ask func(t decide.Targets, address string) (bool, error)) (any, error) {
-	targets := e.script.Options().Targets
-	host, port := a[0].(string), a[1].(float64)
-	switch {
-	case targets == nil:
-		return nil, fmt.Errorf("balancer.%s: %w", function, errNoTargets)
-	case !e.ready.Load():
-		return nil, fmt.Errorf("balancer.%s: %w", function, errLoading)
-	case host == "" || !(port >= 1 && port <= math.MaxUint16):
-		return nil, &problem{fmt.Errorf("balancer: %s:%v is no target", host, port), "TypeError", nil}
-	}
-	answer, err := ask(targets, net.JoinHostPort(host, strconv.Itoa(int(port))))
-	if err != nil {
-		return nil, fmt.Errorf("balancer.%s: %w", function, err)
-	}
-	return answer, nil
-}
 
 var (
 	processStart = time.Now()
@@ -55,20 +25,16 @@ var (
 // finds.
 func (e *engine) systemFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"log": func(a []any) (any, error) {
+		"log": does(func(a []any) {
 			const most = 10000
 			message := a[1].(string)
 			if len(message) > most {
 				message = message[:most] + "…" // a copy
 			}
 			e.script.Log.Log(logLevels[a[0].(string)], message) // info by default
-			return nil, nil
-		},
-		"heap":        func([]any) (any, error) { return e.vm.InUse(), nil },
+		}),
 		"cwd":         func([]any) (any, error) { return os.Getwd() },
 		"nanoseconds": func([]any) (any, error) { return strconv.FormatInt(time.Since(processStart).Nanoseconds(), 10), nil },
-		"procFile":    func(a []any) (any, error) { return procFile(a[0].(string)), nil },
-		"interfaces":  func([]any) (any, error) { return interfaces() },
 		"process": func([]any) (any, error) {
 			env := make(map[string]string)
 			for _, pair := range os.Environ() {
@@ -77,37 +43,21 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 				}
 			}
 			return map[string]any{
-				"env": env, "argv": []string{"node", mainProgram()}, "execArgv": []string{}, "execPath": mainProgram(), "pid": os.Getpid(), "ppid": os.Getppid(),
+				"env": env, "argv": []string{"node", decide.Program()}, "execArgv": []string{}, "execPath": decide.Program(), "pid": os.Getpid(), "ppid": os.Getppid(),
 				"title": "node", "platform": platform(), "arch": architecture(), "version": "v20.0.0", "versions": map[string]string{"node": "20.0.0"},
 			}, nil
 		},
 		"system": func([]any) (any, error) {
 			host, _ := os.Hostname()
 			home, _ := os.UserHomeDir()
-			name := ""
-			if u, err := user.Current(); err == nil {
-				name = u.Username
-			}
 			return map[string]any{
-				"hostname": host, "homedir": home, "username": name, "platform": platform(), "arch": architecture(), "tmpdir": os.TempDir(),
-				"type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:], "endianness": "LE", "availableParallelism": runtime.NumCPU(),
-				"uid": os.Getuid(), "gid": os.Getgid(),
+				"hostname": host, "homedir": home, "platform": platform(), "arch": architecture(), "tmpdir": os.TempDir(),
+				"type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:],
 			}, nil
 		},
-		"ip":        func(a []any) (any, error) { return ipText(a[0].(string)), nil },
-		"url":       urlParts,
-		"toASCII":   func(a []any) (any, error) { text, _ := idna.Lookup.ToASCII(short(a[0])); return text, nil },
-		"toUnicode": func(a []any) (any, error) { text, _ := idna.Lookup.ToUnicode(short(a[0])); return text, nil },
+		"ip":  func(a []any) (any, error) { return ipText(a[0].(string)), nil },
+		"url": urlParts,
 	}
-}
-
-// short is a text, or nothing if that is longer than a name may be.
-func short(text any) string {
-	const most = 1000
-	if s := text.(string); len(s) <= most {
-		return s
-	}
-	return ""
 }
 
 // platform and architecture as Node names them.
@@ -125,15 +75,6 @@ func architecture() string {
 	return runtime.GOARCH
 }
 
-// procFile reads a file of Linux's /proc. It is empty on other systems, and what is in it unknown.
-func procFile(name string) string {
-	text, err := os.ReadFile("/proc/" + name)
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
 // ipText is the family of an address, 4 or 6, and the 32 hexadecimal digits of it as one of IPv6, or nothing.
 func ipText(text string) string {
 	a, err := netip.ParseAddr(text)
@@ -146,41 +87,6 @@ func ipText(text string) string {
 		return "4" + digits
 	}
 	return "6" + digits
-}
-
-// interfaces are those of the system, with their addresses.
-func interfaces() (any, error) {
-	all := make(map[string]any)
-	list, err := net.Interfaces()
-	if err != nil {
-		return nil, err
-	}
-	for _, i := range list {
-		addresses, err := i.Addrs()
-		if err != nil || len(addresses) == 0 {
-			continue
-		}
-		var found []any
-		for _, address := range addresses {
-			prefix, err := netip.ParsePrefix(address.String())
-			if err != nil {
-				continue
-			}
-			one := map[string]any{
-				"address": prefix.Addr().String(), "family": "IPv6", "mac": i.HardwareAddr.String(), "internal": i.Flags&net.FlagLoopback != 0,
-				"cidr": prefix.String(), "netmask": net.IP(net.CIDRMask(prefix.Bits(), prefix.Addr().BitLen())).String(),
-			}
-			if prefix.Addr().Is4() {
-				one["family"] = "IPv4"
-			}
-			if i.HardwareAddr == nil {
-				one["mac"] = "00:00:00:00:00:00"
-			}
-			found = append(found, one)
-		}
-		all[i.Name] = found
-	}
-	return all, nil
 }
 
 // urlParts parses a URL, which may be relative to a base, sets one of its parts if that is given, and returns all of them.

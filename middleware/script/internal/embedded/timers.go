@@ -1,7 +1,8 @@
 package embedded
 
 import (
-	"container/heap"
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
@@ -13,12 +14,11 @@ type timer struct {
 	number int
 	every  time.Duration
 	client *chain // for whom it was set
-	index  int    // in the heap, or -1
 }
 
-// timers holds the timers of a script, the next one first.
+// timers holds the timers of a script.
 type timers struct {
-	heap     timerHeap
+	byTime   []*timer // the next one first
 	byNumber map[int]*timer
 	last     int
 }
@@ -29,34 +29,11 @@ func (t *timers) number() int {
 	return t.last
 }
 
-type timerHeap []*timer
-
-func (h timerHeap) Len() int { return len(h) }
-func (h timerHeap) Less(i, j int) bool {
-	if h[i].at.Equal(h[j].at) {
-		return h[i].number < h[j].number
-	}
-	return h[i].at.Before(h[j].at)
-}
-
-func (h timerHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].index, h[j].index = i, j
-}
-
-func (h *timerHeap) Push(x any) {
-	t := x.(*timer)
-	t.index = len(*h)
-	*h = append(*h, t)
-}
-
-func (h *timerHeap) Pop() any {
-	old := *h
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	t.index = -1
-	return t
+// find returns where a timer is, or has to be. Of those that are due at a time, the one that was set first comes first.
+func (t *timers) find(wanted *timer) (int, bool) {
+	return slices.BinarySearchFunc(t.byTime, wanted, func(a, b *timer) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.number, b.number))
+	})
 }
 
 // timerFunctions are what js/timers.js calls.
@@ -69,48 +46,44 @@ func (e *engine) timerFunctions() map[string]quickjs.Function {
 			if a[1] == true {
 				t.every = delay
 			}
-			if e.timers.byNumber == nil {
-				e.timers.byNumber = make(map[int]*timer)
-			}
 			e.timers.byNumber[t.number] = t
 			e.schedule(t, delay)
 			return t.number, nil
 		},
-		"stopTimer": func(a []any) (any, error) {
+		"stopTimer": does(func(a []any) {
 			number, _ := a[0].(float64)
 			if t := e.timers.byNumber[int(number)]; t != nil {
 				delete(e.timers.byNumber, t.number)
-				if t.index >= 0 {
-					heap.Remove(&e.timers.heap, t.index)
+				if at, found := e.timers.find(t); found {
+					e.timers.byTime = slices.Delete(e.timers.byTime, at, at+1)
 				}
 			}
-			return nil, nil
-		},
+		}),
 		"immediate": func([]any) (any, error) {
 			number := e.timers.number()
 			e.post(e.owner.Load(), func() { e.call(e.entry.complete, number) })
 			return number, nil
 		},
-		"tick": func([]any) (any, error) {
+		"tick": does(func(_ []any) {
 			e.ticking = true
-			return nil, nil
-		},
+		}),
 	}
 }
 
 func (e *engine) schedule(t *timer, delay time.Duration) {
 	t.at = time.Now().Add(delay)
-	heap.Push(&e.timers.heap, t)
+	at, _ := e.timers.find(t)
+	e.timers.byTime = slices.Insert(e.timers.byTime, at, t)
 }
 
 // fireTimers runs the timers that are due and reports whether the engine may go on.
 func (e *engine) fireTimers(now time.Time) bool {
-	for n := len(e.timers.heap); n > 0 && len(e.timers.heap) > 0; n-- {
-		t := e.timers.heap[0]
+	for n := len(e.timers.byTime); n > 0 && len(e.timers.byTime) > 0; n-- {
+		t := e.timers.byTime[0]
 		if t.at.After(now) {
 			break
 		}
-		heap.Pop(&e.timers.heap)
+		e.timers.byTime = slices.Delete(e.timers.byTime, 0, 1)
 		if t.every > 0 {
 			e.schedule(t, t.every) // so that the callback can stop it
 		} else {
@@ -121,11 +94,4 @@ func (e *engine) fireTimers(now time.Time) bool {
 		}
 	}
 	return true
-}
-
-func (e *engine) untilNextTimer() time.Duration {
-	if len(e.timers.heap) == 0 {
-		return time.Hour
-	}
-	return max(0, time.Until(e.timers.heap[0].at))
 }

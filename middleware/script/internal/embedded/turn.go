@@ -230,7 +230,7 @@ func (e *engine) watch() {
 		case now := <-ticker.C:
 			safely.Do("script watchdog", func() { safely.Reach("script watchdog") })
 			running := e.state.Load()
-			switch limit := e.limit(); {
+			switch limit := e.script.Limit(e.ready.Load(), e.owner.Load() != nil); {
 			case running == aborted:
 				e.killLater()
 				return
@@ -239,7 +239,7 @@ func (e *engine) watch() {
 			case running != seen:
 				seen, since, idle = running, now, 0
 			case now.Sub(since) >= limit:
-				e.abort(running, fmt.Errorf("the script computed for %v without a pause", limit))
+				e.abort(running, decide.TookLong(limit))
 			}
 		case <-e.ended:
 			return
@@ -255,16 +255,4 @@ func (e *engine) killLater() {
 	case <-time.After(killAfter):
 		e.vm.Kill()
 	}
-}
-
-// limit is how long a turn may take.
-func (e *engine) limit() time.Duration {
-	limit := e.script.Options().RunLimit
-	switch {
-	case !e.ready.Load():
-		return limit * decide.LoadRuns
-	case e.owner.Load() == nil:
-		return limit * decide.FreeRuns
-	}
-	return limit
 }

@@ -14,8 +14,7 @@ import (
 
 // file is what counts in the text of a file for a scan.
 //
-// esbuild keeps its syntax tree to itself, so the text is parsed with another parser, which knows what each name in a
-// file stands for, and which refuses what is nested too deeply before the stack is at its end.
+// The parser knows what each name in a file stands for, and refuses what is nested too deeply before the stack is at its end.
 type file struct {
 	text     []byte // as it was parsed
 	required []required
@@ -23,29 +22,27 @@ type file struct {
 	tested   map[reference]bool // it is looked whether they are there
 	provided map[reference]bool // they are set
 
-	bound    map[*js.Var]reference // what variables stand for
-	mixed    map[*js.Var]bool      // those that stand for several things, so that nothing is known
-	imported map[string]reference  // what the names stand for that import statements declare
-	requires map[*js.Var]bool      // those that are made by createRequire
-	binding  bool                  // in the first walks, which only find out what variables stand for
-	parents  []js.INode            // of the node that is looked at, the outermost first
+	bound   map[*js.Var]reference // what variables stand for
+	mixed   map[*js.Var]bool      // those that stand for several things, so that nothing is known
+	binding bool                  // in the first walks, which only find out what variables stand for
+	parents []js.INode            // of the node that is looked at, the outermost first
 }
 
 // required is what a file requires by a name.
 type required struct {
 	name     string
-	form     string // how it is required, with %q for the name
 	offset   int
 	optional bool // the file does without it
 }
 
-func (r required) String() string { return fmt.Sprintf(r.form, r.name) }
+func (r required) String() string { return fmt.Sprintf("require(%q)", r.name) }
 
 // reference is a module of Node, or a member of one.
 type reference struct{ module, member string }
 
-// globals is the module whose members are the globals.
-const globals = "globalThis"
+// The members of globals are the globals, those of methods are what objects may be asked to do, and those of modular
+// are what ES modules are made of.
+const globals, methods, modular = "globalThis", ".prototype", ".mjs"
 
 // use is the use of a member which must be there.
 type use struct {
@@ -54,10 +51,13 @@ type use struct {
 }
 
 func (u use) String() string {
-	if u.module == globals {
+	switch u.module {
+	case globals, modular:
 		return u.member
+	case methods:
+		return u.member + "()"
 	}
-	return strings.ReplaceAll(u.module, "/", ".") + "." + u.member
+	return strings.ReplaceAll(strings.TrimPrefix(u.module, globals+"/"), "/", ".") + "." + u.member
 }
 
 // parseFile reads a CommonJS or ES module. It returns nil if it cannot be parsed.
@@ -87,8 +87,6 @@ func parseFile(text []byte) (f *file) {
 		provided: make(map[reference]bool),
 		bound:    make(map[*js.Var]reference),
 		mixed:    make(map[*js.Var]bool),
-		imported: make(map[string]reference),
-		requires: make(map[*js.Var]bool),
 		binding:  true,
 	}
 	js.Walk(f, tree)

@@ -15,10 +15,10 @@ var relative = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'
 // maxFile is how much of a file is read by who only looks at a script.
 const maxFile = 16 << 20
 
-// ReadFile reads a file unless that has no end or may take forever.
-func ReadFile(path string) ([]byte, error) {
-	if info, err := os.Stat(path); err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
-		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, maxFile)
+// ReadFile reads a file unless that is larger than most bytes, has no end or may take forever.
+func ReadFile(path string, most int64) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && (!info.Mode().IsRegular() || info.Size() > most) {
+		return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", path, most)
 	}
 	return os.ReadFile(path)
 }
@@ -38,7 +38,7 @@ func Fingerprint(path string) string {
 	sum := sha256.New()
 	seen := map[string]bool{path: true}
 	for files := []string{path}; len(files) > 0; files = files[1:] {
-		text, err := ReadFile(files[0])
+		text, err := ReadFile(files[0], maxFile)
 		if err != nil {
 			continue
 		}

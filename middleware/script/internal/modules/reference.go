@@ -22,12 +22,8 @@ func (f *file) refer(e js.INode) (r reference, named []byte, ok bool) {
 		return f.referVariable(e)
 	case *js.GroupExpr:
 		return f.refer(e.X)
-	case *js.UnaryExpr:
-		if e.Op == js.AwaitToken {
-			return f.refer(e.X)
-		}
 	case *js.CallExpr:
-		if name, literal, _, ok := f.requiredBy(e); ok {
+		if name, literal, ok := f.requiredBy(e); ok {
 			return moduleNamed(name), literal, true
 		}
 	case *js.DotExpr:
@@ -47,11 +43,7 @@ func (f *file) referVariable(v *js.Var) (r reference, named []byte, ok bool) {
 	if r, ok = f.bound[v]; ok || v.Decl != js.NoDecl {
 		return r, v.Data, ok && !f.mixed[v]
 	}
-	name := string(v.Data)
-	if r, ok := f.imported[name]; ok {
-		return r, v.Data, true
-	}
-	switch name {
+	switch name := string(v.Data); name {
 	case "globalThis", "global":
 		return reference{module: globals}, v.Data, true
 	case "process", "console":
@@ -68,37 +60,31 @@ func (f *file) referMember(object js.IExpr, name string, named []byte) (referenc
 
 // get refers to a member.
 func (r reference) get(name string) reference {
-	switch {
-	case r.member != "":
+	if r.member != "" {
 		return reference{r.module + "/" + r.member, name}
-	case name == "default":
-		return r // of a CommonJS module, the default export is the module itself
 	}
 	return reference{r.module, name}
 }
 
 func moduleNamed(name string) reference { return reference{module: strings.TrimPrefix(name, "node:")} }
 
-// requiredBy returns the name of the module that a call gets, by require or import, as it stands in the text.
-func (f *file) requiredBy(call *js.CallExpr) (name string, literal []byte, form string, ok bool) {
+// requiredBy returns the name of the module that a call gets by require, and how it stands in the text.
+func (f *file) requiredBy(call *js.CallExpr) (name string, literal []byte, ok bool) {
 	if len(call.Args.List) == 0 || call.Args.List[0].Rest {
-		return "", nil, "", false
+		return "", nil, false
 	}
 	switch x := call.X.(type) {
-	case *js.LiteralExpr:
-		ok, form = x.TokenType == js.ImportToken, "import(%q)"
 	case *js.Var:
 		v := variable(x)
-		ok, form = f.requires[v] || v.Decl == js.NoDecl && string(v.Data) == "require", "require(%q)"
+		ok = v.Decl == js.NoDecl && string(v.Data) == "require"
 	case *js.DotExpr: // module.require
 		r, _, known := f.refer(x)
-		ok, form = known && r == reference{globals + "/module", "require"}, "require(%q)"
+		ok = known && r == reference{globals + "/module", "require"}
 	}
 	if !ok {
-		return "", nil, "", false
+		return "", nil, false
 	}
-	name, literal, ok = textOf(call.Args.List[0].Value)
-	return name, literal, form, ok
+	return textOf(call.Args.List[0].Value)
 }
 
 // textOf returns the value of a string in which nothing is escaped or put in, and how it stands in the text.
@@ -125,8 +111,6 @@ func (f *file) bind(n js.INode) {
 		}
 		if r, _, ok := f.refer(n.Default); ok {
 			f.bindPattern(n.Binding, r)
-		} else if v, ok := n.Binding.(*js.Var); ok && makesRequire(n.Default) {
-			f.requires[variable(v)] = true
 		}
 	case *js.BinaryExpr:
 		if v, ok := n.X.(*js.Var); ok && n.Op == js.EqToken {
@@ -136,8 +120,6 @@ func (f *file) bind(n js.INode) {
 				f.mixed[variable(v)] = true
 			}
 		}
-	case *js.ImportStmt:
-		f.bindImport(n)
 	}
 }
 
@@ -178,37 +160,4 @@ func keyOf(item js.BindingObjectItem) (string, bool) {
 		return "", false
 	}
 	return strings.Trim(string(item.Key.Literal.Data), `"'`), true
-}
-
-// bindImport remembers what the names stand for that an import statement declares. To the parser, they are as names that
-// nothing declares.
-func (f *file) bindImport(i *js.ImportStmt) {
-	module := moduleNamed(strings.Trim(string(i.Module), `"'`))
-	f.imported[string(i.Default)] = module
-	for _, alias := range i.List {
-		name := string(alias.Binding)
-		switch {
-		case alias.Name == nil:
-			f.imported[name] = module.get(name)
-		case string(alias.Name) == "*":
-			f.imported[name] = module
-		default:
-			f.imported[name] = module.get(string(alias.Name))
-		}
-	}
-}
-
-func makesRequire(e js.IExpr) bool {
-	call, ok := e.(*js.CallExpr)
-	if !ok {
-		return false
-	}
-	switch x := call.X.(type) {
-	case *js.Var:
-		return string(x.Data) == "createRequire"
-	case *js.DotExpr:
-		name, ok := x.Y.(js.LiteralExpr)
-		return ok && string(name.Data) == "createRequire"
-	}
-	return false
 }

@@ -134,7 +134,7 @@ type manifest struct {
 }
 
 func readManifest(folder string) (m manifest) {
-	text, err := ReadFile(filepath.Join(folder, "package.json"))
+	text, err := ReadFile(filepath.Join(folder, "package.json"), maxFile)
 	if err == nil {
 		_ = json.Unmarshal(text, &m) // what makes no sense is as if it were not there
 	}

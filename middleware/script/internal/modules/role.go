@@ -1,7 +1,7 @@
 package modules
 
 import (
-	"strings"
+	"bytes"
 
 	"github.com/tdewolff/parse/v2/js"
 )
@@ -20,15 +20,19 @@ const (
 func (f *file) look(n js.INode) {
 	switch n := n.(type) {
 	case *js.CallExpr:
-		if name, literal, form, ok := f.requiredBy(n); ok {
-			f.required = append(f.required, required{name, form, f.offset(literal), f.isOptional()})
+		if name, literal, ok := f.requiredBy(n); ok {
+			f.required = append(f.required, required{name, f.offset(literal), f.isOptional()})
+		} else if x, ok := n.X.(*js.LiteralExpr); ok && x.TokenType == js.ImportToken {
+			f.uses = append(f.uses, use{reference{modular, "import()"}, f.offset(x.Data)})
+		} else if dot, ok := n.X.(*js.DotExpr); ok && !n.Optional {
+			if name, ok := dot.Y.(js.LiteralExpr); ok {
+				f.uses = append(f.uses, use{reference{methods, string(name.Data)}, f.offset(name.Data)})
+			}
 		}
 	case *js.ImportStmt:
-		f.lookModule(n.Module, "import %q", n.List)
+		f.uses = append(f.uses, use{reference{modular, "import"}, f.offset(n.Module)})
 	case *js.ExportStmt:
-		if n.Module != nil {
-			f.lookModule(n.Module, "export from %q", n.List)
-		}
+		f.uses = append(f.uses, use{reference{modular, "export"}, bytes.Index(f.text, []byte("export"))})
 	case *js.Var, *js.DotExpr, *js.IndexExpr:
 		f.lookReference(n)
 	case *js.BinaryExpr:
@@ -36,21 +40,6 @@ func (f *file) look(n js.INode) {
 			if r, _, ok := f.refer(n.Y); ok {
 				f.tested[r.get(name)] = true
 			}
-		}
-	}
-}
-
-// lookModule looks at what a statement imports. Names that are not there keep an ES module from being linked.
-func (f *file) lookModule(literal []byte, form string, list []js.Alias) {
-	name := strings.Trim(string(literal), `"'`)
-	f.required = append(f.required, required{name: name, form: form, offset: f.offset(literal)})
-	for _, alias := range list {
-		member := alias.Name
-		if member == nil {
-			member = alias.Binding
-		}
-		if r := moduleNamed(name).get(string(member)); r.member != "" && r.member != "*" {
-			f.uses = append(f.uses, use{r, f.offset(member)})
 		}
 	}
 }
@@ -81,8 +70,7 @@ func (f *file) lookReference(n js.INode) {
 func (f *file) isFree(v *js.Var) bool {
 	v = variable(v)
 	_, bound := f.bound[v]
-	_, imported := f.imported[string(v.Data)]
-	return v.Decl == js.NoDecl && !bound && !imported
+	return v.Decl == js.NoDecl && !bound
 }
 
 // role tells what becomes of the value of a node, by those above it.
@@ -108,7 +96,7 @@ func (f *file) role(n js.INode) role {
 			}
 			direct = false
 		default:
-			if found := f.roleBelow(p, n, level); found != needed || direct {
+			if found := roleBelow(p, n); found != needed || direct {
 				return found
 			}
 			return taken
@@ -134,7 +122,7 @@ func roleOfOperand(p *js.BinaryExpr, n js.INode) role {
 }
 
 // roleBelow is the role of a node below one that is no operator between values.
-func (f *file) roleBelow(parent, n js.INode, level int) role {
+func roleBelow(parent, n js.INode) role {
 	optional := map[bool]role{true: tested, false: needed}
 	switch p := parent.(type) {
 	case *js.UnaryExpr:
@@ -159,37 +147,13 @@ func (f *file) roleBelow(parent, n js.INode, level int) role {
 	case *js.ClassDecl:
 		return needed // it is what the class extends
 	case *js.Arg:
-		if call, ok := f.parent(level + 2).(*js.CallExpr); ok && isPromisify(call.X) {
-			return needed
-		}
+		return needed // whom it is given to hardly looks whether it is there
 	}
 	return taken
 }
 
-func isPromisify(e js.IExpr) bool {
-	if dot, ok := e.(*js.DotExpr); ok {
-		name, ok := dot.Y.(js.LiteralExpr)
-		return ok && string(name.Data) == "promisify"
-	}
-	v, ok := e.(*js.Var)
-	return ok && string(v.Data) == "promisify"
-}
-
-// isOptional reports whether the file does without what the call requires that is looked at: it is in try, or what
-// becomes of an import is caught.
+// isOptional reports whether the file does without what the call requires that is looked at, since it is in try.
 func (f *file) isOptional() bool {
-	for level := 1; ; level += 2 {
-		dot, ok := f.parent(level).(*js.DotExpr)
-		if !ok {
-			break
-		}
-		if name, ok := dot.Y.(js.LiteralExpr); ok && string(name.Data) == "catch" {
-			return true
-		}
-		if _, ok := f.parent(level + 1).(*js.CallExpr); !ok {
-			break
-		}
-	}
 	for level := 1; ; level++ {
 		switch p := f.parent(level).(type) {
 		case nil, *js.FuncDecl, *js.ArrowFunc, *js.MethodDecl:

@@ -22,6 +22,8 @@ type Runtime struct {
 	Modules map[string][]string
 	// Missing are the names of Node's globals that the runtime lacks.
 	Missing []string
+	// Methods are the names of methods that the runtime's objects lack and those of Node have. A script must call none of that name.
+	Methods []string
 }
 
 // Need is something that a script uses and a runtime lacks.
@@ -65,7 +67,7 @@ func Scan(path string, r Runtime) (Needs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := ReadFile(path); err != nil {
+	if _, err := ReadFile(path, maxFile); err != nil {
 		return nil, err
 	}
 	s := &scan{runtime: r, root: filepath.Dir(path), seen: map[string]bool{path: true}, provided: make(map[string]bool)}
@@ -89,7 +91,7 @@ type scan struct {
 
 // file scans a file and has those scanned that it requires.
 func (s *scan) file(path string) {
-	text, err := ReadFile(path)
+	text, err := ReadFile(path, maxFile)
 	if err != nil || len(text) > scanFile || s.bytes+len(text) > scanBytes {
 		return
 	}
@@ -154,8 +156,13 @@ func (s *scan) follow(folder string, r required) bool {
 
 // lacks reports whether the runtime lacks what a script refers to.
 func (s *scan) lacks(r reference) bool {
-	if r.module == globals {
+	switch r.module {
+	case modular:
+		return true
+	case globals:
 		return slices.Contains(s.runtime.Missing, r.member)
+	case methods:
+		return slices.Contains(s.runtime.Methods, r.member)
 	}
 	members := s.runtime.Modules[r.module]
 	return members != nil && !inherited[r.member] && !slices.Contains(members, r.member)

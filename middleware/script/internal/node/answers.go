@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -76,7 +77,7 @@ func (e *engine) take(f frame) {
 	case pong:
 		e.pongs.Store(f.number)
 	case target:
-		e.reply(f.number, string(f.texts[0]))
+		e.reply(f)
 	}
 }
 
@@ -174,17 +175,9 @@ func (e *engine) forget(number uint32) {
 }
 
 // reply answers a question about a target, for which the process waits.
-func (e *engine) reply(question uint32, address string) {
-	var active bool
-	var err error
-	switch targets := e.script.Options().Targets; {
-	case targets == nil:
-		err = errors.ErrUnsupported
-	case question == 0:
-		active, err = targets.IsActive(address)
-	default:
-		err = targets.Deactivate(address)
-	}
+func (e *engine) reply(f frame) {
+	port, _ := strconv.ParseFloat(string(f.texts[2]), 64) // what is none is no port
+	active, err := e.script.AskTarget(string(f.texts[0]), string(f.texts[1]), port, e.ready.Load())
 	text, code := "", byte(0)
 	if err != nil {
 		text, code = err.Error(), 2

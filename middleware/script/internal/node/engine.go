@@ -13,8 +13,6 @@ import (
 )
 
 const (
-	// prepareLimit is how long a script, once it has run, may take for what it has begun to read.
-	prepareLimit = 5 * time.Second
 	// startLimit is how long Node.js may take to start on a busy machine.
 	startLimit = 5 * time.Second
 	// patience is how long a process may take to end by itself, and what it wrote to arrive.

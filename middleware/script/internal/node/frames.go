@@ -25,10 +25,10 @@ const (
 	forget // the script has no sockets any more of a generation, which is the number
 	log    // a line that the script prints; the number is its level
 	pong
-	target // a question about a target, whose address is the text
+	target // what is asked of the balancer about a target: the function, the host and the port
 )
 
-var textsOf = [...]int{broken: 1, block: 1, failed: 2, log: 1, target: 1}
+var textsOf = [...]int{broken: 1, block: 1, failed: 2, log: 1, target: 3}
 
 // The kinds of frames that the host gets.
 const (
@@ -68,7 +68,7 @@ func appendEnd(to []byte, kind byte, number uint32, end netip.AddrPort, flag byt
 type frame struct {
 	kind   byte
 	number uint32
-	texts  [2][]byte // valid until the next read
+	texts  [3][]byte // valid until the next read
 }
 
 // parseFrame takes the first frame off data. It returns nothing left to take as the same data, if there is no whole one.

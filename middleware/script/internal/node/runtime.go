@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
 // leastVersion is the oldest major version of Node.js that is good enough.
@@ -18,18 +20,30 @@ const leastVersion = 18
 //go:embed js
 var files embed.FS
 
-// host is the program that the child process runs: one function, so that the script sees none of its names.
+// host is the program that the child process runs: one function, so that the script sees none of its names. Each of the modules that
+// both runtimes have in common is a function in it.
 var host = func() string {
 	text := "(function () {'use strict';\n"
-	for _, name := range []string{"pipes", "owner", "socket", "decide", "balancer", "main"} {
-		part, err := files.ReadFile("js/" + name + ".js")
+	for _, name := range []string{"pipes", "owner", "clients"} {
+		text += file(name)
+	}
+	for _, name := range decide.Shared {
+		part, err := decide.SharedText(name)
 		if err != nil {
 			panic(err)
 		}
-		text += string(part)
+		text += fmt.Sprintf("{const module = {exports: {}};\n(function (require) {%s\n})(need);\nshared['internal/%s'] = module.exports;}\n", part, name)
 	}
-	return text + "})();\n"
+	return text + file("main") + "})();\n"
 }()
+
+func file(name string) string {
+	text, err := files.ReadFile("js/" + name + ".js")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
 
 // A Runtime starts scripts in Node.js. It implements decide.Runtime.
 type Runtime struct {

@@ -5,11 +5,6 @@ package node
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
-	"os"
-	"strings"
-	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
@@ -32,25 +27,7 @@ func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, e
 	e.workers.Go(safely.Func("script requests", e.write, p.kill))
 	e.workers.Go(safely.Func("script watchdog", e.watch, p.kill))
 	go safely.Do("script end", e.end)
-	limit := time.NewTimer(decide.LoadRuns*s.Options().RunLimit*5/4 + startLimit)
-	defer limit.Stop()
-	select {
-	case err = <-e.loaded:
-	case <-e.done:
-		err = e.err
-	case <-ctx.Done():
-		err = context.Cause(ctx)
-	case <-limit.C:
-		err = errors.New("run did not finish in time")
-	}
-	if err == nil {
-		return e, nil
-	}
-	e.Shut(err)
-	if !strings.Contains(err.Error(), s.Path()) {
-		err = fmt.Errorf("%s: %w", s.Path(), err)
-	}
-	return nil, err
+	return s.Loaded(ctx, e, e.loaded, startLimit)
 }
 
 // load has the host load the script, within its bounds.
@@ -61,13 +38,7 @@ func (e *engine) load() error {
 		return err
 	}
 	e.base.Store(usedMemory(pid))
-	program, err := os.Executable()
-	if err != nil {
-		program = os.Args[0]
-	}
-	settings, err := json.Marshal(map[string]any{
-		"path": e.script.Path(), "program": program, "targets": o.Targets != nil, "patience": prepareLimit.Milliseconds(),
-	})
+	settings, err := json.Marshal(map[string]any{"path": e.script.Path(), "program": decide.Program(), "patience": decide.PrepareLimit.Milliseconds()})
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@
 package node
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -76,15 +75,8 @@ func (e *engine) inspect(w *watchdog, now time.Time) error {
 	if mark != w.mark {
 		w.mark, w.since = mark, now
 	}
-	limit := e.script.Options().RunLimit
-	switch {
-	case !e.ready.Load():
-		limit *= decide.LoadRuns
-	case uint32(mark) == 0:
-		limit *= decide.FreeRuns
+	if limit := e.script.Limit(e.ready.Load(), uint32(mark) != 0); now.Sub(w.since) >= limit {
+		return decide.TookLong(limit)
 	}
-	if now.Sub(w.since) < limit {
-		return nil
-	}
-	return fmt.Errorf("the script computed for %v without a pause", limit)
+	return nil
 }

@@ -1,263 +1,185 @@
 'use strict';
 
-const {
-  coded, invalidType, invalidValue, outOfRange, unknownEncoding, checkString, checkNumber, checkInteger,
-} = require('internal/errors');
+const { invalidType, invalidValue, outOfRange, checkNumber } = require('internal/errors');
 const { find, need } = require('internal/encodings');
 
 const kMaxLength = 2 ** 32; // Node's; the memory limit of a script is below it
+const { subarray } = Uint8Array.prototype;
 
 // Node's Buffer is a function that needs no new; its prototype is that of a class of bytes.
 class FastBuffer extends Uint8Array {}
 
 function Buffer(value, encodingOrOffset, length) {
-  if (typeof value !== 'number') return Buffer.from(value, encodingOrOffset, length);
-  if (typeof encodingOrOffset === 'string') throw invalidType('string', 'of type string', value);
-  return Buffer.alloc(value);
+  return typeof value === 'number' ? Buffer.alloc(value) : Buffer.from(value, encodingOrOffset, length);
 }
 Object.setPrototypeOf(Buffer, Uint8Array);
 Object.defineProperty(Buffer, Symbol.species, { get: () => FastBuffer, configurable: true });
 Buffer.prototype = FastBuffer.prototype;
 
-const isBytes = (value) => value instanceof Uint8Array;
-const isArrayBuffer = (value) => value instanceof ArrayBuffer;
-const outOfBounds = (name) => coded(RangeError, 'ERR_BUFFER_OUT_OF_BOUNDS',
-  name ? '"' + name + '" is outside of buffer bounds' : 'Attempt to access memory outside buffer bounds');
-const integer = (value, otherwise) => {
-  const n = +value;
-  return Number.isNaN(n) ? otherwise : Math.trunc(n);
-};
-
-function checkBytes(value, name, expected = 'an instance of Buffer or Uint8Array') {
-  if (!isBytes(value)) throw invalidType(name, expected, value);
+function checkBytes(value, name) {
+  if (!(value instanceof Uint8Array)) throw invalidType(name, 'an instance of Buffer or Uint8Array', value);
 }
 
-const decode = (text, encoding) => new FastBuffer(native.decode(text, encoding));
-const fromString = (text, encoding) => decode(text, typeof encoding === 'string' && encoding !== '' ? need(encoding) : 'utf8');
-
-function fromArrayBuffer(buffer, offset, length) {
-  const from = offset === undefined ? 0 : +offset || 0;
-  const most = buffer.byteLength - from;
-  if (most < 0) throw outOfBounds('offset');
-  if (length === undefined) return new FastBuffer(buffer, from, most);
-  const size = +length > 0 ? +length : 0;
-  if (size > most) throw outOfBounds('length');
-  return new FastBuffer(buffer, from, size);
+function fromString(text, name) {
+  const encoding = name ? need(name) : 'utf8';
+  if (encoding !== 'utf16le') return new FastBuffer(native.decode(text, encoding));
+  return new FastBuffer(Uint16Array.from({ length: text.length }, (_, i) => text.charCodeAt(i)).buffer);
 }
 
-function fromObject(value) {
-  if (value.length !== undefined || isArrayBuffer(value.buffer)) {
-    return typeof value.length === 'number' && value.length > 0 ? new FastBuffer(value) : new FastBuffer();
-  }
-  return value.type === 'Buffer' && Array.isArray(value.data) ? new FastBuffer(value.data) : undefined;
+function toText(bytes, encoding) {
+  if (encoding !== 'utf16le') return native.encode(bytes, encoding);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength & ~1);
+  return Array.from({ length: view.byteLength / 2 }, (_, i) => String.fromCharCode(view.getUint16(2 * i, true))).join('');
 }
 
 function from(value, encodingOrOffset, length) {
   if (typeof value === 'string') return fromString(value, encodingOrOffset);
-  if (typeof value === 'object' && value !== null) {
-    if (isArrayBuffer(value)) return fromArrayBuffer(value, encodingOrOffset, length);
-    const primitive = value.valueOf && value.valueOf();
-    if (primitive !== null && primitive !== value && (typeof primitive === 'string' || typeof primitive === 'object')) {
-      return from(primitive, encodingOrOffset, length);
-    }
-    const bytes = fromObject(value);
-    if (bytes) return bytes;
-    if (typeof value[Symbol.toPrimitive] === 'function') {
-      const text = value[Symbol.toPrimitive]('string');
-      if (typeof text === 'string') return fromString(text, encodingOrOffset);
-    }
+  if (value instanceof ArrayBuffer) return new FastBuffer(value, encodingOrOffset, length);
+  if (value !== null && typeof value === 'object') {
+    const plain = value.valueOf && value.valueOf();
+    if (plain !== value && (typeof plain === 'string' || typeof plain === 'object' && plain !== null)) return from(plain, encodingOrOffset, length);
+    if (value.length !== undefined) return value.length > 0 ? new FastBuffer(value) : new FastBuffer();
+    if (value.type === 'Buffer' && Array.isArray(value.data)) return new FastBuffer(value.data);
   }
-  throw invalidType('first argument', 'of type string or an instance of Buffer, ArrayBuffer, or Array or an Array-like Object', value);
-}
-
-function fill(bytes, value, offset, end, encoding) {
-  if (typeof value === 'string') {
-    if (offset === undefined || typeof offset === 'string') {
-      [encoding, offset, end] = [offset, 0, bytes.length];
-    } else if (typeof end === 'string') {
-      [encoding, end] = [end, bytes.length];
-    }
-    if (encoding !== undefined && encoding !== null && encoding !== '') {
-      checkString(encoding, 'encoding');
-      need(encoding);
-    }
-  }
-  if (offset !== undefined) checkInteger(offset, 'offset', 0, kMaxLength);
-  if (end !== undefined && offset !== undefined) checkInteger(end, 'end', 0, bytes.length);
-  const [first, last] = offset === undefined ? [0, bytes.length] : [offset, end === undefined ? bytes.length : end];
-  if (first >= last) return bytes;
-  let pattern = value;
-  if (typeof value === 'string' && value !== '') {
-    pattern = fromString(value, encoding);
-  } else if (!ArrayBuffer.isView(value)) {
-    pattern = Uint8Array.of(typeof value === 'boolean' ? +value : value & 255);
-  }
-  if (pattern.byteLength === 0) throw invalidValue('value', value);
-  const target = part(bytes, first, last);
-  const source = new Uint8Array(pattern.buffer, pattern.byteOffset, pattern.byteLength);
-  target.set(source.subarray(0, target.length));
-  for (let done = source.length; done < target.length; done *= 2) target.copyWithin(done, 0, done);
-  return bytes;
+  throw invalidType('value', 'of type string or an instance of Buffer, ArrayBuffer, or Array or an Array-like Object', value);
 }
 
 function alloc(size, value, encoding) {
   checkNumber(size, 'size', 0, kMaxLength);
   const bytes = new FastBuffer(size);
-  return value !== undefined && value !== 0 && size > 0 ? fill(bytes, value, 0, size, encoding) : bytes;
+  return value === undefined || value === 0 ? bytes : bytes.fill(value, 0, bytes.length, encoding);
 }
 
 function byteLength(value, encoding) {
-  if (typeof value !== 'string') {
-    if (ArrayBuffer.isView(value) || isArrayBuffer(value)) return value.byteLength;
-    throw invalidType('string', 'of type string or an instance of Buffer or ArrayBuffer', value);
-  }
-  switch (find(encoding)) {
-    case 'utf16le': return value.length * 2;
-    case 'latin1': case 'ascii': return value.length;
-    case 'hex': return value.length >>> 1;
-    case 'base64': case 'base64url': return (value.replace(/(.)==?$/s, '$1').length * 3) >>> 2;
-    default: return native.decode(value, 'utf8').byteLength;
-  }
+  if (typeof value === 'string') return fromString(value, find(encoding)).length;
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return value.byteLength;
+  throw invalidType('string', 'of type string or an instance of Buffer or ArrayBuffer', value);
 }
 
 function concat(list, length) {
   if (!Array.isArray(list)) throw invalidType('list', 'an instance of Array', list);
-  if (list.length === 0) return new FastBuffer();
-  if (length === undefined) {
-    length = list.reduce((sum, part) => sum + (part.length || 0), 0);
-  } else {
-    checkInteger(length, 'length', 0, kMaxLength);
-  }
-  const whole = Buffer.alloc(length);
+  const whole = alloc(length === undefined ? list.reduce((sum, part) => sum + part.length, 0) : length);
   let at = 0;
   list.forEach((part, i) => {
     checkBytes(part, 'list[' + i + ']');
-    const taken = part.subarray(0, Math.max(0, length - at));
+    const taken = subarray.call(part, 0, Math.max(0, whole.length - at));
     whole.set(taken, at);
     at += taken.length;
   });
   return whole;
 }
 
-function search(bytes, value, offset, encoding, forward) {
-  if (typeof offset === 'string') [encoding, offset] = [offset, undefined];
-  const limited = Math.max(-(2 ** 31), Math.min(+offset, 2 ** 31 - 1));
-  const start = Number.isNaN(limited) ? (forward ? 0 : bytes.length) : limited;
-  if (typeof value === 'number') return native.search(bytes, Uint8Array.of(value), start, forward, false);
-  const kind = encoding === undefined ? 'utf8' : find(encoding);
-  if (typeof value === 'string') {
-    if (kind === undefined) throw unknownEncoding(encoding);
-    const pairs = kind === 'utf16le';
-    return native.search(pairs ? part(bytes, 0, bytes.length & ~1) : bytes, decode(value, kind), start, forward, pairs);
-  }
-  checkBytes(value, 'value', 'one of type number or string or an instance of Buffer or Uint8Array');
-  return native.search(bytes, value, start, forward, kind === 'utf16le');
-}
-
-function part(bytes, start, end) {
-  const at = (index) => {
-    const n = integer(index, 0);
-    return n < 0 ? Math.max(0, bytes.length + n) : Math.min(n, bytes.length);
-  };
-  const first = at(start);
-  const last = end === undefined ? bytes.length : at(end);
-  return new FastBuffer(bytes.buffer, bytes.byteOffset + first, Math.max(0, last - first));
-}
-
-function swap(bytes, size) {
-  if (bytes.length % size !== 0) throw coded(RangeError, 'ERR_INVALID_BUFFER_SIZE', 'Buffer size must be a multiple of ' + size * 8 + '-bits');
-  for (let i = 0; i < bytes.length; i += size) Uint8Array.prototype.subarray.call(bytes, i, i + size).reverse();
-  return bytes;
+// Bytes are searched as text of which each character is one byte, or a pair of them if they are such text.
+function search(bytes, value, offset, encoding, method) {
+  if (typeof offset === 'string') [encoding, offset] = [offset];
+  const kind = encoding === undefined ? 'utf8' : need(encoding);
+  const needle = typeof value === 'number' ? Uint8Array.of(value) : typeof value === 'string' ? fromString(value, kind) : value;
+  checkBytes(needle, 'value');
+  const [unit, form] = kind === 'utf16le' ? [2, kind] : [1, 'latin1'];
+  let at = +offset;
+  if (at < 0 && (at += bytes.length) < 0 && method === 'lastIndexOf') return -1;
+  if (method === 'indexOf' && needle.length > 0 && at > bytes.length - needle.length) return -1;
+  const found = toText(bytes, form)[method](toText(needle, form), at / unit);
+  return found < 0 ? -1 : found * unit;
 }
 
 // What of a text fits whole characters into a number of bytes.
 function fitting(text, encoding, room) {
-  const bytes = decode(text, encoding);
-  if (bytes.length <= room) return bytes;
-  if (encoding === 'utf16le') return bytes.subarray(0, room & ~1);
-  let end = room;
+  const bytes = fromString(text, encoding);
+  let end = Math.min(room, bytes.length);
+  if (encoding === 'utf16le') end -= end % 2;
   while (encoding === 'utf8' && end > 0 && (bytes[end] & 0xc0) === 0x80) end--;
   return bytes.subarray(0, end);
 }
 
 const methods = {
-  toString(encoding, start, end) {
-    const first = start <= 0 ? 0 : start >= this.length ? this.length : Math.trunc(start) || 0;
-    const last = end === undefined || end > this.length ? this.length : Math.trunc(end) || 0;
-    if (last <= first) return '';
-    return native.encode(part(this, first, last), encoding === undefined ? 'utf8' : need(encoding));
+  toString(encoding, start = 0, end = this.length) {
+    return toText(subarray.call(this, Math.max(start, 0), Math.max(end, 0)), encoding === undefined ? 'utf8' : need(encoding));
   },
-  write(text, offset, length, encoding) {
-    if (length === undefined && typeof offset === 'string') [encoding, length, offset] = [offset, undefined, undefined];
-    if (offset === undefined) {
-      offset = 0;
-      length = undefined;
-    }
-    checkInteger(offset, 'offset', 0, this.length);
-    let room = this.length - offset;
-    if (typeof length === 'string') {
-      encoding = length;
-    } else if (length !== undefined) {
-      checkInteger(length, 'length', 0, this.length);
-      room = Math.min(room, length);
-    }
-    const kind = encoding ? need(encoding) : 'utf8';
-    if (typeof text !== 'string') throw coded(TypeError, 'ERR_INVALID_ARG_TYPE', 'argument must be a string');
-    const bytes = fitting(text, kind, room);
+  write(text, ...where) {
+    const encoding = need(typeof where[where.length - 1] === 'string' ? where.pop() : 'utf8');
+    const [offset = 0, length = this.length] = where;
+    if (typeof text !== 'string') throw invalidType('string', 'of type string', text);
+    checkNumber(offset, 'offset', 0, this.length);
+    checkNumber(length, 'length', 0, this.length);
+    const bytes = fitting(text, encoding, Math.min(length, this.length - offset));
     this.set(bytes, offset);
     return bytes.length;
   },
-  fill(value, offset, end, encoding) { return fill(this, value, offset, end, encoding); },
+  fill(value, offset, end, encoding) {
+    if (typeof offset === 'string') [encoding, offset, end] = [offset];
+    if (typeof end === 'string') [encoding, end] = [end];
+    if (offset !== undefined) checkNumber(offset, 'offset', 0, kMaxLength);
+    if (end !== undefined) checkNumber(end, 'end', 0, this.length);
+    if (value === '' || typeof value !== 'string' && !(value instanceof Uint8Array)) return Uint8Array.prototype.fill.call(this, value & 255, offset, end);
+    const pattern = typeof value === 'string' ? fromString(value, encoding) : value;
+    if (pattern.length === 0) throw invalidValue('value', value);
+    const target = this.subarray(offset, end);
+    target.set(subarray.call(pattern, 0, target.length));
+    for (let done = pattern.length; done < target.length; done *= 2) target.copyWithin(done, 0, done);
+    return this;
+  },
   equals(other) {
     checkBytes(other, 'otherBuffer');
     return native.compare(this, other) === 0;
   },
   compare(target, targetStart = 0, targetEnd, sourceStart = 0, sourceEnd = this.length) {
     checkBytes(target, 'target');
-    if (targetEnd === undefined) targetEnd = target.length;
-    checkInteger(targetStart, 'targetStart', 0, kMaxLength);
-    checkInteger(targetEnd, 'targetEnd', 0, target.length);
-    checkInteger(sourceStart, 'sourceStart', 0, kMaxLength);
-    checkInteger(sourceEnd, 'sourceEnd', 0, this.length);
-    if (sourceStart >= sourceEnd) return targetStart >= targetEnd ? 0 : -1;
-    return targetStart >= targetEnd ? 1 : native.compare(part(this, sourceStart, sourceEnd), part(target, targetStart, targetEnd));
+    return native.compare(subarray.call(this, sourceStart, sourceEnd), subarray.call(target, targetStart, targetEnd));
   },
-  copy(target, targetStart, sourceStart, sourceEnd) {
+  copy(target, targetStart = 0, sourceStart = 0, sourceEnd = this.length) {
     checkBytes(target, 'target');
-    const [at, first, last] = [integer(targetStart, 0), integer(sourceStart, 0), sourceEnd === undefined ? this.length : integer(sourceEnd, 0)];
-    if (at < 0) throw outOfRange('targetStart', '>= 0', at);
-    if (first < 0 || first > this.length) throw outOfRange('sourceStart', '>= 0 && <= ' + this.length, first);
-    if (last < 0) throw outOfRange('sourceEnd', '>= 0', last);
-    if (at >= target.length || first >= last) return 0;
-    const bytes = part(this, first, Math.min(last, first + target.length - at));
-    target.set(bytes, at);
+    checkNumber(targetStart, 'targetStart', 0, kMaxLength);
+    checkNumber(sourceStart, 'sourceStart', 0, this.length);
+    checkNumber(sourceEnd, 'sourceEnd', 0, kMaxLength);
+    if (targetStart >= target.length) return 0;
+    const bytes = this.subarray(sourceStart, Math.min(sourceEnd, sourceStart + target.length - targetStart));
+    target.set(bytes, targetStart);
     return bytes.length;
   },
-  indexOf(value, offset, encoding) { return search(this, value, offset, encoding, true); },
-  lastIndexOf(value, offset, encoding) { return search(this, value, offset, encoding, false); },
+  indexOf(value, offset = 0, encoding) { return search(this, value, offset, encoding, 'indexOf'); },
+  lastIndexOf(value, offset, encoding) { return search(this, value, offset, encoding, 'lastIndexOf'); },
   includes(value, offset, encoding) { return this.indexOf(value, offset, encoding) !== -1; },
-  slice(start, end) { return part(this, start, end); },
-  subarray(start, end) { return part(this, start, end); },
-  swap16() { return swap(this, 2); },
-  swap32() { return swap(this, 4); },
-  swap64() { return swap(this, 8); },
+  slice: subarray,
   toJSON() { return { type: 'Buffer', data: Array.from(this) }; },
   inspect() {
     const more = this.length - 50;
-    const shown = part(this, 0, 50).toString('hex').replace(/..(?=.)/g, '$& ');
+    const shown = this.toString('hex', 0, 50).replace(/..(?=.)/g, '$& ');
     return '<Buffer ' + shown + (more > 0 ? ' ... ' + more + ' more byte' + (more > 1 ? 's' : '') : '') + '>';
   },
-  ...require('internal/buffer_numbers'),
 };
 methods.toLocaleString = methods.toString;
 methods[Symbol.for('nodejs.util.inspect.custom')] = methods.inspect;
+
+// The numbers that DataView knows, with the names that Buffer has for them. What a type cannot hold is refused.
+for (const [type, name, size] of [['Int8', 'Int8', 1], ['Uint8', 'UInt8', 1], ['Int16', 'Int16', 2], ['Uint16', 'UInt16', 2], ['Int32', 'Int32', 4],
+  ['Uint32', 'UInt32', 4], ['Float32', 'Float', 4], ['Float64', 'Double', 8], ['BigInt64', 'BigInt64', 8], ['BigUint64', 'BigUInt64', 8]]) {
+  const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const probe = new DataView(new ArrayBuffer(8));
+  const checkValue = (value) => {
+    probe['set' + type](0, value);
+    const whole = typeof value === 'bigint' ? value : Math.trunc(value);
+    if (!type.startsWith('Float') && probe['get' + type](0) !== whole && !Number.isNaN(whole)) throw outOfRange('value', 'a ' + name, value);
+  };
+  for (const order of size === 1 ? [''] : ['LE', 'BE']) {
+    const read = function (offset = 0) {
+      checkNumber(offset, 'offset', 0, this.length - size);
+      return view(this)['get' + type](offset, order === 'LE');
+    };
+    const write = function (value, offset = 0) {
+      checkValue(value);
+      checkNumber(offset, 'offset', 0, this.length - size);
+      view(this)['set' + type](offset, value, order === 'LE');
+      return offset + size;
+    };
+    for (const alias of [name, name.replace('UInt', 'Uint')]) Object.assign(methods, { ['read' + alias + order]: read, ['write' + alias + order]: write });
+  }
+}
 
 for (const name of Reflect.ownKeys(methods)) {
   Object.defineProperty(Buffer.prototype, name, { value: methods[name], writable: true, configurable: true });
 }
 Object.defineProperty(Buffer.prototype, 'constructor', { value: Buffer, writable: true, configurable: true });
-Object.defineProperty(Buffer.prototype, 'parent', { get() { return this.buffer; }, configurable: true });
-Object.defineProperty(Buffer.prototype, 'offset', { get() { return this.byteOffset; }, configurable: true });
 
 Object.assign(Buffer, {
   alloc, byteLength, concat, from, poolSize: 8192,
@@ -273,20 +195,4 @@ Object.assign(Buffer, {
   },
 });
 
-const invalid = (message) => Object.assign(new Error(message), { name: 'InvalidCharacterError', code: 5 });
-
-function atob(input) {
-  const text = String(input).replace(/[\t\n\f\r ]/g, '');
-  const bare = text.length % 4 === 0 ? text.replace(/={1,2}$/, '') : text;
-  if (/[^A-Za-z0-9+/]/.test(bare)) throw invalid('Invalid character');
-  if (bare.length % 4 === 1) throw invalid('The string to be decoded is not correctly encoded.');
-  return Buffer.from(bare, 'base64').toString('latin1');
-}
-
-function btoa(input) {
-  const text = String(input);
-  if (/[^\0-\xff]/.test(text)) throw invalid('Invalid character');
-  return Buffer.from(text, 'latin1').toString('base64');
-}
-
-module.exports = { Buffer, atob, btoa, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };
+module.exports = { Buffer, kMaxLength, constants: { MAX_LENGTH: kMaxLength, MAX_STRING_LENGTH: 2 ** 29 - 24 } };

@@ -1,14 +1,13 @@
 'use strict';
 
-const { coded, invalidType, invalidValue, outOfRange } = require('internal/errors');
+const { coded, invalidType, invalidValue, outOfRange, check } = require('internal/errors');
 
 const isIP = (text) => Number(native.ip(String(text))[0] || 0);
 
 // An address as 32 hexadecimal digits, that of IPv4 as one of IPv6, which can be compared as text.
 function digits(address, family, name) {
-  for (const [given, argument] of [[address, name], [family, 'family']]) {
-    if (typeof given !== 'string') throw invalidType(argument, 'of type string', given);
-  }
+  check(address, 'string', name);
+  check(family, 'string', 'family');
   const wanted = { ipv4: '4', ipv6: '6' }[family.toLowerCase()];
   if (!wanted) throw invalidValue('options.family', family);
   const found = native.ip(address);
@@ -17,10 +16,7 @@ function digits(address, family, name) {
 }
 
 class SocketAddress {
-  constructor(options = {}) {
-    if (options === null || typeof options !== 'object') throw invalidType('options', 'of type object', options);
-    const { family = 'ipv4', port = 0, flowlabel = 0 } = options;
-    const { address = /^ipv6$/i.test(family) ? '::' : '127.0.0.1' } = options;
+  constructor({ family = 'ipv4', port = 0, flowlabel = 0, address = /^ipv6$/i.test(family) ? '::' : '127.0.0.1' } = {}) {
     digits(address, family, 'address'); // throws if it is none
     if (!(port >= 0 && port < 65536)) throw coded(RangeError, 'ERR_SOCKET_BAD_PORT', 'options.port should be >= 0 and < 65536.');
     Object.assign(this, { address, port: Number(port), family: family.toLowerCase(), flowlabel });
@@ -43,10 +39,10 @@ class Ranges {
     const merged = [];
     for (const range of this.list.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))) {
       const before = merged[merged.length - 1];
-      if (before && range[0] <= before[1]) {
-        if (range[1] > before[1]) before[1] = range[1];
-      } else {
+      if (!before || range[0] > before[1]) {
         merged.push(range);
+      } else if (range[1] > before[1]) {
+        before[1] = range[1];
       }
     }
     this.list = merged;
@@ -96,9 +92,8 @@ class BlockList {
   addSubnet(network, prefix, family) {
     const [address, kind] = text(network, family);
     const start = digits(address, kind, 'network');
-    if (typeof prefix !== 'number') throw invalidType('prefix', 'of type number', prefix);
-    const four = label(kind) === 'IPv4';
-    const most = four ? 32 : 128;
+    check(prefix, 'number', 'prefix');
+    const most = label(kind) === 'IPv4' ? 32 : 128;
     if (!(Number.isInteger(prefix) && prefix >= 0 && prefix <= most)) throw outOfRange('prefix', '>= 0 && <= ' + most, prefix);
     const free = (1n << BigInt(most - prefix)) - 1n;
     const first = BigInt('0x' + start) & ~free;
@@ -109,9 +104,8 @@ class BlockList {
 
   check(address, family) {
     const [given, kind] = text(address, family);
-    for (const [value, name] of [[given, 'address'], [kind, 'family']]) {
-      if (typeof value !== 'string') throw invalidType(name, 'of type string', value);
-    }
+    check(given, 'string', 'address');
+    check(kind, 'string', 'family');
     const found = native.ip(given);
     if (!found || 'ipv' + found[0] !== kind.toLowerCase()) return false;
     const all = found.slice(1);
@@ -123,18 +117,12 @@ class BlockList {
   static isBlockList(value) { return value instanceof BlockList; }
 }
 
-const unavailable = (name) => function () { throw new Error('net.' + name + ': needs runtime node'); };
-
 module.exports = {
   SocketAddress,
   BlockList,
   isIP,
   isIPv4: (value) => isIP(value) === 4,
   isIPv6: (value) => isIP(value) === 6,
-  connect: unavailable('connect'),
-  createConnection: unavailable('createConnection'),
-  createServer: unavailable('createServer'),
-  Server: unavailable('Server'),
 };
 // A socket is an emitter, which not every script needs that asks for addresses.
 for (const name of ['Socket', 'Stream']) Object.defineProperty(module.exports, name, { get: () => require('internal/socket').Socket, enumerable: true });

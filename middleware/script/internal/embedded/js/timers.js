@@ -17,18 +17,16 @@ class Timer {
   unref() { return this; }
   hasRef() { return true; }
   close() {
-    if (this.#id !== undefined) stop(this.#id);
+    stop(this.#id);
     return this;
   }
   refresh() {
-    this.close();
+    stop(this.#id);
     this.#id = this.#start();
     return this;
   }
   [Symbol.toPrimitive]() { return this.#id; }
 }
-class Timeout extends Timer {}
-class Immediate extends Timer {}
 
 function stop(number) {
   tasks.stop(number);
@@ -38,7 +36,7 @@ function stop(number) {
 function start(callback, ms, repeat, args) {
   checkFunction(callback);
   const delay = ms >= 1 && ms <= longest ? Number(ms) : 1;
-  return new Timeout(() => tasks.wait(native.startTimer(delay, repeat), () => callback(...args), repeat));
+  return new Timer(() => tasks.wait(native.startTimer(delay, repeat), () => callback(...args), repeat));
 }
 
 function clear(timer) {
@@ -53,33 +51,14 @@ exports.setTimeout = (callback, ms, ...args) => start(callback, ms, false, args)
 exports.setInterval = (callback, ms, ...args) => start(callback, ms, true, args);
 exports.setImmediate = (callback, ...args) => {
   checkFunction(callback);
-  return new Immediate(() => tasks.wait(native.immediate(), () => callback(...args)));
+  return new Timer(() => tasks.wait(native.immediate(), () => callback(...args)));
 };
-exports.clearTimeout = clear;
-exports.clearInterval = clear;
-exports.clearImmediate = clear;
-
-async function* every(ms, value) {
-  let wake = () => {};
-  let missed = 0;
-  const timer = exports.setInterval(() => { missed++; wake(); }, ms);
-  try {
-    for (;;) {
-      if (missed === 0) await new Promise((resolve) => { wake = resolve; });
-      missed--;
-      yield value;
-    }
-  } finally {
-    clear(timer);
-  }
-}
+exports.clearTimeout = exports.clearInterval = exports.clearImmediate = clear;
 
 exports.promises = {
   setTimeout: (ms, value) => new Promise((resolve) => { exports.setTimeout(resolve, ms, value); }),
   setImmediate: (value) => new Promise((resolve) => { exports.setImmediate(resolve, value); }),
-  setInterval: every,
 };
-exports.promises.scheduler = { wait: (ms) => exports.promises.setTimeout(ms), yield: () => exports.promises.setImmediate() };
 for (const name of ['setTimeout', 'setImmediate']) {
   exports[name][Symbol.for('nodejs.util.promisify.custom')] = exports.promises[name];
 }

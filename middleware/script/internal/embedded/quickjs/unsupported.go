@@ -25,14 +25,12 @@ func (*VM) Interrupt()                               {}
 func (*VM) Kill()                                    {}
 func (*VM) Close()                                   {}
 func (*VM) Exhausted() bool                          { return false }
-func (*VM) InUse() int64                             { return 0 }
 func (*VM) Dup(v Value) Value                        { return v }
 func (*VM) Free(Value)                               {}
 func (*VM) Text(Value) (string, error)               { return "", ErrInterrupted }
 func (*VM) Eval(string, string) (Value, error)       { return Undefined, ErrInterrupted }
 func (*VM) Compile(string, string) ([]byte, error)   { return nil, ErrInterrupted }
 func (*VM) Run([]byte) (Value, error)                { return Undefined, ErrInterrupted }
-func (*VM) CheckModule(string, string) error         { return ErrInterrupted }
 func (*VM) Call(Value, ...any) (Value, error)        { return Undefined, ErrInterrupted }
 func (*VM) Call2(Value, Value, Value) (Value, error) { return Undefined, ErrInterrupted }
 func (*VM) Make(any) (Value, error)                  { return Undefined, ErrInterrupted }

@@ -99,13 +99,6 @@ func (vm *VM) Run(bytecode []byte) (Value, error) {
 	return vm.checked(lib.XJS_EvalFunction(vm.tls, vm.context, v))
 }
 
-// CheckModule compiles the text of an ES module and does not run it.
-func (vm *VM) CheckModule(name, text string) error {
-	v, err := vm.eval(name, text, lib.MJS_EVAL_TYPE_MODULE|lib.MJS_EVAL_FLAG_COMPILE_ONLY)
-	vm.Free(v)
-	return err
-}
-
 func (vm *VM) eval(name, text string, flags int32) (Value, error) {
 	n, freeName := vm.cString(name)
 	defer freeName()

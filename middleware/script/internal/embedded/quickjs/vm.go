@@ -84,9 +84,6 @@ func (vm *VM) Kill() { vm.arena.kill() }
 // Exhausted reports whether an allocation has failed.
 func (vm *VM) Exhausted() bool { return vm.arena.exhausted }
 
-// InUse returns the bytes that the script holds.
-func (vm *VM) InUse() int64 { return int64(vm.arena.inUse) }
-
 // Close gives all memory back. Values of the VM must not be used any more.
 func (vm *VM) Close() {
 	vms.Delete(vm.handle)

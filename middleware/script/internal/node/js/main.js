@@ -36,11 +36,11 @@ function handle(frames, at, end) {
     case LOCAL: local = { address: frames.latin1Slice(at + 9, end), port: frames.readUInt16LE(at + 5) }; break;
     case DECIDE: work({
       id, address: frames.latin1Slice(at + 9, end), port: frames.readUInt16LE(at + 5), kickable: (frames[at + 7] & 1) !== 0, followed: (frames[at + 7] & 2) !== 0, local,
-      generation: generationOf(id), socket: undefined, step: 0, over: false, admitted: false, keptOut: false, listened: false, gone: false,
-    }, decide); break;
+      generation: generationOf(id), socket: undefined, over: false, admitted: false,
+    }, decideAbout); break;
     case LEFT:
     case GONE: if (clients.has(id)) {
-      unowned(close, clients.get(id));
+      unowned(hangUp, clients.get(id));
     } break;
     case PING: send(PONG, id); break;
     case COLLECT: collect(); break;
@@ -97,7 +97,7 @@ diagnostics.subscribe?.('http.client.request.start', begun);
 const reads = /^(FSReq|GetAddrInfoReq|GetNameInfoReq|Query|TCPConnect|ConnectWrap)/;
 const isReading = () => reading > 0 || process.getActiveResourcesInfo().some((name) => reads.test(name));
 
-let config = {}, loaded = false;
+let config = {};
 
 async function load(settings) {
   config = settings;
@@ -119,7 +119,6 @@ async function load(settings) {
       await new Promise((done) => setTimeout(done, 1));
     }
     diagnostics.unsubscribe?.('http.client.request.start', begun);
-    loaded = true;
     send(READY, 0);
   } catch (error) {
     send(BROKEN, 0, describe(error));
@@ -137,10 +136,19 @@ async function enter(main) {
   return import(url.pathToFileURL(config.path).href);
 }
 
+// What a console prints goes to Caddy's log with its level.
+for (const [name, level] of Object.entries({ debug: 0, log: 1, info: 1, warn: 2, error: 3 })) {
+  console[name] = (...args) => {
+    const line = util.format(...args);
+    send(LOG, level, line.length > MOST_LOG ? line.slice(0, MOST_LOG) + '…' : line);
+    flush(); // before the script hangs, or dies
+  };
+}
+const { balancer } = shared['internal/balancer'];
+
 for (const name of ['__filename', '__dirname', 'module', 'exports', 'require']) {
   delete globalThis[name];
 }
-balancer = new LoadBalancer();
 process.on('uncaughtException', (error) => uncaught(error));
 process.on('unhandledRejection', (reason, promise) => uncaught(reason, promise[owner]));
 process.on('exit', flush);

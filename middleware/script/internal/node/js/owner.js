@@ -19,13 +19,6 @@ function setCurrent(client) {
   }
 }
 
-function workFor(client, f, ...args) {
-  const before = current;
-  setCurrent(client);
-  f(...args);
-  setCurrent(before);
-}
-
 // unowned has something done soon, which is for no client.
 function unowned(f, ...args) {
   const before = current;

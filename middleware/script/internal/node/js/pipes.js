@@ -3,7 +3,6 @@
 
 const asyncHooks = require('async_hooks');
 const diagnostics = require('diagnostics_channel');
-const EventEmitter = require('events');
 const fs = require('fs');
 const Module = require('module');
 const net = require('net');
@@ -20,7 +19,7 @@ const REQUESTS = 3, ANSWERS = 4, REPLIES = 5, MARK = 6;
 // The frames to Caddy, and those that come from there.
 const HELLO = 1, READY = 2, BROKEN = 3, ALLOW = 4, BLOCK = 5, FAILED = 6, FOLLOW = 7, KICK = 8, FORGET = 9, LOG = 10, PONG = 11, TARGET = 12;
 const LOAD = 1, LOCAL = 2, DECIDE = 3, LEFT = 4, GONE = 5, PING = 6, COLLECT = 7;
-const MOST_REASON = 1000, MOST_LOG = 10000, MOST_STACK = 4000;
+const MOST_LOG = 10000, MOST_STACK = 4000;
 
 // Answers are gathered and leave together.
 const out = Buffer.allocUnsafeSlow(1 << 16);
@@ -59,9 +58,9 @@ function send(kind, number, ...texts) {
   }
 }
 
-// ask has Caddy answer a question at once: it waits for the reply, so the answer is never out of date.
-function ask(what, address) {
-  send(TARGET, what, address);
+// ask has Caddy answer a question about a target at once: it waits for the reply, so the answer is never out of date.
+function ask(...question) {
+  send(TARGET, 0, ...question.map(String));
   flush();
   const head = readReply(3);
   const text = readReply(head.readUInt16LE(1)).toString();

@@ -1,32 +1,23 @@
 'use strict';
 
-const most = 1000; // characters of a reason: it goes to the log
+const { reason: reasonOf } = require('internal/balancer');
 
-// What a script gave as a reason as text: the message of an error, else what String makes of it.
-exports.reason = (value) => {
-  let text = 'a reason that is no text';
-  try {
-    text = typeof value === 'string' ? value : value instanceof Error ? String(value.message) : String(value);
-  } catch (error) {
-    // It is none.
-  }
-  return text.length > most ? text.slice(0, most) + '…' : text;
-};
+// What a file is wrapped in, which counts on its first line; see sources.go.
+const head = '(function (exports, require, module, __filename, __dirname) {'.length;
 
 // The innermost place of a stack that is in a file of the user's.
 function place(stack) {
   for (const [, file, line, column] of String(stack).matchAll(/(?:\(|at )((?:\/|[A-Za-z]:\\).*?):(\d+):(\d+)\)?$/gm)) {
-    const [row, at] = native.place(file, Number(line), Number(column));
-    return file + ':' + row + ':' + at + ': ';
+    return file + ':' + line + ':' + (line === '1' && column > head ? column - head : column) + ': ';
   }
   return '';
 }
 
 // One line about what was thrown, with its place, and the stack, as JSON.
 exports.describe = (value) => {
-  if (!(value instanceof Error)) return JSON.stringify([exports.reason(value), '']);
+  if (!(value instanceof Error)) return JSON.stringify([reasonOf(value), '']);
   const { name, stack } = value;
-  let reason = exports.reason(value);
+  let reason = reasonOf(value);
   const missing = name === 'ReferenceError' && /^'(\w+)' is not defined$/.exec(reason);
   if (missing) reason = missing[1] + ' is not defined' + (native.isMissing(missing[1]) ? ': needs runtime node' : '');
   if (/^(Internal|Syntax)Error$/.test(name) && reason === 'stack overflow') return JSON.stringify([place(stack) + 'too much recursion', '']);

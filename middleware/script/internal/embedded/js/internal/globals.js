@@ -30,6 +30,5 @@ const lazily = (name, module) => Object.defineProperty(globalThis, name, {
   configurable: true,
   enumerable: false,
 });
-for (const name of ['Buffer', 'atob', 'btoa']) lazily(name, 'buffer');
+lazily('Buffer', 'buffer');
 for (const name of ['URL', 'URLSearchParams']) lazily(name, 'url');
-for (const name of ['TextEncoder', 'TextDecoder']) lazily(name, 'internal/encoding');

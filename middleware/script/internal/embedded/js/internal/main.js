@@ -29,7 +29,7 @@
 
   function Module(path, parent) {
     const folder = path.replace(/[\\/][^\\/]*$/, '') || '/';
-    Object.assign(this, { id: path, path: folder, exports: {}, filename: path, loaded: false, children: [], paths: native.packageFolders(folder) });
+    Object.assign(this, { id: path, path: folder, exports: {}, filename: path, loaded: false });
     for (const [name, value] of [['parent', parent], ['require', requireOf(this, folder)]]) {
       Object.defineProperty(this, name, { value, writable: true, configurable: true });
     }
@@ -40,35 +40,16 @@
       if (typeof name !== 'string') throw builtin('internal/errors').invalidType('id', 'of type string', name);
       return isBuiltin(name) ? builtin(name) : file(native.resolve(folder, name), module);
     };
-    require.resolve = (name, { paths = [folder] } = {}) => {
-      if (isBuiltin(name)) return name;
-      let fault = new TypeError('require.resolve: options.paths is no list of folders');
-      for (const path of paths) {
-        try {
-          return native.resolve(String(path), name);
-        } catch (error) {
-          fault = error;
-        }
-      }
-      throw fault;
+    require.resolve = (name, options) => {
+      if (options) throw new Error('require.resolve: options: needs runtime node');
+      return isBuiltin(name) ? name : native.resolve(folder, name);
     };
-    require.resolve.paths = (name) => {
-      if (isBuiltin(name)) return null;
-      return /^\.{1,2}(\/|$)/.test(name) ? [folder] : native.packageFolders(folder);
-    };
-    return Object.assign(require, { main: main || module, extensions: {}, cache });
-  }
-
-  // Notes that a module has asked for another one. A file that is read anew takes the place of what it was before.
-  function adopt(parent, child) {
-    const at = parent.children.findIndex((one) => one.filename === child.filename);
-    parent.children[at < 0 ? parent.children.length : at] = child;
+    return Object.assign(require, { main: main || module, cache });
   }
 
   function file(path, parent) {
     if (cache[path]) return cache[path].exports;
     const module = new Module(path, parent);
-    adopt(parent, module);
     cache[path] = module;
     try {
       if (path.endsWith('.json')) {

@@ -1,22 +1,23 @@
 'use strict';
 
+// The way of clients through the middlewares, in both runtimes. What a runtime does for it are the functions of native.
+
 const EventEmitter = require('events');
-const { reason } = require('internal/describe');
 const { Socket } = require('internal/socket');
 
-const kChain = Symbol('chain');
+const kChain = Symbol('chain'); // which inspect passes over
 
 const middlewares = [];
 
 // What module.exports.run gets: as much of a LoadBalancer as can be honoured.
 class LoadBalancer extends EventEmitter {
   addMiddleware(type, middleware) {
-    if (type !== 'connection') throw new TypeError('balancer.addMiddleware: there is no middleware type "' + type + '"');
+    if (type !== 'connection') throw new TypeError('balancer.addMiddleware: there is no middleware type "' + String(type) + '"');
     if (typeof middleware !== 'function') throw new TypeError('balancer.addMiddleware: the middleware is not a function');
     middlewares.push(middleware);
   }
-  isTargetActive(host, port) { return native.isTargetActive(String(host), Number(port)); }
-  deactivateTarget(host, port) { native.deactivateTarget(String(host), Number(port)); }
+  isTargetActive(host, port) { return native.askTarget('isTargetActive', String(host), Number(port)); }
+  deactivateTarget(host, port) { native.askTarget('deactivateTarget', String(host), Number(port)); }
   setTargets() {
     throw new Error('balancer.setTargets: not available here: the targets are those of the config; change them there and reload it');
   }
@@ -27,7 +28,19 @@ LoadBalancer.prototype.MIDDLEWARE_CONNECTION = 'connection';
 // The constructor would give it a list of listeners, of which events are told though nobody listens.
 const balancer = Object.create(LoadBalancer.prototype);
 
-// What decide returns, unless it is the reason to keep a client out; see client.go.
+// What a script gave as a reason as text: the message of an error, else what String makes of it. It goes to the log.
+function reason(value) {
+  const most = 1000;
+  let text = 'a reason that is no text';
+  try {
+    text = typeof value === 'string' ? value : String(value instanceof Error ? value.message : value);
+  } catch (error) {
+    // It is none.
+  }
+  return text.length > most ? text.slice(0, most) + '…' : text;
+}
+
+// What decide returns, unless it is the reason to keep a client out; embedded/client.go and node/js/clients.js have it, too.
 const letIn = 0, waits = 1, follows = 2, isSettled = 3;
 
 // A chain is a client's way through the middlewares, whose state is one of these.
@@ -173,4 +186,4 @@ Socket.isOpen = (socket) => {
 };
 native.prototype(Socket.prototype);
 
-module.exports = { balancer, decide, closed };
+module.exports = { balancer, decide, closed, reason };

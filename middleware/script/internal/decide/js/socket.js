@@ -15,7 +15,7 @@ const getter = (name, get) => Object.defineProperty(proto, name, { get, configur
 
 // What there is to know of a connection of which no byte was read or written.
 for (const [name, value] of Object.entries({
-  constructor: Socket,
+  constructor: Socket, remoteAddress: undefined,
   remoteFamily: 'IPv6', localFamily: 'IPv6', allowHalfOpen: false, connecting: false, pending: false, timeout: undefined,
   destroyed: false, closed: false, errored: null, bytesRead: 0, bytesWritten: 0, bufferSize: 0,
   readable: true, readableFlowing: null, readableEnded: false, readableAborted: false, readableLength: 0, readableHighWaterMark: 16384,

@@ -1,0 +1,103 @@
+package l4sticky
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/upstreams"
+)
+
+// A dynamicSource is where a config has upstreams from that it does not list.
+type dynamicSource struct {
+	upstreams.Source
+	name string // of the module
+	key  string // the same for sources of the same kind with the same options
+}
+
+// readDynamic reads the option `dynamic`, at whose name the dispenser stands.
+func (h *Handler) readDynamic(d *caddyfile.Dispenser) error {
+	const option = "sticky_proxy: option 'dynamic'"
+	if h.DynamicUpstreamsRaw != nil {
+		return d.Err(option + " is given twice")
+	}
+	if !d.NextArg() {
+		return d.Err(option + " takes the name of a source")
+	}
+	name := d.Val()
+	var known []string
+	for _, module := range caddy.GetModules(upstreams.Namespace) {
+		known = append(known, module.ID.Name())
+	}
+	if !slices.Contains(known, name) {
+		return d.Errf("%s: unknown source '%s'%s", option, name, parse.Suggest(name, known))
+	}
+	module, err := caddyfile.UnmarshalModule(d, upstreams.Namespace+"."+name)
+	if err != nil {
+		return err
+	}
+	h.DynamicUpstreamsRaw = caddyconfig.JSONModuleObject(module, "source", name, nil)
+	return nil
+}
+
+// loadDynamic returns the handler's source of upstreams, or nil if it has none.
+func (h *Handler) loadDynamic(ctx caddy.Context) (*dynamicSource, error) {
+	planned, err := h.plannedDynamic()
+	if err != nil || planned == nil {
+		return nil, err
+	}
+	module, err := ctx.LoadModule(h, "DynamicUpstreamsRaw")
+	if err != nil {
+		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
+	}
+	source, ok := module.(upstreams.Source)
+	if !ok {
+		return nil, fmt.Errorf("dynamic_upstreams: %T is no source of upstreams", module)
+	}
+	return &dynamicSource{source, module.(caddy.Module).CaddyModule().ID.Name(), planned.key}, nil
+}
+
+// plannedDynamic is loadDynamic for a handler that is not provisioned: there is a key alone.
+func (h *Handler) plannedDynamic() (*dynamicSource, error) {
+	if h.DynamicUpstreamsRaw == nil {
+		return nil, nil
+	}
+	if target.PlacementNamed(h.Placement).Duplicates {
+		return nil, fmt.Errorf("dynamic_upstreams: placement %s takes the upstreams that a config lists only, since their order counts", h.Placement)
+	}
+	var options any
+	if err := json.Unmarshal(h.DynamicUpstreamsRaw, &options); err != nil {
+		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
+	}
+	key, err := json.Marshal(options) // the members of an object are sorted
+	if err != nil {
+		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
+	}
+	return &dynamicSource{key: string(key)}, nil
+}
+
+// times returns the times of a config's look-ups that belong to its source.
+func (s *dynamicSource) times(handlers names.Times) names.Times {
+	if handlers.Interval <= 0 {
+		handlers.Interval = defaultResolveInterval
+	}
+	if interval := s.Interval(); interval != 0 {
+		handlers.Interval = max(interval, names.MinPause)
+	}
+	return handlers
+}
+
+// keyOf returns the key of a source, which may be nil.
+func keyOf(s *dynamicSource) string {
+	if s == nil {
+		return ""
+	}
+	return s.key
+}
