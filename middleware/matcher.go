@@ -137,7 +137,7 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 	defer safely.Recover("middleware")
 	remote := cx.RemoteAddr()
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		m.refusals.Log(slog.LevelError, "closing a connection", "remote", remote, "error", err)
+		m.refusals.Log(slog.LevelError, "closing a connection", "client", remote, "error", err)
 		// Any answer would lead to some route, and an error to a line in the log that strangers could repeat at will. So
 		// this ends layer4's goroutine for the connection, which closes it.
 		runtime.Goexit()
@@ -182,9 +182,9 @@ func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
 		return
 	}
 	blocked.WithLabelValues(v.middleware).Inc()
-	level, fields := slog.LevelInfo, []any{"client", remote, "middleware", v.middleware, "reason", v.reason}
+	level, fields := slog.LevelInfo, []any{slog.Any("client", remote), slog.String("middleware", v.middleware), slog.String("reason", v.reason)}
 	if v.stack != "" {
-		level, fields = slog.LevelError, append(fields, "stack", v.stack)
+		level, fields = slog.LevelError, append(fields, slog.String("stack", v.stack))
 	}
 	m.refusals.Log(level, "blocked a client", fields...)
 }
