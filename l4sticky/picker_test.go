@@ -31,7 +31,7 @@ func mustListen(t *testing.T) string {
 }
 
 // newBalancer returns a handler with two targets, and the one where the visitor is at home before the other.
-func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Member) {
+func newBalancer(t testing.TB, a, b string) (h *Handler, home, other *target.Member) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, a, b)
 	t.Cleanup(v.quit)
 	h = &Handler{DialTimeout: caddy.Duration(5 * time.Second)}
