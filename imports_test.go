@@ -20,12 +20,13 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 // arrows tells for each package which others of the project it may import; all that is not said here is
 // forbidden. A package that ends with a slash stands for all below it.
 var arrows = map[string][]string{
-	"":                            {"l4sticky", "middleware", "middleware/script", "privileges", "caddyfile/legacy"},
+	"":                            {"l4sticky", "middleware", "middleware/script", "privileges", "caddyfile/legacy", "command"},
 	"build":                       {},
 	"build/":                      {},
 	"caddyfile/parse":             {},
 	"caddyfile/parse/":            {"caddyfile/parse"},
-	"caddyfile/legacy":            {"caddyfile/parse", "internal/", "l4sticky", "middleware", "middleware/script", "privileges"},
+	"caddyfile/legacy":            {"caddyfile/parse", "internal/", "l4sticky", "l4sticky/adminapi", "middleware", "middleware/script", "privileges"},
+	"command":                     {"caddyfile/legacy", "internal/", "l4sticky/adminapi"},
 	"internal/":                   {"internal/"},
 	"hijack":                      {"internal/"},
 	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "l4sticky/upstreams", "internal/", "caddyfile/parse", "hijack"},

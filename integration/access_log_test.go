@@ -108,6 +108,11 @@ func accessCases(t *testing.T) map[string]accessCase {
 			},
 			want: map[string]any{"ended_by": "proxy", "end": "half_close_timeout"},
 		},
+		"old": {
+			options: "max_connection_age 200ms",
+			play:    func(t *testing.T, _ *balancerProcess, conn *net.TCPConn) { mustBeReset(t, conn) },
+			want:    map[string]any{"ended_by": "proxy", "end": "max_connection_age"},
+		},
 		"drained": {
 			targets: drained,
 			play: func(t *testing.T, p *balancerProcess, conn *net.TCPConn) {

@@ -20,6 +20,7 @@ import (
 type balancerProcess struct {
 	cmd     *exec.Cmd
 	admin   *http.Client // for Caddy's admin API, whatever the host in the URL
+	socket  string       // of the admin API
 	logPath string
 	exited  chan struct{} // closed when the process has ended
 }
@@ -40,7 +41,7 @@ func startWith(t testing.TB, path, adapter string) *balancerProcess {
 	t.Helper()
 	socket := adminSocket(t)
 	p := launch(t, "CADDY_ADMIN=unix/"+socket, "run", "--config", path, "--adapter", adapter)
-	p.admin = adminClient(socket)
+	p.admin, p.socket = adminClient(socket), socket
 	t.Cleanup(func() { p.end(t) })
 	return p
 }

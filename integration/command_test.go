@@ -33,7 +33,8 @@ func TestLegacyCommand(t *testing.T) {
 		}
 	}
 
-	if output, err = loadbalancer("list"); err != nil || !regexp.MustCompile(`^Index: 0, PID: \d+`).MatchString(output) {
+	want := fmt.Sprintf(`^Index: 0, PID: \d+, .*\n  localhost:%d is active\n  localhost:%d is active\n$`, portOf(targets[0].addr), portOf(targets[1].addr))
+	if output, err = loadbalancer("list"); err != nil || !regexp.MustCompile(want).MatchString(output) {
 		t.Errorf("list: %v: %q", err, output)
 	}
 	if output, err = loadbalancer("start", "--config", "config.json"); err == nil || !strings.Contains(output, "sourcePort") {
@@ -104,8 +105,8 @@ func TestLegacyReload(t *testing.T) {
 		t.Errorf("after the refused reload %s serves", name)
 	}
 	list, err := loadbalancers[0]("list")
-	if want := fmt.Sprintf(`^Index: 0, .*, Port: %d, Admin: \S+\nIndex: 1, PID: \d+, Config: %s/config.json, Port: %d, Admin: unix//\S+\n$`,
-		portOf(listens[0]), folders[1], port); err != nil || !regexp.MustCompile(want).MatchString(list) {
+	if want := fmt.Sprintf(`^Index: 0, .*, Port: %d, Admin: \S+\n  %s is active\nIndex: 1, PID: \d+, Config: %s/config.json, Port: %d, Admin: unix//\S+\n  %s is active\n$`,
+		portOf(listens[0]), targets[0].addr, folders[1], port, targets[2].addr); err != nil || !regexp.MustCompile(want).MatchString(list) {
 		t.Errorf("list: %v: %s", err, list)
 	}
 }
@@ -119,5 +120,38 @@ func commandLine(t *testing.T, folder, admin string) func(args ...string) (outpu
 		cmd.Env = append(cmd.Env, "HOME="+folder, "XDG_CONFIG_HOME="+folder, "XDG_DATA_HOME="+folder, "CADDY_ADMIN="+admin)
 		output, err := cmd.CombinedOutput()
 		return string(output), err
+	}
+}
+
+// With a gracePeriod, connections go on when the load balancer is stopped, and the command waits for them.
+func TestLegacyGracePeriod(t *testing.T) {
+	t.Parallel()
+	targets, listen, home := greeters(t, 1), freeAddr(t), t.TempDir()
+	config := fmt.Sprintf(`{"sourcePort": %d, "gracePeriod": 3600000, "targets": [{"host": "127.0.0.1", "port": %d}]}`, portOf(listen), portOf(targets[0].addr))
+	if err := os.WriteFile(filepath.Join(home, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	caddy := commandLine(t, home, "unix/"+adminSocket(t))
+	if output, err := caddy("loadbalancer", "start"); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	conn, _ := hold(t, "127.0.0.2", listen)
+	var output string
+	var err error
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		output, err = caddy("loadbalancer", "stop")
+	}()
+	await(t, "new connections to be refused", func() bool { return !listens(listen) })
+	stillServed(t, conn)
+	select {
+	case <-stopped:
+		t.Error("the command did not wait for the connection")
+	default:
+	}
+	conn.Close()
+	if <-stopped; err != nil || !strings.Contains(output, "Success: Stopped") {
+		t.Errorf("%v: %q", err, output)
 	}
 }

@@ -38,6 +38,13 @@ var commands = map[string][]string{
 		"curl localhost:2019/sticky/pools/default/explain?client=127.0.0.2",
 		`curl -X PATCH -d '{"state": "drain", "deadline": "10m"}' localhost:2019/sticky/pools/default/upstreams/localhost:8000`,
 	},
+	"TestStickyCommands, TestStickyDrainWaits": {
+		"caddy sticky status",
+		"caddy sticky explain 127.0.0.2",
+		"caddy sticky drain localhost:8000 --deadline 10m --wait",
+		"caddy sticky activate localhost:8000",
+		"caddy sticky plan Caddyfile",
+	},
 	"whoever uses an example, and the tests of what these start": {
 		"npm install",
 		"docker compose up --build",

@@ -16,7 +16,7 @@ const century = "36500d"
 func greatest() string {
 	var b strings.Builder
 	for _, option := range []string{
-		"session_expiry", "deactivation_duration", "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "grace_period",
+		"session_expiry", "deactivation_duration", "dial_timeout", "failover_delay", "idle_timeout", "half_close_timeout", "max_connection_age", "grace_period", "stop_spread",
 	} {
 		fmt.Fprintln(&b, option, century)
 	}

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -114,4 +116,65 @@ func TestStopByAPI(t *testing.T) {
 	conn.Close()
 	<-caddy.exited
 	<-answered
+}
+
+// With a stop_spread the connections that are left end one after the other in the last part of the grace period, both of a client
+// together, at an even pace, and none is left at its end. The log tells how many connections there are all the while.
+func TestStopSpread(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	const grace, spread, parts = 8 * time.Second, 5 * time.Second, 5
+	eachWay(t, func(t *testing.T, front string) {
+		listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(200)
+		caddy := startCaddy(t, caddyfile(server{"seamless/" + listen, front + sticky("grace_period 8s\nstop_spread 5s", targets...)}))
+		conns := make([]*net.TCPConn, 2*len(ips))
+		each(len(conns), func(i int) { conns[i], _ = hold(t, ips[i/2], listen) })
+		began, ended := time.Now(), make([]time.Duration, len(conns))
+		caddy.signal(t, syscall.SIGTERM)
+		var wait sync.WaitGroup
+		for i, conn := range conns {
+			wait.Go(func() {
+				mustBeReset(t, conn)
+				ended[i] = time.Since(began)
+			})
+		}
+		wait.Wait()
+		<-caddy.exited
+		if took := time.Since(began); took > grace+grace/4 || caddy.cmd.ProcessState.ExitCode() != 0 {
+			t.Errorf("caddy exited after %v, with %d", took, caddy.cmd.ProcessState.ExitCode())
+		}
+		var counts [parts]int
+		for i, at := range ended {
+			if at < grace-spread {
+				t.Errorf("a connection ended after %v", at)
+				continue
+			}
+			if apart := (at - ended[i^1]).Abs(); apart > spread/2 {
+				t.Errorf("the connections of a client ended %v one after the other", apart)
+			}
+			counts[min(int((at-(grace-spread))/(spread/parts)), parts-1)]++
+		}
+		t.Logf("in each second %v connections ended", counts)
+		sum := 0
+		for i, n := range counts {
+			sum += n
+			if want := len(conns) * (1 + i) / parts; sum < want-len(conns)/5 || sum > want+len(conns)/5 {
+				t.Errorf("%d connections have ended after %d seconds, want about %d", sum, 1+i, want)
+			}
+		}
+		log := caddy.Log()
+		for _, want := range []string{
+			`"waiting for open connections","pool":"default","grace_period":8,"connections":400,"stop_spread":5}`,
+			`"still waiting for open connections","pool":"default","grace_period":8,"connections":`,
+		} {
+			if !strings.Contains(log, want) {
+				t.Errorf("the log does not say %s", want)
+			}
+		}
+		spreadOut := regexp.MustCompile(`"open connections were ended one after the other","pool":"default","grace_period":8,"connections":(\d+),"stop_spread":5}`)
+		if found := spreadOut.FindStringSubmatch(log); found == nil || len(found[1]) < 3 || found[1] < "360" || found[1] > "400" {
+			t.Errorf("the log tells of %q connections that were ended before the end, want nearly all", found)
+		}
+	})
 }

@@ -48,6 +48,8 @@ func (a *access) endOf(r flow.Result) (by, end string, why error) {
 	switch r.End {
 	case flow.IdleEnd:
 		return byProxy, "idle_timeout", nil
+	case flow.AgeEnd:
+		return byProxy, "max_connection_age", errTooOld
 	case flow.HalfCloseEnd:
 		return byProxy, "half_close_timeout", nil
 	case flow.ClientFirst:

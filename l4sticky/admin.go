@@ -33,7 +33,8 @@ func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/sticky/", Handler: caddy.AdminHandlerFunc(serveAdmin)}}
 }
 
-// An endpoint is what answers one method at one path, in which a name in braces stands for any text. Its answer is sent as JSON.
+// An endpoint is what answers one method at one path, in which a name in braces stands for any text. Its answer is sent as
+// JSON, unless it is an answerPage.
 type endpoint struct {
 	method, path string
 	params       []string // of the query
@@ -42,6 +43,7 @@ type endpoint struct {
 
 // endpoints are all that there are below /sticky/.
 var endpoints = []endpoint{
+	{method: http.MethodGet, path: "", serve: getPage},
 	{method: http.MethodGet, path: "pools", serve: getPools},
 	{method: http.MethodGet, path: "pools/{pool}", serve: getPool},
 	{method: http.MethodGet, path: "pools/{pool}/sessions", params: []string{"client", "upstream", "state", "limit", "cursor"}, serve: getSessions},
@@ -87,6 +89,9 @@ func serveAdmin(w http.ResponseWriter, r *http.Request) error {
 	answer, err := found.serve(&adminRequest{r, vars, query})
 	if err != nil {
 		return err
+	}
+	if p, ok := answer.(answerPage); ok {
+		return p.send(w)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(answer)
@@ -148,8 +153,10 @@ func (r *adminRequest) decode(document any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
 	decoder.DisallowUnknownFields()
 	err := decoder.Decode(document)
-	if err == nil && decoder.More() {
-		err = errors.New("there is more than one document")
+	if err == nil {
+		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("there is something behind the document")
+		}
 	}
 	if err != nil {
 		return badRequest(fmt.Errorf("the body: %w", err))

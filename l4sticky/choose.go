@@ -6,12 +6,16 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
+// comeHome has a client that comes back begin where it belongs, before it is looked where it was.
+func (p *picker) comeHome() {
+	if len(p.tried) == 0 && p.dialer.bringsHome() {
+		p.dialer.goHome(p.session, p.client, p.trusted)
+	}
+}
+
 // choose returns the active target for the connection, which is the client's own where it can be.
 func (p *picker) choose() *target.Member {
 	if len(p.tried) == 0 {
-		if p.dialer.bringsHome() {
-			p.dialer.goHome(p.session, p.client, p.trusted)
-		}
 		current, _ := p.dialer.sessions.Look(p.session)
 		if m := p.dialer.targets.Member(current); m != nil {
 			if p.trusted(m) {

@@ -2,12 +2,14 @@ package l4sticky
 
 import (
 	"errors"
+	"net/netip"
 	"sync/atomic"
 
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -45,6 +47,22 @@ func (p *pool) endConnections(reason error, limit int, wanted func(*holding) boo
 		return true
 	})
 	return int(ended.Load())
+}
+
+// chooseClients chooses clients whose sessions are wanted and who have about so many connections, forgets these sessions, and returns the
+// clients, so that all connections of a client can be ended together.
+func (p *pool) chooseClients(most int, wanted func(session.Info[*target.Target]) bool) map[netip.Addr]bool {
+	clients := make(map[netip.Addr]bool)
+	chosen := 0
+	p.sessions.Forget(func(i session.Info[*target.Target]) bool {
+		if chosen >= most || !i.Live() || !wanted(i) {
+			return false
+		}
+		chosen += i.Connections
+		clients[i.Client] = true
+		return true
+	})
+	return clients
 }
 
 // heldBy returns what a connection of the relay holds, and where the reason of its end is noted if it has a target.

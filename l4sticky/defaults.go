@@ -45,6 +45,7 @@ func (h *Handler) table() parse.Options {
 		parse.DurationOrOff("failover_delay", &h.FailoverDelay, defaultFailoverDelay, -1),
 		parse.DurationOrOff("idle_timeout", &h.IdleTimeout, 0, 0),
 		parse.DurationOrOff("half_close_timeout", &h.HalfCloseTimeout, 0, 0),
+		parse.DurationOrOff("max_connection_age", &h.MaxConnectionAge, 0, 0),
 		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
 		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
 		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
@@ -64,6 +65,7 @@ func (h *Handler) table() parse.Options {
 		parse.Enum("when_down", &h.WhenDown, keepWhenDown, keepWhenDown, closeWhenDown),
 		parse.Enum("proxy_protocol", &h.ProxyProtocol, "", ppVersions...),
 		parse.Duration("grace_period", &h.GracePeriod, 0),
+		parse.DurationOrOff("stop_spread", &h.StopSpread, 0, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),
 		parse.OnOff("access_log", &h.AccessLog),
 		parse.Blocks("upstream", func(d *caddyfile.Dispenser) error {
@@ -88,6 +90,9 @@ func (h *Handler) setDefaults() error {
 		return fmt.Errorf("max_connections_per_client: %d can't be kept with placement %s, which has no sessions to count in",
 			h.MaxConnectionsPerClient, h.Placement)
 	}
+	if h.StopSpread > h.GracePeriod {
+		return fmt.Errorf("stop_spread: %v is longer than grace_period, which is %v", time.Duration(h.StopSpread), time.Duration(h.GracePeriod))
+	}
 	if h.HealthCheck != nil {
 		if err := h.HealthCheck.setDefaults(); err != nil {
 			return err
@@ -96,7 +101,7 @@ func (h *Handler) setDefaults() error {
 	h.ppVersion = byte(1 + slices.Index(ppVersions, h.ProxyProtocol)) // 0 without a header
 	h.failover = h.FailoverDelay >= 0
 	h.times.Times = search.Times{Timeout: time.Duration(h.DialTimeout), Late: time.Duration(h.FailoverDelay)}
-	h.times.Limits = flow.Limits{Idle: time.Duration(h.IdleTimeout), HalfClose: time.Duration(h.HalfCloseTimeout)}
+	h.times.Limits = flow.Limits{Idle: time.Duration(h.IdleTimeout), HalfClose: time.Duration(h.HalfCloseTimeout), MaxAge: time.Duration(h.MaxConnectionAge)}
 	if h.UnservedLimit > 0 {
 		h.times.Redispatch = time.Duration(h.DialTimeout)
 	}

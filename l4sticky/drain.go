@@ -3,8 +3,8 @@ package l4sticky
 import (
 	"errors"
 	"maps"
+	"math"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -54,15 +54,12 @@ type drainTerms struct {
 
 // over reports whether what is left is to be closed.
 func (t drainTerms) over(now time.Duration) bool {
-	return t.deadline != nil && now >= t.began+t.wait()
+	return t.deadline != nil && t.waited(now)
 }
 
-// wait returns how long nothing is closed.
-func (t drainTerms) wait() time.Duration {
-	if t.deadline == nil {
-		return 0
-	}
-	return time.Duration(*t.deadline)
+// waited reports whether the deadline is over, or there is none.
+func (t drainTerms) waited(now time.Duration) bool {
+	return t.deadline == nil || now-t.began >= time.Duration(*t.deadline)
 }
 
 // watchDrains looks for targets of the pool that drain. It is called when any may do so from now on.
@@ -192,7 +189,7 @@ func (c *poolConfig) closeRest(m *target.Member, d *drain, terms drainTerms, now
 func (d *drain) some(terms drainTerms, now time.Duration, there int, closeSome func(most int) int) (closed int) {
 	if d.closing != terms {
 		d.closing, d.last, d.due = terms, now, 0
-		d.pace = float64(there) / drainTime.Seconds()
+		d.pace = float64(max(there, 1)) / drainTime.Seconds() // others may come
 		if terms.rate != nil {
 			d.pace = *terms.rate
 		}
@@ -200,7 +197,7 @@ func (d *drain) some(terms drainTerms, now time.Duration, there int, closeSome f
 	d.due += d.pace * (now - d.last).Seconds() * (0.5 + rand.Float64())
 	d.last = now
 	if d.due >= 1 {
-		closed = closeSome(int(d.due))
+		closed = closeSome(int(min(d.due, math.MaxInt32))) // a rate may be greater than any number of connections
 		d.due -= float64(closed)
 	}
 	return closed
@@ -208,16 +205,7 @@ func (d *drain) some(terms drainTerms, now time.Duration, there int, closeSome f
 
 // closeSome closes about so many connections of a target, all of a client together, and returns how many.
 func (c *poolConfig) closeSome(m *target.Member, most int) int {
-	clients := make(map[netip.Addr]bool)
-	chosen := 0
-	c.sessions.Forget(func(i session.Info[*target.Target]) bool {
-		if i.Target != m.Target || !i.Live() || chosen >= most {
-			return false
-		}
-		chosen += i.Connections
-		clients[i.Client] = true
-		return true
-	})
+	clients := c.chooseClients(most, func(i session.Info[*target.Target]) bool { return i.Target == m.Target })
 	at := func(held *holding) bool { return held.upstream != nil && held.upstream.Target == m.Target }
 	if len(clients) > 0 {
 		return max(1, c.endConnections(errDrained, 0, func(held *holding) bool { return at(held) && clients[held.session.Client()] }))

@@ -111,6 +111,8 @@ func (e *established) Done(r flow.Result) {
 		reason := zap.Skip()
 		if because := e.because.Load(); because != nil {
 			reason = reasonOf(*because)
+		} else if r.End == flow.AgeEnd {
+			reason = reasonOf(errTooOld)
 		}
 		entry.Write(append(upstreamFields(e.upstream),
 			zap.Stringer("client", e.session.Client()),
@@ -121,6 +123,9 @@ func (e *established) Done(r flow.Result) {
 			reason)...)
 	}
 }
+
+// errTooOld is why a connection is ended that has lasted for its max_connection_age.
+var errTooOld = errors.New("the connection has reached its max_connection_age")
 
 // unserved notes that a target has ended the connection, or has reset it as soon as it had accepted, without a byte.
 func (held *holding) unserved(m *target.Member) {

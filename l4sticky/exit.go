@@ -2,7 +2,6 @@ package l4sticky
 
 import (
 	"context"
-	"errors"
 	"os"
 	"os/signal"
 	"sync"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
-	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/listen"
@@ -66,48 +64,3 @@ func awaitSettled(grace time.Duration) {
 
 // settlePause is how often awaitSettled looks.
 const settlePause = 2 * time.Millisecond
-
-// end is endAll for one pool.
-func (p *pool) end(began time.Time) {
-	safely.Reach("exit")
-	open := p.open.Load()
-	if open == 0 {
-		return
-	}
-	p.mu.Lock()
-	grace := p.grace
-	p.mu.Unlock()
-	logger := caddy.Log().Named("layer4.sticky").With(zap.String("pool", p.name), zap.Duration("grace_period", grace))
-	if grace > 0 {
-		logger.Info("waiting for open connections", zap.Int64("connections", open))
-		p.awaitEmpty(began.Add(grace))
-	}
-	if open = p.open.Load(); open == 0 {
-		return
-	}
-	logger.Warn("cutting open connections", zap.Int64("connections", open))
-	p.endConnections(errExit, 0, func(*holding) bool { return true })
-	p.awaitEmpty(time.Now().Add(endTime)) // goroutines tell the log of the end of what they carry
-}
-
-// endTime is how long connections may take to end that were cut.
-const endTime = time.Second
-
-// errExit is why connections end that are left when Caddy exits.
-var errExit = errors.New("the process exits")
-
-// awaitEmpty returns when no connection holds the pool, at the deadline, or when Caddy is told once more to exit. One
-// may wait at a time.
-func (p *pool) awaitEmpty(deadline time.Time) {
-	timeout := time.NewTimer(time.Until(deadline))
-	defer timeout.Stop()
-	for p.open.Load() > 0 {
-		select {
-		case <-p.emptied:
-		case <-timeout.C:
-			return
-		case <-hurry:
-			return
-		}
-	}
-}

@@ -39,18 +39,6 @@ func getExplanation(r *adminRequest) (any, error) {
 // explain tells where a client goes with its next connection, and why. It changes nothing.
 func (c *poolConfig) explain(client netip.Addr) adminapi.Explanation {
 	e := adminapi.Explanation{Client: client.String(), Order: []adminapi.Candidate{}}
-	var own *target.Member
-	if info, found := c.sessions.Peek(client); found && c.targets.Placement().Sticky {
-		s := c.sessionStatus(info)
-		e.Session = &s
-		own = c.targets.Member(info.Target)
-		if own != nil && usableNow(own) && !c.returnsHome(info) {
-			e.Upstream, e.Reason, e.Text = s.Upstream, becauseSession, "the client has a session there"
-		}
-	}
-	if own == nil {
-		own = c.targets.PlaceByConfig(client)
-	}
 	for _, m := range c.order(client) {
 		next := candidate(m)
 		e.Order = append(e.Order, next)
@@ -58,8 +46,26 @@ func (c *poolConfig) explain(client netip.Addr) adminapi.Explanation {
 			e.Placement = next.Address
 		}
 	}
+	var own *target.Member
+	e.Upstream = e.Placement
+	if info, found := c.sessions.Peek(client); found && c.targets.Placement().Sticky {
+		s := c.sessionStatus(info)
+		e.Session = &s
+		switch own = c.targets.Member(info.Target); {
+		case own == nil || !usableNow(own):
+		case c.returnsHome(info):
+			e.Reason, e.Text = becausePlacement, "the client comes back, and goes where a new client would"
+		default:
+			e.Upstream, e.Reason, e.Text = s.Upstream, becauseSession, "the client has a session there"
+		}
+	}
 	if e.Upstream == "" {
-		e.Upstream = e.Placement
+		if m := c.fallback(client, own); m != nil {
+			e.Upstream, e.Reason, e.Text = m.Config.Address.String(), becauseFailover, "no upstream is well, so one is tried that may yet serve"
+		}
+	}
+	if own == nil {
+		own = c.targets.PlaceByConfig(client)
 	}
 	if e.Reason == "" {
 		e.Reason, e.Text = why(own, e.Upstream)
@@ -67,9 +73,27 @@ func (c *poolConfig) explain(client netip.Addr) adminapi.Explanation {
 	return e
 }
 
+// fallback returns the target of a client that none which is well can take, or nil: one that does not answer, or else one whose checks
+// fail. The client's own goes before others.
+func (c *poolConfig) fallback(client netip.Addr, own *target.Member) *target.Member {
+	reachable := func(m *target.Member) bool {
+		return !m.Deactivated() && m.Mode() != target.Maintenance && !m.Full()
+	}
+	active := func(m *target.Member) bool { return m.Active() && reachable(m) }
+	for _, allowed := range []func(*target.Member) bool{active, reachable} {
+		if own != nil && allowed(own) {
+			return own
+		}
+		if m := c.targets.Place(client, allowed); m != nil {
+			return m
+		}
+	}
+	return nil
+}
+
 // returnsHome reports whether the client of a session may go home with its next connection.
 func (c *poolConfig) returnsHome(i session.Info[*target.Target]) bool {
-	if c.settings.options.ReturnHome != returnWhenIdle || i.Live() || !i.Moved {
+	if !c.bringsHome() || i.Live() || !i.Moved {
 		return false
 	}
 	home := c.targets.Place(i.Client, func(*target.Member) bool { return true })
@@ -120,8 +144,8 @@ func why(own *target.Member, upstream string) (reason, text string) {
 		return becausePlacement, "placement gives it to a new client"
 	}
 	at := own.Config.Address.String()
-	switch mode := own.Control(target.Operator).Mode; {
-	case mode == target.Maintenance || own.Weight() == 0 && own.Config.Weight != 0:
+	switch set := own.Control(target.Operator); {
+	case set.Mode == target.Maintenance || set.Weight != nil && *set.Weight == 0 && own.Config.Weight != 0:
 		return becauseOverride, "an operator has taken out " + at
 	case own.Drains():
 		return becauseDrained, at + " gets no new clients"

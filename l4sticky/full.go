@@ -44,9 +44,9 @@ func (h *Handler) readWhenFull(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// A turn is what a connection waits for while its targets are full.
+// A turn is what a connection waits for while its targets are full. Its time counts from the beginning of its first wait.
 type turn struct {
-	*target.Ticket
+	ticket  *target.Ticket // nil while it does not wait
 	timer   *time.Timer
 	expired atomic.Bool
 }
@@ -65,7 +65,7 @@ func (p *picker) stays(w search.Waker) (step search.Step, stays bool) {
 		p.limit = "when_full"
 		return search.NoTarget, true
 	}
-	return p.queue([]*target.Member{m}, w), true
+	return p.queue([]*target.Member{m}, p.mayStay, w), true
 }
 
 // waits reports whether the connection waits for any target, of which all that are active are full, and what it does then.
@@ -75,45 +75,62 @@ func (p *picker) waits(w search.Waker) (step search.Step, waits bool) {
 	}
 	var full []*target.Member
 	for _, m := range p.dialer.targets.Members() {
-		if m.Active() && m.Full() && !m.Drains() && !slices.ContainsFunc(p.tried, m.Is) {
+		if p.mayCome(m) && m.Full() && !slices.ContainsFunc(p.tried, m.Is) {
 			full = append(full, m)
 		}
 	}
 	if len(full) == 0 {
 		return 0, false
 	}
-	return p.queue(full, w), true
+	return p.queue(full, p.mayCome, w), true
 }
 
-// queue has the connection wait for its turn at one of the targets, unless too many wait.
-func (p *picker) queue(members []*target.Member, w search.Waker) search.Step {
+// mayStay reports whether a connection may go to its client's target when there is room.
+func (p *picker) mayStay(m *target.Member) bool {
+	return m.Active() && p.dialer.targets.Member(m.Target) != nil
+}
+
+// mayCome reports whether a new client may go to a target when there is room.
+func (p *picker) mayCome(m *target.Member) bool { return p.mayStay(m) && !m.Drains() }
+
+// queue has the connection wait for its turn at one of the targets that fit, unless too many wait, or its time is over.
+func (p *picker) queue(members []*target.Member, fits func(*target.Member) bool, w search.Waker) search.Step {
+	if p.turn != nil && p.turn.expired.Load() {
+		p.limit = "wait_timeout"
+		return search.NoTarget
+	}
 	if waiting := &p.dialer.waiting; waiting.Add(1) > int64(p.MaxWaiting) {
 		waiting.Add(-1)
 		p.limit = "max_waiting"
 		return search.NoTarget
 	}
-	t := new(turn)
-	t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), safely.Func("wait for a full upstream", func() {
-		t.expired.Store(true)
-		w.Wake()
-	}))
-	t.Ticket = target.Queue(members, w)
-	p.turn = t
+	if p.turn == nil {
+		t := new(turn)
+		t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), safely.Func("wait for a full upstream", func() {
+			t.expired.Store(true)
+			w.Wake()
+		}))
+		p.turn = t
+	}
+	p.turn.ticket = target.Queue(members, fits, w)
 	return search.AwaitWake
 }
 
+// waiting reports whether the connection is in a queue.
+func (p *picker) waiting() bool { return p.turn != nil && p.turn.ticket != nil }
+
 // judgeTurn looks at what has become of the wait. It returns false if the search goes on without.
 func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
-	m := p.turn.Granted()
+	m := p.turn.ticket.Granted()
 	switch {
 	case m == nil && p.turn.expired.Load():
 		p.limit = "wait_timeout"
-		p.endTurn()
+		p.leaveQueue()
 		return d, search.NoTarget, true
-	case m == nil && p.turn.Active():
+	case m == nil && p.turn.ticket.Fits():
 		return d, search.AwaitWake, true
 	}
-	p.endTurn()
+	p.leaveQueue()
 	switch {
 	case m == nil:
 		return d, 0, false
@@ -130,12 +147,20 @@ func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
 // errAllFull is why a connection is closed that finds no target with room.
 var errAllFull = errors.New("all upstreams are full")
 
-// endTurn ends the wait.
+// leaveQueue ends the wait.
+func (p *picker) leaveQueue() {
+	p.turn.ticket.Leave()
+	p.turn.ticket = nil
+	p.dialer.waiting.Add(-1)
+}
+
+// endTurn ends the wait, if the connection does, and forgets its time.
 func (p *picker) endTurn() {
 	p.turn.timer.Stop()
-	p.turn.Leave()
+	if p.waiting() {
+		p.leaveQueue()
+	}
 	p.turn = nil
-	p.dialer.waiting.Add(-1)
 }
 
 // refuseFull tells that a connection is closed because of targets that are full.

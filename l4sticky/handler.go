@@ -67,6 +67,12 @@ type Handler struct {
 	// that only `idle_timeout` counts; negative is an error. Default: 0, in a Caddyfile `off`.
 	HalfCloseTimeout caddy.Duration `json:"half_close_timeout,omitempty"`
 
+	// How old a connection may become, give or take a tenth, until it is reset at both ends, whatever goes on in it. So clients that stay for long
+	// come anew in time, but not all at once, and spread over what serves them then. Their sessions stay: a client comes back to its target,
+	// unless it is to be placed anew (`return_home`, or a rebalance). Zero means that it may become as old as it likes;
+	// negative is an error. Default: 0, in a Caddyfile `off`.
+	MaxConnectionAge caddy.Duration `json:"max_connection_age,omitempty"`
+
 	// After what silence on a connection its peer, client or target, is probed by the system (TCP keepalive), so
 	// that one that has vanished without a word lets go of it. In whole seconds, from `1s` to `32767s`. Zero means
 	// the default; negative, in a Caddyfile `off`, means that no peer is probed. Default: `15s`.
@@ -141,6 +147,12 @@ type Handler struct {
 	// Zero means that they end with Caddy; negative is an error. Default: 0.
 	GracePeriod caddy.Duration `json:"grace_period,omitempty"`
 
+	// In which last part of the `grace_period` open connections are ended one after the other, at an even pace, so that their clients do
+	// not all connect anew at the same moment. It is at most the `grace_period`; with the same, all of that is used. The connections of a client end
+	// together, with a reset. Zero means that all that are left are reset at the end; negative is an error.
+	// Default: 0, in a Caddyfile `off`.
+	StopSpread caddy.Duration `json:"stop_spread,omitempty"`
+
 	// Whether the `seamless/` addresses of the config may be shared with other processes that listen there, each with
 	// its own sessions: the system spreads the connections over them. Else such an address is an error, on Linux,
 	// with the other process's PID if it can be known. It is looked at when a socket is opened, and one handler
@@ -195,7 +207,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	c.extendGrace(time.Duration(h.GracePeriod))
+	c.extendStop(stopTerms{time.Duration(h.GracePeriod), time.Duration(h.StopSpread)})
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	h.dialer.header = probeHeader(h.ppVersion)
 	if h.AccessLog {
@@ -267,6 +279,7 @@ func (h *Handler) Cleanup() error {
 //		failover_delay <duration>|off
 //		idle_timeout <duration>|off
 //		half_close_timeout <duration>|off
+//		max_connection_age <duration>|off
 //		keepalive <duration>|off
 //		keepalive_interval <duration>
 //		user_timeout <duration>|off
@@ -282,6 +295,7 @@ func (h *Handler) Cleanup() error {
 //		when_down keep|close
 //		proxy_protocol v1|v2
 //		grace_period <duration>
+//		stop_spread <duration>|off
 //		reuse_port on|off
 //		access_log on|off
 //	}

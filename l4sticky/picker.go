@@ -75,15 +75,16 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 	if p.exhausted {
 		return search.Dial{}, search.NoTarget
 	}
-	if p.turn != nil {
+	if p.waiting() {
 		if d, step, decided := p.judgeTurn(); decided {
 			return d, step
 		}
 	}
-	if step, stays := p.stays(w); stays {
-		return search.Dial{}, step
-	}
+	p.comeHome()
 	for {
+		if step, stays := p.stays(w); stays {
+			return search.Dial{}, step
+		}
 		m := p.choose()
 		probe := m == nil && p.spare == nil
 		if probe {
@@ -93,16 +94,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 			m = p.dialer.targets.Place(p.client, p.untried)
 		}
 		if m == nil {
-			if !p.refreshed {
-				p.refreshed = true
-				if p.dialer.refreshNames(w) {
-					return search.Dial{}, search.AwaitWake
-				}
-			}
-			if len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull) {
-				p.limit = upstreamsFull
-			}
-			return search.Dial{}, search.NoTarget
+			return search.Dial{}, p.nothingLeft(w)
 		}
 		if probe {
 			p.probes = m.Probes()
@@ -111,15 +103,30 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 				return search.Dial{}, search.AwaitWake
 			}
 		}
-		p.tried = append(p.tried, m)
 		if m.Claim(m.MaxConnections()) {
+			p.tried = append(p.tried, m)
 			p.access.dialled()
 			return search.Dial{Target: m, Probe: probe}, search.DialTarget
 		}
 		if probe {
 			m.EndProbe()
 		}
+		// Another connection has got the last room just now.
 	}
+}
+
+// nothingLeft returns what a connection does for which no target is left.
+func (p *picker) nothingLeft(w search.Waker) search.Step {
+	if !p.refreshed {
+		p.refreshed = true
+		if p.dialer.refreshNames(w) {
+			return search.AwaitWake
+		}
+	}
+	if len(p.tried) == 0 && slices.ContainsFunc(p.dialer.targets.Members(), isFull) {
+		p.limit = upstreamsFull
+	}
+	return search.NoTarget
 }
 
 // dialFunc returns what connects to a target. It goes without the picker, which may be done before a dial is.

@@ -45,7 +45,7 @@ type pool struct {
 	names   map[hostName]*poolName     // that configs have
 	sources map[string]*poolSource     // by their keys
 	configs []*poolConfig              // one for each config that has the pool, the newest last
-	grace   time.Duration              // of the last config that had the pool, once no config has it
+	stop    stopTerms                  // of the last config that had the pool, once no config has it
 	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
 	checks  map[task]*checker
 }
@@ -151,7 +151,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 	if n := len(p.configs); n > 0 {
 		p.unsyncedApply(p.configs[n-1])
 	} else {
-		p.grace = c.grace
+		p.stop = c.stop
 		p.unsyncedApply(nil)
 	}
 	return true

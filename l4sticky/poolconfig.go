@@ -27,7 +27,7 @@ type poolConfig struct {
 	run          *run
 	config       *prometheus.Registry // identifies the config, since each has its own
 	users        int                  // handlers that have joined; guarded by the pool's lock
-	grace        time.Duration        // the longest of the handlers'; guarded by the pool's lock
+	stop         stopTerms            // the longest of the handlers'; guarded by the pool's lock
 	settings     settings
 	targets      *target.Set
 	deactivation time.Duration
@@ -78,11 +78,11 @@ func inPool(name string, err error) error {
 	return fmt.Errorf("pool '%s': %w; name a pool for each with the pool option", name, err)
 }
 
-// extendGrace makes the grace period that the pool's connections get when Caddy exits at least that long.
-func (c *poolConfig) extendGrace(grace time.Duration) {
+// extendStop makes the time that the pool's connections get when Caddy exits at least that long.
+func (c *poolConfig) extendStop(terms stopTerms) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.grace = max(c.grace, grace)
+	c.stop = c.stop.longest(terms)
 }
 
 // quit undoes one join. When the last handler of a config has quit, the limits of the sessions become those of the

@@ -3,7 +3,6 @@ package l4sticky
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -138,7 +137,7 @@ func (p *pool) runRebalance(b *rebalance) {
 		began := time.Now()
 		moved, left := c.sessions.Relocate(c.homeOf)
 		closed := 0
-		if now := monotonic(); left > 0 && b.close && now >= b.terms.began+b.terms.wait() {
+		if now := monotonic(); left > 0 && b.close && b.terms.waited(now) {
 			closed = b.drain.some(b.terms, now, left, func(most int) int { return c.closeMisplaced(most) })
 		}
 		b.mu.Lock()
@@ -169,18 +168,9 @@ func (c *poolConfig) homeOf(i session.Info[*target.Target]) *target.Target {
 
 // closeMisplaced closes about so many connections of clients that belong elsewhere, all of a client together, and returns how many.
 func (c *poolConfig) closeMisplaced(most int) int {
-	clients := make(map[netip.Addr]bool)
-	chosen := 0
-	c.sessions.Forget(func(i session.Info[*target.Target]) bool {
-		if chosen >= most || !i.Live() {
-			return false
-		}
-		if home := c.homeOf(i); home == nil || home == i.Target {
-			return false
-		}
-		chosen += i.Connections
-		clients[i.Client] = true
-		return true
+	clients := c.chooseClients(most, func(i session.Info[*target.Target]) bool {
+		home := c.homeOf(i)
+		return home != nil && home != i.Target
 	})
 	return c.endConnections(errRebalanced, 0, func(held *holding) bool { return clients[held.session.Client()] })
 }

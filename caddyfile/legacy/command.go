@@ -8,7 +8,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/cli"
 )
 
 const (
@@ -36,7 +36,7 @@ once; 'list' shows them, 'reload' has the one with this config read it anew, and
 // setUp adds the subcommands. Their errors are one line each, without the usage.
 func setUp(cmd *cobra.Command) {
 	cmd.FParseErrWhitelist.UnknownFlags = true // so that the error is about the unknown command before the flag
-	cmd.RunE = unknown
+	cmd.RunE = cli.Unknown
 	runCmd := &cobra.Command{
 		Use:   runName + " [--config <path>]",
 		Short: "Runs a load balancer in the foreground",
@@ -77,19 +77,6 @@ func setUp(cmd *cobra.Command) {
 	cmd.AddCommand(runCmd, startCmd, reloadCmd, stopCmd, listCmd)
 }
 
-// unknown runs when no subcommand is given, or one that does not exist.
-func unknown(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return cmd.Help()
-	}
-	var names []string
-	for _, c := range cmd.Commands() {
-		names = append(names, c.Name())
-	}
-	cmd.PrintErrln(cmd.UsageString())
-	return fmt.Errorf("%s has no command %q%s", commandName, args[0], parse.Suggest(args[0], names))
-}
-
 func list(cmd *cobra.Command, _ []string) error {
 	instances, err := running()
 	if err != nil {
@@ -100,7 +87,8 @@ func list(cmd *cobra.Command, _ []string) error {
 	}
 	for i, one := range instances {
 		fmt.Fprintf(cmd.OutOrStdout(), "Index: %d, PID: %d, Config: %s, Port: %d, Admin: %s\n",
-			i, one.PID, printable(one.Config), one.Port, printable(one.Admin))
+			i, one.PID, cli.Printable(one.Config), one.Port, cli.Printable(one.Admin))
+		one.listTargets(cmd.OutOrStdout())
 	}
 	return nil
 }

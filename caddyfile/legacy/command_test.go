@@ -20,6 +20,9 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/freeport"
 )
 
+// oneTarget is what list prints for the target of a load balancer.
+const oneTarget = `  127\.0\.0\.1:\d+ is active\n`
+
 func TestStartListStop(t *testing.T) {
 	b := newBox(t)
 	const odd = "\x1b[2Jsecond\n.json"
@@ -33,8 +36,8 @@ func TestStartListStop(t *testing.T) {
 	b.expect(1, `Error: the loadbalancer did not start: \S+/config.json: sourcePort: \d+ is the port of the loadbalancer with PID \d+, which has just been started\n`, "start")
 	b.expect(0, `Success: Started loadbalancer, PID: \d+\n`, "start", "-c", odd)
 	b.served(second, "two")
-	b.expect(0, fmt.Sprintf(`Index: 0, PID: \d+, Config: /\S+/config.json, Port: %d, Admin: %s\n`, portOf(t, first), regexp.QuoteMeta(b.admin))+
-		fmt.Sprintf(`Index: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json", Port: %d, Admin: unix//\S+\.sock\n`, portOf(t, second)), "list")
+	b.expect(0, fmt.Sprintf(`Index: 0, PID: \d+, Config: /\S+/config.json, Port: %d, Admin: %s\n`, portOf(t, first), regexp.QuoteMeta(b.admin))+oneTarget+
+		fmt.Sprintf(`Index: 1, PID: \d+, Config: "/\S+/\\x1b\[2Jsecond\\n\.json", Port: %d, Admin: unix//\S+\.sock\n`, portOf(t, second))+oneTarget, "list")
 
 	b.expect(1, `Error: there is no loadbalancer with index 2: the last one has 1\n`, "stop", "2")
 	b.expect(1, `Error: "x" is not an index of the list, such as 0\n`, "stop", "x")
@@ -101,7 +104,7 @@ func TestRun(t *testing.T) {
 				time.Sleep(stopInterval)
 			}
 			b.served(address, "hello")
-			b.expect(0, fmt.Sprintf("Index: 0, PID: %d, Config: .*\n", cmd.Process.Pid), "list")
+			b.expect(0, fmt.Sprintf("Index: 0, PID: %d, Config: .*\n", cmd.Process.Pid)+oneTarget, "list")
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +172,7 @@ func TestOnePort(t *testing.T) {
 	if got := started.Load(); got != 1 {
 		t.Errorf("%d have started", got)
 	}
-	b.expect(0, `Index: 0, PID: \d+, Config: \S+, Port: \d+, Admin: \S+\n`, "list")
+	b.expect(0, `Index: 0, PID: \d+, Config: \S+, Port: \d+, Admin: \S+\n`+oneTarget, "list")
 	b.expect(0, `Success: Stopped loadbalancers\n`, "stop")
 	b.nothingLeft()
 }
@@ -218,7 +221,7 @@ func TestChosenAdminEndpoint(t *testing.T) {
 				t.Fatalf("%v: %s", err, output)
 			}
 		}
-		b.expect(0, `Index: 0, .*, Admin: `+regexp.QuoteMeta(chosen)+`\nIndex: 1, .*, Admin: unix/\S+\.sock\n`, "list")
+		b.expect(0, `Index: 0, .*, Admin: `+regexp.QuoteMeta(chosen)+`\n`+oneTarget+`Index: 1, .*, Admin: unix/\S+\.sock\n`+oneTarget, "list")
 		moved := b.config("second.json", "moved")
 		b.expect(0, `Success: .*\n`, "reload", "--config", "second.json")
 		b.served(moved, "moved")
@@ -278,4 +281,20 @@ func TestDowngradedLeavesNothing(t *testing.T) {
 	b.expect(1, `(?s).*none.js can't be read: permission denied.*`, "run")
 	b.expect(0, "No loadbalancers are running\n", "list")
 	b.nothingLeft()
+}
+
+// The stop of an instance waits for its grace period, as far as that can be known.
+func TestGracePeriodOfInstance(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config.json")
+	one := instance{Config: config}
+	if got := one.gracePeriod(); got != 0 {
+		t.Errorf("without a config it is %v", got)
+	}
+	text := `{"sourcePort": 80, "gracePeriod": 45000, "targets": [{"port": 8000}]}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := one.gracePeriod(); got != 45*time.Second {
+		t.Errorf("it is %v, want 45s", got)
+	}
 }

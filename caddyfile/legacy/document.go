@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
@@ -109,14 +107,6 @@ func show(value any) string {
 		return string(shown[:maxShown]) + "…"
 	}
 	return string(shown)
-}
-
-// printable returns a path unchanged, or quoted if it contains characters that a terminal does not show as themselves.
-func printable(path string) string {
-	if strings.ContainsFunc(path, func(r rune) bool { return !strconv.IsPrint(r) }) {
-		return strconv.Quote(path)
-	}
-	return path
 }
 
 // refuse returns the error for a value that is not allowed.

@@ -239,11 +239,21 @@ func (i *instance) stop() error {
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping PID %d: %w", i.PID, err)
 	}
-	for deadline := time.Now().Add(stopTimeout); i.alive(); time.Sleep(stopInterval) {
+	timeout := stopTimeout + i.gracePeriod()
+	for deadline := time.Now().Add(timeout); i.alive(); time.Sleep(stopInterval) {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("stopping PID %d: it still runs after %v", i.PID, stopTimeout)
+			return fmt.Errorf("stopping PID %d: it still runs after %v", i.PID, timeout)
 		}
 	}
 	i.remove()
 	return nil
+}
+
+// gracePeriod returns for how long the instance may wait for its connections, as its config says now, or nothing if that can't be read.
+func (i *instance) gracePeriod() time.Duration {
+	c, err := readFile(i.Config)
+	if err != nil {
+		return 0
+	}
+	return time.Duration(c.handler.GracePeriod)
 }

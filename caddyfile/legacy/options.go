@@ -17,6 +17,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
+	"github.com/caddy-sticky/caddy-sticky/internal/cli"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky"
 )
 
@@ -36,12 +37,13 @@ const (
 // controllerName is the option that names a script.
 const controllerName = "balancerControllerPath"
 
-// configOptions has all options of LoadBalancer.js.
+// configOptions has all options of LoadBalancer.js, and gracePeriod, which is not one of its own.
 var configOptions = []option[*config]{
 	{name: "sourcePort", required: aPort, read: readSourcePort},
 	{name: "targets", required: someTargets, read: readTargets},
 	{name: "targetDeactivationDuration", read: duration(func(c *config) *caddy.Duration { return &c.handler.DeactivationDuration })},
 	{name: "sessionExpiry", read: duration(func(c *config) *caddy.Duration { return &c.handler.SessionExpiry })},
+	{name: "gracePeriod", read: readGracePeriod},
 	{name: "stickiness", read: readStickiness},
 	{name: "sessionExpiryInterval", read: obsolete(checkDuration, "sessions expire exactly when they are due")},
 	{name: "maxBufferSize", read: obsolete(wholeFrom(0), "early bytes are held back by flow control: no buffer grows and no byte is dropped")},
@@ -68,6 +70,13 @@ var targetOptions = []option[*destination]{
 
 func readSourcePort(c *config, path string, value any) (err error) {
 	c.sourcePort, err = port(path, value)
+	return err
+}
+
+// readGracePeriod reads how long connections may go on when Caddy exits; 0 means not at all, which is the default.
+func readGracePeriod(c *config, path string, value any) error {
+	grace, err := milliseconds(path, value)
+	c.handler.GracePeriod = caddy.Duration(grace)
 	return err
 }
 
@@ -133,7 +142,7 @@ func (c *config) checkController() error {
 	if errors.As(err, &cause) {
 		err = cause.Err
 	}
-	return fmt.Errorf("%s can't be read: %w", printable(c.controller), err)
+	return fmt.Errorf("%s can't be read: %w", cli.Printable(c.controller), err)
 }
 
 // openFile opens a regular file. Others, such as FIFOs and terminals, need not have an end and cannot be read twice.

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/cli"
 	"github.com/caddy-sticky/caddy-sticky/privileges"
 )
 
@@ -73,12 +74,12 @@ func withConfig(instances []*instance, path string) (one *instance, err error) {
 			continue
 		}
 		if one != nil {
-			return nil, fmt.Errorf("several loadbalancers run with %s; give the index that the one has in the list", printable(path))
+			return nil, fmt.Errorf("several loadbalancers run with %s; give the index that the one has in the list", cli.Printable(path))
 		}
 		one = other
 	}
 	if one == nil {
-		return nil, fmt.Errorf("no loadbalancer runs with %s; 'caddy %s list' tells which do", printable(path), commandName)
+		return nil, fmt.Errorf("no loadbalancer runs with %s; 'caddy %s list' tells which do", cli.Printable(path), commandName)
 	}
 	return one, nil
 }
@@ -110,7 +111,7 @@ func (i *instance) load(c *config, user *privileges.User) error {
 	source := http.Header{"Caddy-Config-Source-File": {c.file}, "Caddy-Config-Source-Adapter": {adapterName}}
 	response, err := caddycmd.AdminAPIRequest(i.Admin, http.MethodPost, "/load", source, bytes.NewReader(body))
 	if err != nil {
-		return fmt.Errorf("the loadbalancer with PID %d has not taken %s over: %s", i.PID, printable(c.file), reason(err))
+		return fmt.Errorf("the loadbalancer with PID %d has not taken %s over: %s", i.PID, cli.Printable(c.file), reason(err))
 	}
 	return response.Body.Close()
 }

@@ -97,18 +97,9 @@ func nameOf(user *privileges.User) string {
 
 // checkConfig reads the config, and returns an error if this process cannot become its user.
 func checkConfig(path string) (*config, *privileges.User, error) {
-	file, err := openFile(path)
+	c, err := readFile(path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the config: %w", err)
-	}
-	defer file.Close()
-	body, err := io.ReadAll(file)
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the config: %w", err)
-	}
-	c, err := readConfig(body, path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, err
 	}
 	if c.user == "" {
 		return c, nil, nil
@@ -121,6 +112,24 @@ func checkConfig(path string) (*config, *privileges.User, error) {
 		return nil, nil, fmt.Errorf("%s: downgradeToUser: %w", path, err)
 	}
 	return c, user, nil
+}
+
+// readFile reads a config from its file.
+func readFile(path string) (*config, error) {
+	file, err := openFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the config: %w", err)
+	}
+	defer file.Close()
+	body, err := io.ReadAll(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the config: %w", err)
+	}
+	c, err := readConfig(body, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
 }
 
 // checkPortFree returns an error if another process listens on the port. Caddy itself would share the port with another

@@ -48,7 +48,7 @@
 // end of the target does to one that is not fresh. What happens to the client meanwhile, the executor meets again later.
 //
 // Further events hold in every state: Stop makes the connection be over, Cut does so with a reset for both sides, and Tick
-// tells that the time of Due has come, which ends a silent connection by a reset for both, a lingering one by a
+// tells that the time of Due has come, which ends a silent connection and one that is too old by a reset for both, a lingering one by a
 // close, and a severed one by a reset of the client once that has what there was of its stream.
 //
 // A Flow promises:

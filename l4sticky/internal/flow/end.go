@@ -14,6 +14,8 @@ const (
 	IdleEnd
 	// HalfCloseEnd means that no byte has moved for Limits.HalfClose after one side had ended its direction.
 	HalfCloseEnd
+	// AgeEnd means that it has lasted for Limits.MaxAge.
+	AgeEnd
 	// CutEnd means that the executor has cut it.
 	CutEnd
 )
@@ -27,6 +29,7 @@ const (
 	targetTold // which is not to be told again, since another target was looked for
 	wasIdle
 	wasHalfClosed
+	wasOld
 	wasCut
 )
 
@@ -35,6 +38,8 @@ func (f *Flow) End() End {
 	switch m := f.marks; {
 	case m&wasCut != 0:
 		return CutEnd
+	case m&wasOld != 0:
+		return AgeEnd
 	case m&wasHalfClosed != 0:
 		return HalfCloseEnd
 	case m&wasIdle != 0:

@@ -14,6 +14,8 @@ var someLimits = []Limits{
 	{Idle: 4 * second, HalfClose: second},
 	{Redispatch: 3 * second},
 	{Idle: 4 * second, Redispatch: 2 * second},
+	{MaxAge: 4 * second},
+	{Idle: 4 * second, HalfClose: second, Redispatch: 3 * second, MaxAge: 5 * second},
 }
 
 // TestEveryOrder goes through every order of events up to a depth. What must hold is in model.
@@ -55,14 +57,16 @@ func (m *model) mustEnd(limits Limits) {
 		}
 		m.tick(m.unread + 1)
 	}
-	limit := limits.limit(state)
+	limit, age := limits.limit(state), limits.MaxAge
 	if state == Lingering || state == Severed {
-		limit = maxLinger + linger
+		limit, age = maxLinger+linger, 0
 	}
 	switch {
-	case m.closed != (limit > 0 || state == Over):
+	case m.closed != (limit > 0 || age > 0 || state == Over):
 		m.fail("the connection in state %v is over: %v", state, m.closed)
-	case m.now-began > limit+limit/idleLooks+longestSeverPause:
+	case age > 0 && m.now-m.began > age+age/10:
+		m.fail("it took %v until the connection was over, it may be %v old", m.now-m.began, age)
+	case limit > 0 && m.now-began > limit+limit/idleLooks+longestSeverPause:
 		m.fail("it took %v until the connection was over, the limit is %v", m.now-began, limit)
 	}
 }
@@ -259,12 +263,13 @@ func TestEnd(t *testing.T) {
 		"the target fails":                      {func(f *Flow) { f.Failed(Target, 1); f.TargetCut(2); f.Tick(f.Due(), peers{}) }, TargetFirst},
 		"it is silent":                          {func(f *Flow) { silence(f) }, IdleEnd},
 		"it is silent after the client's end":   {func(f *Flow) { f.Ended(Client, 1); silence(f) }, HalfCloseEnd},
+		"it is old":                             {func(f *Flow) { f.Moved(Client, 1, 950); f.Tick(f.Due(), peers{}); silence(f) }, AgeEnd},
 		"it is cut":                             {func(f *Flow) { f.Cut() }, CutEnd},
 		"it is cut after the target's end":      {func(f *Flow) { f.Ended(Target, 1); f.Cut() }, CutEnd},
 		"it is cut when it is over":             {func(f *Flow) { f.Ended(Client, 1); f.Ended(Target, 2); f.Cut() }, ClientFirst},
 		"a direction can't end without another": {func(f *Flow) { f.Ended(Client, 1); f.Stop() }, ClientFirst},
 	} {
-		f := New(&Limits{Idle: 100, HalfClose: 10})
+		f := New(&Limits{Idle: 100, HalfClose: 10, MaxAge: 1000})
 		f.Begin(nil, 0)
 		test.events(&f)
 		if got := f.End(); got != test.want {
@@ -284,3 +289,27 @@ func silence(f *Flow) {
 type peers struct{}
 
 func (peers) Unacknowledged(Side) int { return 0 }
+
+// Connections that begin one after the other, at whatever pace, end at times that are spread evenly over a fifth of their age.
+func TestAgesAreSpread(t *testing.T) {
+	const n, parts, age = 10_000, 10, time.Hour
+	for _, pause := range []time.Duration{1, time.Microsecond, 1_234_567, time.Millisecond, time.Second} {
+		var counts [parts]int
+		for i := range n {
+			f := New(&Limits{MaxAge: age})
+			began := time.Duration(i) * pause
+			f.Begin(nil, began)
+			early := f.Due() - began - (age - age/10)
+			if early < 0 || early >= age/5 {
+				t.Fatalf("a connection may be %v old, want %v", f.Due()-began, age)
+			}
+			counts[early/(age/5/parts)]++
+		}
+		for _, count := range counts {
+			if count < n/parts*3/4 || count > n/parts*5/4 {
+				t.Errorf("with %v between them the ends are spread as %v", pause, counts)
+				break
+			}
+		}
+	}
+}

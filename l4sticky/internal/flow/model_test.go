@@ -320,7 +320,14 @@ func (m *model) tick(unread int) {
 	silent := m.now - m.flow.Active()
 	before := m.flow.State()
 	a := m.flow.Tick(m.now, m)
-	if a&Close != 0 && before != Severed && before != Lingering {
+	dying := before == Severed || before == Lingering
+	switch {
+	case a != 0 && m.flow.End() == AgeEnd:
+		m.timedOut = true
+		if age, most := m.now-m.began, m.flow.limits.MaxAge; dying || a&Close == 0 || age < most-most/10 || age > most+most/10 {
+			m.fail("it is too old after %v in state %v, the limit is %v", age, before, most)
+		}
+	case a&Close != 0 && !dying:
 		m.timedOut = true
 		if limit := m.flow.limits.limit(before); limit == 0 || silent < limit || silent >= limit+limit/idleLooks {
 			m.fail("it is cut after %v of silence in state %v, the limit is %v", silent, before, limit)

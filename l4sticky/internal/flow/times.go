@@ -32,6 +32,8 @@ type Limits struct {
 	Idle time.Duration
 	// HalfClose does the same once one direction has ended, if it is shorter. Zero means that only Idle counts.
 	HalfClose time.Duration
+	// MaxAge ends a connection after that time, give or take a tenth, whatever it does. Zero is never.
+	MaxAge time.Duration
 	// Redispatch is for how long after it has accepted a target may end a connection that was never used so that another
 	// target is looked for. Zero is never.
 	Redispatch time.Duration
@@ -63,8 +65,27 @@ func (f *Flow) Tick(now time.Duration, peers Peers) Action {
 	case Severed:
 		return f.lookAtSevered(now, peers)
 	}
+	if now >= f.endOfAge() {
+		return f.cut(wasOld)
+	}
 	return f.lookAtSilent(now, peers)
 }
+
+// endOfAge returns when the connection is too old, or Never. It is not the same for connections that began one after the other, so that
+// those which began together do not end together: the time when a connection began is what it depends on by chance.
+func (f *Flow) endOfAge() time.Duration {
+	age := f.limits.MaxAge
+	if age == 0 || f.state == Lingering || f.state == Severed {
+		return Never
+	}
+	const parts = 1 << 16
+	chance := time.Duration(uint64(f.since) * 0x9E3779B97F4A7C15 >> 48) // Fibonacci hashing: neighbours are far apart
+	tenth := age / 10
+	return f.since + age - tenth + 2*tenth/parts*chance + 2*tenth%parts*chance/parts
+}
+
+// wait has Tick called at a time, or earlier if the connection is too old then.
+func (f *Flow) wait(until time.Duration) { f.due = min(until, f.endOfAge()) }
 
 // limit returns how long the connection may be silent, or 0 if it may be for ever.
 func (f *Flow) limit() time.Duration {
@@ -77,10 +98,12 @@ func (f *Flow) limit() time.Duration {
 
 // watch begins to look whether the connection is silent.
 func (f *Flow) watch() {
-	f.unread, f.due = 0, Never
+	f.unread = 0
+	until := Never
 	if limit := f.limit(); limit > 0 {
-		f.due = f.active + max(limit/idleLooks, 1)
+		until = f.active + max(limit/idleLooks, 1)
 	}
+	f.wait(until)
 }
 
 // lookAtSilent ends a connection on which no byte has moved for too long. Bytes that a slow peer takes from what was sent
@@ -88,7 +111,7 @@ func (f *Flow) watch() {
 func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 	limit := f.limit()
 	part, silent := max(limit/idleLooks, 1), now-f.active
-	if silent < part {
+	if limit == 0 || silent < part {
 		f.watch()
 		return 0
 	}
@@ -96,13 +119,14 @@ func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 	f.unread = int32(min(peers.Unacknowledged(Client)+peers.Unacknowledged(Target), math.MaxInt32))
 	switch {
 	case f.unread < before:
-		f.active, f.due = now, now+part
+		f.active = now
+		f.wait(now + part)
 	case silent >= limit && limit == f.limits.Idle:
 		return f.cut(wasIdle)
 	case silent >= limit:
 		return f.cut(wasHalfClosed)
 	default:
-		f.due = f.active + (silent/part+1)*part
+		f.wait(f.active + (silent/part+1)*part)
 	}
 	return 0
 }

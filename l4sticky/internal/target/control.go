@@ -78,10 +78,8 @@ func (t *Target) Mode() Mode { return t.controls.Load().mode() }
 // those to come, until it is replaced by the zero value. A target that leaves a stricter mode for Serve has returned.
 func (r *Registry) Control(t *Target, by Controller, c Control) {
 	r.setControl(t, by, c)
-	if t.Mode() == Maintenance {
-		t.wakeQueue()
-	}
 	t.admit() // the limit may be higher now
+	t.wakeQueue()
 }
 
 func (r *Registry) setControl(t *Target, by Controller, c Control) {

@@ -1,6 +1,7 @@
 package target
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -149,4 +150,29 @@ func TestSlowStartOfAdded(t *testing.T) {
 	}
 	now += slow
 	mustBe(t, "at the end", share(second, 1), 0.5)
+}
+
+// TestControlLeavesOlderListsAlone brings a rank of backups back while clients are placed.
+func TestControlLeavesOlderListsAlone(t *testing.T) {
+	list := ones(4)
+	for i := range list {
+		list[i].Backup = i
+	}
+	r := NewRegistry(stopped)
+	first := NewSet(r, Rendezvous, 0, list)
+	r.Control(first.Members()[1].Target, Operator, Control{Mode: Drain})
+	set := NewSet(r, Rendezvous, 0, list) // as after a reload
+	before := set.list.Load()
+	ranks := slices.Clone(before.backups[:cap(before.backups)])
+	r.Control(first.Members()[1].Target, Operator, Control{})
+	if got := before.backups[:cap(before.backups)]; !slices.Equal(got, ranks) {
+		t.Errorf("a list that clients may be placed by was %v and has become %v", ranks, got)
+	}
+	if got := set.list.Load().backups; !slices.Equal(got, []int{0, 1, 2, 3}) {
+		t.Errorf("the ranks are %v", got)
+	}
+	r.Control(first.Members()[1].Target, Operator, Control{Mode: Drain})
+	if got := set.list.Load().backups; !slices.Equal(got, []int{0, 2, 3}) {
+		t.Errorf("a rank without a target is among %v", got)
+	}
 }

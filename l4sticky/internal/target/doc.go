@@ -4,9 +4,10 @@
 // # What it promises
 //
 // A Target is the live state of one address. However many configs name the address, they share the Target, and it keeps
-// its state while configs come and go. A Set is the targets of one config with their settings; it never changes. For the
-// same client, targets and usability, Set.Place returns the same target on every machine and after a restart, unless the
-// placement is random.
+// its state while configs come and go. A Set is the targets of one config with their settings. They change as the addresses of
+// names do (Set.Update), and with what is set beside the config (Registry.Control); a Member never changes. For the same
+// client, targets, settings and usability, Set.Place returns the same target on every machine and after a restart, unless the
+// placement is random, or a target starts slowly.
 //
 //	Registry ── one ──▶ Target ◀── one ── Member ◀── each once ── Set
 //	 of a pool  for each address   with its settings in a config    of a config

@@ -15,9 +15,10 @@ type queue struct {
 }
 
 // A Ticket is a connection's place in the queues of targets that are full. The first of them that has room for the connection
-// counts it, as by Claim, and the waiter is woken. It is also woken when one of the targets gets no new connections any more.
+// counts it, as by Claim, and the waiter is woken. It is also woken when one of the targets may not fit any more.
 type Ticket struct {
 	waiter Waiter
+	fits   func(*Member) bool // whether the connection may go to a target
 
 	mu      sync.Mutex
 	over    bool // it has room, or was given back
@@ -31,9 +32,10 @@ type place struct {
 	element *fifo.Element
 }
 
-// Queue puts a connection into the queues of the targets, of which there must be at least one. The caller gives the ticket back by Leave.
-func Queue(members []*Member, w Waiter) *Ticket {
-	t := &Ticket{waiter: w, places: make([]place, 0, len(members))}
+// Queue puts a connection into the queues of the targets, of which there must be at least one. It gets no room at a target that
+// does not fit; fits is called with the queue locked, and must be quick. The caller gives the ticket back by Leave.
+func Queue(members []*Member, fits func(*Member) bool, w Waiter) *Ticket {
+	t := &Ticket{waiter: w, fits: fits, places: make([]place, 0, len(members))}
 	for _, m := range members {
 		t.enter(m)
 	}
@@ -64,11 +66,11 @@ func (t *Ticket) Granted() *Member {
 	return m
 }
 
-// Active reports whether any of the targets may get new connections.
-func (t *Ticket) Active() bool {
+// Fits reports whether there is a target in whose queue the connection is, and to which it may go.
+func (t *Ticket) Fits() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.places, func(p place) bool { return p.member.Active() })
+	return slices.ContainsFunc(t.places, func(p place) bool { return t.fits(p.member) })
 }
 
 // Leave gives the ticket back. A claim that was not taken by Granted goes to the next connection.
@@ -116,41 +118,46 @@ func (t *Target) admit() {
 	}
 }
 
-// first returns the first ticket that gets room at the target, and takes it out of the queue.
+// first returns the first ticket whose wait is over by what there is at the target, and takes it out of the queue.
 func (q *queue) first(t *Target) *Ticket {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for e := q.tickets.Front(); e != nil; e = q.tickets.Front() {
 		ticket := e.Value.(*Ticket)
-		got, waits := ticket.grant(t)
-		if waits {
+		leaves, wakes := ticket.grant(t)
+		if !leaves {
 			return nil
 		}
 		q.unsyncedRemove(e)
-		if got {
+		if wakes {
 			return ticket
 		}
 	}
 	return nil
 }
 
-// grant gives a ticket room at a target, if there is some. It waits on if there is none.
-func (t *Ticket) grant(at *Target) (got, waits bool) {
+// grant gives a ticket room at a target, if there is some. It leaves the target's queue then, or if the target does not fit any more. The
+// waiter is to be woken if it has room, or is in no queue any more.
+func (t *Ticket) grant(at *Target) (leaves, wakes bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.over {
-		return false, false
+		return true, false
 	}
 	i := slices.IndexFunc(t.places, func(p place) bool { return p.member.Target == at })
 	m := t.places[i].member
+	if !t.fits(m) {
+		t.places = slices.Delete(t.places, i, i+1)
+		return true, len(t.places) == 0
+	}
 	if !at.Claim(m.MaxConnections()) {
-		return false, true
+		return false, false
 	}
 	t.over, t.granted = true, m
-	return true, false
+	return true, true
 }
 
-// wakeQueue wakes all that wait for the target, which gets no new connections any more.
+// wakeQueue wakes all that wait for the target, which may not fit any more.
 func (t *Target) wakeQueue() {
 	if t.queue.length.Load() == 0 {
 		return

@@ -13,6 +13,8 @@ type waiterFunc func()
 
 func (f waiterFunc) Wake() { f() }
 
+func isActive(m *Member) bool { return m.Active() }
+
 // full returns targets with room for one connection each, which they have.
 func full(n int) (*Registry, []*Member) {
 	list := ones(n)
@@ -32,7 +34,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 	_, m := full(2)
 	var woken []string
 	wait := func(name string, members ...*Member) *Ticket {
-		return Queue(members, waiterFunc(func() { woken = append(woken, name) }))
+		return Queue(members, isActive, waiterFunc(func() { woken = append(woken, name) }))
 	}
 	a, b, c, d := wait("a", m[0]), wait("b", m[0], m[1]), wait("c", m[0], m[1]), wait("d", m[1])
 	if a.Granted() != nil || !m[0].Full() || !m[1].Full() {
@@ -59,7 +61,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 // TestRoomGoesOn gives the room on that a connection got which has gone.
 func TestRoomGoesOn(t *testing.T) {
 	_, m := full(1)
-	a, b := Queue(m, waiterFunc(func() {})), Queue(m, waiterFunc(func() {}))
+	a, b := Queue(m, isActive, waiterFunc(func() {})), Queue(m, isActive, waiterFunc(func() {}))
 	m[0].Release()
 	a.Leave()
 	if b.Granted() != m[0] || m[0].Connections() != 1 {
@@ -83,6 +85,7 @@ func TestWaitEnds(t *testing.T) {
 		"mute":        {change: func(_ *Registry, m *Member) { m.DeactivateMute(time.Hour) }},
 		"down":        {change: func(_ *Registry, m *Member) { m.Checked(false, 0, Rules{Rise: 1, Fall: 1}) }},
 		"maintenance": {change: func(r *Registry, m *Member) { r.Control(m.Target, Operator, Control{Mode: Maintenance}) }},
+		"drain":       {change: func(r *Registry, m *Member) { r.Control(m.Target, Operator, Control{Mode: Drain}) }, active: true},
 		"more room": {
 			change:  func(r *Registry, m *Member) { r.Control(m.Target, Operator, Control{MaxConnections: number(2)}) },
 			granted: true, active: true,
@@ -91,10 +94,10 @@ func TestWaitEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, m := full(1)
 			woken := 0
-			ticket := Queue(m, waiterFunc(func() { woken++ }))
+			ticket := Queue(m, isActive, waiterFunc(func() { woken++ }))
 			c.change(r, m[0])
-			if woken != 1 || (ticket.Granted() != nil) != c.granted || ticket.Active() != c.active {
-				t.Errorf("woken %d times, active: %v", woken, ticket.Active())
+			if woken != 1 || (ticket.Granted() != nil) != c.granted || ticket.Fits() != c.active {
+				t.Errorf("woken %d times, active: %v", woken, ticket.Fits())
 			}
 			ticket.Leave()
 		})
@@ -115,7 +118,7 @@ func TestQueueUnderLoad(t *testing.T) {
 	for n := range connections {
 		done.Go(func() {
 			wake := make(chan struct{}, 1)
-			ticket := Queue(members[n%2:n%2+2], waiterFunc(func() {
+			ticket := Queue(members[n%2:n%2+2], isActive, waiterFunc(func() {
 				select {
 				case wake <- struct{}{}:
 				default:
@@ -145,4 +148,49 @@ func TestQueueUnderLoad(t *testing.T) {
 	if served.Load()+left.Load() != connections {
 		t.Errorf("%d served and %d left of %d", served.Load(), left.Load(), connections)
 	}
+}
+
+// TestNoRoomWhereItDoesNotFit has a connection wait for two targets, one of which does not fit any more. It keeps its place in the
+// other's queue.
+func TestNoRoomWhereItDoesNotFit(t *testing.T) {
+	_, m := full(2)
+	wake := waiterFunc(func() {})
+	a, b := Queue(m, isActive, wake), Queue(m[1:], isActive, wake)
+	m[0].Deactivate(time.Hour)
+	m[0].Release()
+	if got := a.Granted(); got != nil || !a.Fits() || m[0].Connections() != 0 {
+		t.Fatalf("it has room at %v, which is deactivated", got)
+	}
+	m[1].Release()
+	if a.Granted() != m[1] || b.Granted() != nil {
+		t.Error("it has lost its place at the other target")
+	}
+	m[1].Deactivate(time.Hour)
+	m[1].Release()
+	if b.Granted() != nil || b.Fits() || m[1].queue.length.Load() != 0 {
+		t.Error("it waits for a target that does not fit")
+	}
+}
+
+// TestRemovedTargetWakes wakes those that wait for a target which is not in the set any more.
+func TestRemovedTargetWakes(t *testing.T) {
+	r := NewRegistry(stopped)
+	list := ones(2)
+	for i := range list {
+		list[i].MaxConnections = 1
+	}
+	set := NewSet(r, Rendezvous, 0, list)
+	m := set.Members()[0]
+	m.Claim(1)
+	woken := 0
+	ticket := Queue([]*Member{m}, func(m *Member) bool { return set.Member(m.Target) != nil }, waiterFunc(func() { woken++ }))
+	set.Update(list)
+	if woken != 0 {
+		t.Error("it is woken although the target stays")
+	}
+	set.Update(list[1:])
+	if woken != 1 || ticket.Fits() {
+		t.Errorf("woken %d times", woken)
+	}
+	ticket.Leave()
 }

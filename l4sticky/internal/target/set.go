@@ -253,20 +253,30 @@ func (l *list) add(m *Member, weight int) {
 // Update replaces the targets. Those that stay keep their state, and the connections of those that go are not concerned.
 // After Close it does nothing.
 func (s *Set) Update(configs []Config) {
+	for _, m := range s.update(configs) {
+		if s.Member(m.Target) == nil {
+			m.wakeQueue()
+		}
+	}
+}
+
+// update returns the members that there were before.
+func (s *Set) update(configs []Config) (before []*Member) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	if s.closed {
-		return
+		return nil
 	}
 	old := s.list.Load()
 	s.list.Store(s.unsyncedList(configs, old))
 	s.registry.unsyncedRelease(old.members)
+	return old.members
 }
 
 // unsyncedRefresh takes what is set for the targets into account. The registry's lock must be held.
 func (s *Set) unsyncedRefresh() {
 	l := *s.list.Load()
-	l.entries = nil
+	l.entries, l.backups = nil, nil
 	l.enter()
 	s.list.Store(&l)
 }
