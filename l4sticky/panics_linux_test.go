@@ -386,7 +386,7 @@ func TestPanicsAreCountedAndLogged(t *testing.T) {
 		t.Errorf("%d lines, want %d", n, loglimit.Lines)
 	}
 	fields := logs.All()[0].ContextMap()
-	if fields["place"] != "here" || fields["fault"] != "injected" || !strings.Contains(fmt.Sprint(fields["stack"]), "TestPanicsAreCountedAndLogged") {
+	if fields["place"] != "here" || fields["error"] != "injected" || !strings.Contains(fmt.Sprint(fields["stack"]), "TestPanicsAreCountedAndLogged") {
 		t.Errorf("logged %v", fields)
 	}
 }

@@ -73,7 +73,8 @@ func (s *Search) Accepted(id ID) {
 	if s.spare != nil {
 		s.closing = append(s.closing, *s.spare)
 	}
-	s.spare = &d
+	spare := d // here, so that only a spare takes memory of its own
+	s.spare = &spare
 }
 
 // Trust reports whether a target that has accepted will be taken, so that an executor may send to it what the client has
