@@ -28,6 +28,7 @@ var arrows = map[string][]string{
 	"caddyfile/legacy":            {"caddyfile/parse", "internal/", "l4sticky", "l4sticky/adminapi", "middleware", "middleware/script", "privileges"},
 	"command":                     {"caddyfile/legacy", "internal/", "l4sticky/adminapi"},
 	"internal/":                   {"internal/"},
+	"internal/cli":                {"caddyfile/parse"},
 	"hijack":                      {"internal/"},
 	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "l4sticky/upstreams", "internal/", "caddyfile/parse", "hijack"},
 	"l4sticky/adminapi":           {},

@@ -88,7 +88,7 @@ func TestBlackHoleForNewClient(t *testing.T) {
 	eachWay(t, func(t *testing.T, front string) {
 		listen, good := freeAddr(t), greeters(t, 2)
 		hole := startHole(t, "hole", greet("hole"))
-		startCaddy(t, caddyfile(server{listen, front + sticky(longDials+backups(good...), hole.target)}))
+		p := startCaddy(t, caddyfile(server{listen, front + sticky(longDials+backups(good...), hole.target)}))
 		var times []time.Duration
 		var home string
 		for range 3 {
@@ -103,6 +103,7 @@ func TestBlackHoleForNewClient(t *testing.T) {
 			}
 		}
 		mustBePrompt(t, times)
+		p.mustCount(t, 1, `failovers_total{pool="default",reason="late"}`)
 	})
 }
 

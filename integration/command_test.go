@@ -47,7 +47,7 @@ func TestLegacyCommand(t *testing.T) {
 		conn.Close()
 		t.Error("somebody listens after stop")
 	}
-	if output, err = loadbalancer("list"); err != nil || output != "" {
+	if output, err = loadbalancer("list"); err != nil || output != "No loadbalancers are running\n" {
 		t.Errorf("list after stop: %v: %q", err, output)
 	}
 	if output, err = loadbalancer("start", "--config", "nowhere.json"); err == nil || !strings.Contains(output, "nowhere.json") {

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	_ "github.com/caddyserver/caddy/v2/modules/metrics" // which an example has in its Caddyfile
 )
 
 // The ports that the README of an example starts servers on are those of its Caddyfile.

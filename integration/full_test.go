@@ -117,7 +117,7 @@ func TestWaitEnds(t *testing.T) {
 			mustClose(t, dialFrom(t, ips[0], listen))
 			await(t, "the log tells why", func() bool { return strings.Contains(p.Log(), `"reason":"`+reason+`"`) })
 			option, _, _ := strings.Cut(reason, ",")
-			if got := p.metric(t, `caddy_sticky_proxy_blocked_total{limit="`+option+`",pool="default"}`); got != "1" {
+			if got := p.metric(t, `caddy_sticky_blocked_total{pool="default",reason="`+option+`"}`); got != "1" {
 				t.Errorf("%q connections are counted as blocked, want 1", got)
 			}
 			if got := who(t, ips[1], listen); got == home {

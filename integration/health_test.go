@@ -148,6 +148,8 @@ func TestFirstCheckTakesOut(t *testing.T) {
 	targets[0].kill()
 	caddy := startCaddy(t, balance(listen, "health_check tcp {\ninterval 2s\nfall 1000\n}\n"+backups(targets[1]), targets[0]))
 	await(t, "the dead target is taken out", func() bool { return strings.Contains(caddy.Log(), "upstream check failed") })
+	caddy.mustCount(t, 1, `deactivations_total{pool="default",reason="check",upstream=%q}`, targets[0].addr)
+	caddy.mustCount(t, 1, `upstream_state{pool="default",state="deactivated",upstream=%q}`, targets[0].addr)
 	whoEach(t, clientIPs(20), listen)
 	if strings.Contains(caddy.Log(), "upstream deactivated") {
 		t.Errorf("a client met the dead target:\n%s", caddy.Log())

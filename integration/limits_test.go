@@ -20,7 +20,7 @@ func TestMaxConnectionsPerClient(t *testing.T) {
 	if got := strings.Count(caddy.Log(), line); got != 3 {
 		t.Errorf("the log has %d times %s, want 3", got, line)
 	}
-	if got := caddy.metric(t, `caddy_sticky_proxy_blocked_total{limit="max_connections_per_client",pool="default"}`); got != "3" {
+	if got := caddy.metric(t, `caddy_sticky_blocked_total{pool="default",reason="max_connections_per_client"}`); got != "3" {
 		t.Errorf("%q connections are counted as blocked, want 3", got)
 	}
 	first.Close()

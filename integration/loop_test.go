@@ -105,6 +105,9 @@ func TestLoopIsNoticed(t *testing.T) {
 			if !strings.Contains(caddy.Log(), "own listener") {
 				t.Error("the log does not tell of the loop")
 			}
+			if caddy.value(t, `deactivations_total{pool="loop",reason="loop",upstream="127.0.0.1:%d"}`, port) == 0 {
+				t.Error("the metrics do not tell of the loop")
+			}
 			conn, _ := hold(t, "127.0.0.2", other)
 			mustEcho(t, conn)
 			conn.Close()

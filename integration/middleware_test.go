@@ -22,20 +22,11 @@ func guarded(listen, middlewares string, targets ...*target) string {
 // metric returns the value of a metric on the admin API.
 func (p *balancerProcess) metric(t testing.TB, name string) string {
 	t.Helper()
-	response, err := p.admin.Get("http://localhost/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (.*)$`).FindSubmatch(text)
+	found := regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(name) + ` (.*)$`).FindStringSubmatch(p.metricsText(t))
 	if found == nil {
 		return ""
 	}
-	return string(found[1])
+	return found[1]
 }
 
 // mustEnd fails unless the connection ends in an orderly way and without a byte.

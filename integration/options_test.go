@@ -173,7 +173,7 @@ func TestAllAreFull(t *testing.T) {
 	if log := p.Log(); !strings.Contains(log, `"upstreams":2,"max_connections":3`) || strings.Contains(log, "no upstream accepts") {
 		t.Errorf("the log does not tell how many, or something else:\n%s", log)
 	}
-	if got := p.metric(t, `caddy_sticky_proxy_blocked_total{limit="upstreams_full",pool="default"}`); got != "1" {
+	if got := p.metric(t, `caddy_sticky_blocked_total{pool="default",reason="upstreams_full"}`); got != "1" {
 		t.Errorf("the metric is %q", got)
 	}
 }

@@ -217,10 +217,11 @@ func TestPageWithThousandUpstreams(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t, 500)
 	listen := freeAddr(t)
-	p, _, url := startPage(t, balance(listen, "upstream 127.0.0.1:20000-20999"))
+	p, _, url := startPage(t, balance(listen, "pool "+strings.Repeat("long", 30)+"\nupstream 127.0.0.1:20000-20999"))
 	t.Cleanup(func() { p.end(t) })
 	b.open(url)
 	b.until(`document.querySelectorAll("tbody tr").length === 1000`)
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": 360, "height": 800, "deviceScaleFactor": 1, "mobile": true}, nil)
 	b.eval(`window.first = document.querySelector("tbody tr"); window.looks = performance.getEntriesByType("resource").length`)
 	b.until(`performance.getEntriesByType("resource").length > window.looks + 1`)
 	if got := b.eval(`window.first === document.querySelector("tbody tr") && document.querySelectorAll("tbody tr").length === 1000`); got != "true" {
@@ -250,4 +251,42 @@ func TestPageWhenEndpointIsAway(t *testing.T) {
 	b.until(`document.getElementById("status").textContent.startsWith("Up to date; the admin endpoint was away for") && !document.body.classList.contains("stale")`)
 	b.until(`!!%s && !%s`, row(targets[1].addr), row(targets[0].addr))
 	b.mustBeQuiet("ERR_CONNECTION_REFUSED")
+}
+
+// With the empty origin that the page needs, other sites are refused as without it.
+func TestPageFromAnotherSite(t *testing.T) {
+	t.Parallel()
+	listen, targets := freeAddr(t), greeters(t, 1)
+	p, admin, url := startPage(t, balance(listen, "", targets...))
+	t.Cleanup(func() { p.end(t) })
+	for _, c := range []struct {
+		method, path, host string
+		headers            map[string]string
+		want               int
+	}{
+		{"GET", "", admin, map[string]string{"Sec-Fetch-Mode": "navigate"}, http.StatusOK}, // an address that was typed
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "cors", "Referer": url}, http.StatusOK},
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "cors", "Origin": "http://evil.example"}, http.StatusForbidden},
+		{"GET", "pools", admin, map[string]string{"Sec-Fetch-Mode": "no-cors"}, http.StatusBadRequest},
+		{"POST", "pools/default/rebalance", admin, map[string]string{"Sec-Fetch-Mode": "navigate", "Origin": "http://evil.example"}, http.StatusForbidden},
+		{"POST", "pools/default/rebalance", admin, map[string]string{"Sec-Fetch-Mode": "navigate", "Origin": "null"}, http.StatusBadRequest},
+		{"GET", "", "evil.example", map[string]string{"Sec-Fetch-Mode": "navigate"}, http.StatusForbidden},
+	} {
+		request, err := http.NewRequest(c.method, "http://"+admin+"/sticky/"+c.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Host, request.Close = c.host, true
+		for name, value := range c.headers {
+			request.Header.Set(name, value)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != c.want {
+			t.Errorf("%+v is answered by %s", c, response.Status)
+		}
+	}
 }

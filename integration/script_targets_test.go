@@ -49,6 +49,7 @@ func TestScriptDeactivatesTarget(t *testing.T) {
 	if !strings.Contains(ours.Log(), `"reason":"deactivated on request"`) {
 		t.Error("the log does not say that the target was deactivated")
 	}
+	ours.mustCount(t, 1, `deactivations_total{pool="default",reason="request",upstream=%q}`, targets[victim].addr)
 	other := targets[1-victim].name
 	for _, addr := range []string{listen, legacy.addr} {
 		if on := who(t, "127.0.0.4", addr); on != other {

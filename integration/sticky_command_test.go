@@ -150,7 +150,7 @@ func TestStickyErrors(t *testing.T) {
 		`--limit: -1 is negative`:                                        {"sessions", "--limit", "-1"},
 		`--interval: 0s is not above zero`:                               {"top", "--interval", "0s"},
 		`reading config from file: open nowhere: no such file`:           {"plan", "nowhere"},
-		`sticky has no command "statsu": did you mean "status"?`:         {"statsu"},
+		`sticky has no command "statsu" (did you mean 'status'?)`:        {"statsu"},
 		`accepts 1 arg(s), received 0`:                                   {"drain"},
 		`the admin endpoint at unix//nowhere can't be asked: dial unix `: {"status", "--address", "unix//nowhere"},
 		`the admin endpoint at localhost:1 can't be asked: dial tcp `:    {"status", "--address", "localhost:1"},

@@ -34,6 +34,7 @@ func TestUnservedClients(t *testing.T) {
 					t.Errorf("a client was told %q", got)
 				}
 			}
+			p.mustCount(t, 1, `deactivations_total{pool="default",reason="unserved",upstream=%q}`, dead.addr)
 			if log := p.Log(); !strings.Contains(log, "without having sent a byte") {
 				t.Errorf("the log does not tell why:\n%s", log)
 			}

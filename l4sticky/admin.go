@@ -28,6 +28,12 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// Provision has the metrics told by the admin endpoint of a config from its start, which is before that of the handlers, and also if
+// the config is refused, which may leave the endpoint to it.
+func (a *Admin) Provision(ctx caddy.Context) error {
+	return registerMetrics(ctx.GetMetricsRegistry())
+}
+
 // Routes returns the routes of the API.
 func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/sticky/", Handler: caddy.AdminHandlerFunc(serveAdmin)}}
@@ -176,4 +182,8 @@ func (r *adminRequest) pool() (*poolConfig, error) {
 }
 
 // Interface guard
-var _ caddy.AdminRouter = (*Admin)(nil)
+// Interface guards
+var (
+	_ caddy.AdminRouter = (*Admin)(nil)
+	_ caddy.Provisioner = (*Admin)(nil)
+)

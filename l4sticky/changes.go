@@ -92,6 +92,7 @@ func textOf(err error) string {
 func (p *pool) note(e session.Event[*target.Target]) {
 	switch e.Kind {
 	case session.Placed, session.Found:
+		p.counts.sessions[session.Placed].Add(1)
 		e.Target.Sessions.Add(1, 0)
 	case session.Idle:
 		e.Target.Sessions.Add(0, 1)
@@ -100,9 +101,11 @@ func (p *pool) note(e session.Event[*target.Target]) {
 	case session.Moved:
 		e.Previous.Sessions.Add(-1, 0)
 		e.Target.Sessions.Add(1, 0)
+		p.counts.sessions[session.Moved].Add(1)
 		p.sessionMoved(e)
 	case session.Expired, session.Evicted, session.Forgotten:
 		e.Target.Sessions.Add(-1, -1)
+		p.counts.sessions[e.Kind].Add(1)
 	}
 }
 

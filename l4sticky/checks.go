@@ -201,6 +201,7 @@ func (n *checking) rules() target.Rules {
 // tellChecked tells what the result of a check has changed.
 func (c *poolConfig) tellChecked(m *target.Member, change target.Change, err error) {
 	if change.Fell {
+		m.Deactivations.Add(target.FailedCheck)
 		m.Explain(textOf(err))
 		c.tellOf(m, checkFailed, reasonOf(err))
 		c.refreshIfDown(m)

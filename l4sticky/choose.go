@@ -25,6 +25,10 @@ func (p *picker) choose() *target.Member {
 				p.left = m
 			}
 		}
+		if current != nil {
+			p.wants(current)
+			p.fails(current, p.dialer.obstacle(current))
+		}
 	}
 	if m := p.among(p.trusted); m != nil {
 		return m

@@ -96,7 +96,7 @@ func isFull(m *target.Member) bool {
 
 // allFull tells that a connection is closed because the targets have all the connections that they may have.
 func (d *dialer) allFull(remote net.Addr) {
-	blocked.WithLabelValues(d.name, upstreamsFull).Inc()
+	d.counts.block(upstreamsFull)
 	if !d.lines.Admit() {
 		return
 	}

@@ -18,6 +18,9 @@
 // target is told by pool.tell: to the log, and to the handlers of Caddy's events that this config has, on a goroutine that runs while
 // there are events.
 //
+// Metrics are read from the pools when they are asked for, by a collector that each config registers. What a pool counts for them alone
+// is in its counts; targets count what is about them.
+//
 // Each connection has one holding. The picker has it until a target accepts, the established connection has it from
 // then on, or gives it back to a picker if the target ends it before it is used, and whichever has it at the end closes it,
 // once. The relay owns the sockets. Handle owns the connection that

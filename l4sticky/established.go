@@ -71,6 +71,7 @@ func (e *established) Redispatch(local, remote net.Addr) relay.Redispatch {
 		p.tried = append(p.tried, e.past.tried...)
 	}
 	p.upstream, p.ended, p.uncounted = nil, e.upstream, true
+	p.wanted, p.why = e.upstream.Target, target.Mute
 	p.lookup.done, p.refreshed = true, true // a target that has accepted is no reason to wait
 	return relay.Redispatch{
 		Picker: p, Owner: &established{holding: p.holding}, Had: search.Dial{Target: e.upstream}, Header: p.header,
@@ -101,6 +102,8 @@ func (e *established) header() []byte {
 func (e *established) Done(r flow.Result) {
 	defer e.close()
 	safely.Reach("sticky_proxy end")
+	e.dialer.counts.over(connResultOf(r, e.because.Load() != nil))
+	e.dialer.counts.duration.observe(monotonic() - e.began)
 	if r.ToClient > 0 && !e.upstream.Deactivated() {
 		e.dialer.accepts(e.upstream) // it serves, if that was in doubt
 	}

@@ -120,7 +120,7 @@ func (p *picker) queue(members []*target.Member, fits func(*target.Member) bool,
 func (p *picker) waiting() bool { return p.turn != nil && p.turn.ticket != nil }
 
 // judgeTurn looks at what has become of the wait. It returns false if the search goes on without.
-func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
+func (p *picker) judgeTurn(now time.Duration) (d search.Dial, step search.Step, decided bool) {
 	m := p.turn.ticket.Granted()
 	switch {
 	case m == nil && p.turn.expired.Load():
@@ -138,10 +138,11 @@ func (p *picker) judgeTurn() (d search.Dial, step search.Step, decided bool) {
 		m.Release()
 		return d, 0, false
 	}
+	p.wants(m.Target)
 	p.tried = append(p.tried, m)
 	p.adopt(m)
 	p.access.dialled()
-	return search.Dial{Target: m}, search.DialTarget, true
+	return search.Dial{Target: m, Began: now}, search.DialTarget, true
 }
 
 // errAllFull is why a connection is closed that finds no target with room.

@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"net"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -13,6 +14,7 @@ type holding struct {
 	*Handler
 	session  *clientSession
 	upstream *target.Member // nil while there is no target
+	began    time.Duration  // when it began to look for a target; zero before
 	done     func()         // is called at the end, if not nil
 }
 

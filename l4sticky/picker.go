@@ -38,6 +38,9 @@ type picker struct {
 	// detour means that the client's target failed this connection by no fault of its own. The connection goes
 	// elsewhere, and the session stays.
 	detour bool
+	// wanted is the target that the connection wanted first, and why is why it can't go there, if that is known.
+	wanted *target.Target
+	why    target.Cause
 	// refreshed means that the names of the upstreams were looked up anew for this connection, which found no target.
 	refreshed bool
 	// left is the client's target, which is full, while others of the client have connections there.
@@ -53,7 +56,8 @@ type picker struct {
 	// turn is not nil while the connection waits for a target that is full.
 	turn *turn
 	// spare is a target that accepted, but is not the client's any more.
-	spare *target.Member
+	spare     *target.Member
+	spareTook time.Duration // how long its dial took
 
 	// awaited is a deactivated target that another connection probes, and probes what it had counted before.
 	awaited *target.Member
@@ -65,6 +69,10 @@ type picker struct {
 // there is one at a time, and a second connection waits for the result.
 func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 	safely.Reach("sticky_proxy next")
+	now := monotonic()
+	if p.began == 0 {
+		p.began = now
+	}
 	if p.lookup.mustWait(p.dialer.sessions, p.session, w) {
 		return search.Dial{}, search.AwaitWake
 	}
@@ -76,7 +84,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		return search.Dial{}, search.NoTarget
 	}
 	if p.waiting() {
-		if d, step, decided := p.judgeTurn(); decided {
+		if d, step, decided := p.judgeTurn(now); decided {
 			return d, step
 		}
 	}
@@ -103,11 +111,13 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 				return search.Dial{}, search.AwaitWake
 			}
 		}
+		p.wants(m.Target)
 		if m.Claim(m.MaxConnections()) {
 			p.tried = append(p.tried, m)
 			p.access.dialled()
-			return search.Dial{Target: m, Probe: probe}, search.DialTarget
+			return search.Dial{Target: m, Probe: probe, Began: now}, search.DialTarget
 		}
+		p.fails(m.Target, target.Full)
 		if probe {
 			m.EndProbe()
 		}
@@ -168,7 +178,11 @@ func (p *picker) Late(d search.Dial) bool {
 			p.dialer.suspects(m)
 		}
 	}
-	return !hopeful(m) || p.failover && !p.lookup.known
+	if hopeful(m) && (!p.failover || p.lookup.known) {
+		return false
+	}
+	p.fails(m.Target, target.Late)
+	return true
 }
 
 // Wants reports whether a target that accepts is the one for the client. If its session has moved meanwhile, its
@@ -186,7 +200,8 @@ func (p *picker) Wants(d search.Dial) bool {
 	if (d.Probe || !m.Deactivated()) && p.dialer.sessions.Reach(p.session, m.Target) {
 		return true
 	}
-	p.spare = m
+	p.fails(m.Target, target.Disagreement)
+	p.spare, p.spareTook = m, monotonic()-d.Began
 	return false
 }
 
@@ -205,7 +220,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 		defer m.EndProbe()
 	}
 	safely.Reach("sticky_proxy connected")
-	m.Dials.Accepted()
+	p.dialer.counts.dialled(m, monotonic()-d.Began)
 	p.dialer.answers(m)
 	p.access.reached(d)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
@@ -234,7 +249,7 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 		p.header, p.detour = nil, false // it has got the header
 		return p.establish(m)
 	}
-	m.Dials.Accepted()
+	p.dialer.counts.dialled(m, p.spareTook)
 	p.dialer.answers(m)
 	p.access.reached(d)
 	p.adopt(m)
@@ -247,7 +262,9 @@ func (p *picker) Failed(d search.Dial, err error) error {
 	m := d.Target.(*target.Member)
 	defer p.Dropped(d)
 	safely.Reach("sticky_proxy failed")
-	m.Dials.Failed(resultOf(err), err, monotonic())
+	result := resultOf(err)
+	m.Dials.Failed(result, err, monotonic())
+	p.fails(m.Target, target.Cause(result))
 	exhausted := isExhausted(err)
 	switch {
 	case exhausted:
@@ -289,11 +306,12 @@ func (p *picker) Lost(err error) {
 	case err == nil:
 		p.dialer.refused(p.remote, errNoTarget)
 		p.access.turnedAway("no_upstream", errNoTarget)
-	case !errors.Is(err, search.ErrClientLeft):
+	case errors.Is(err, search.ErrClientLeft):
+		p.dialer.counts.over(connClientLeft)
+		p.access.turnedAway("left", err)
+	default:
 		p.dialer.refused(p.remote, err)
 		p.access.turnedAway("failed", err)
-	default:
-		p.access.turnedAway("left", err)
 	}
 }
 
@@ -303,6 +321,7 @@ func (p *picker) establish(m *target.Member) flow.Established {
 	made, e := p.newEstablished(m)
 	e.holding = p.holding
 	e.upstream = m
+	p.countFailover(m)
 	switch {
 	case p.ended != nil && p.ended != m:
 		p.dialer.redispatches(p.session, p.ended, m)

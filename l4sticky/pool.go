@@ -35,6 +35,7 @@ type pool struct {
 	waiting        atomic.Int64  // connections that wait for a target that is full
 	closesWhenDown atomic.Bool   // a handler has been there whose connections are reset when their target is taken out
 	emptied        chan struct{} // receives a value when the last of them has ended
+	counts         *counts       // for the metrics
 
 	operating sync.Mutex // is held while an operator sets something
 	drains    drains
@@ -55,6 +56,7 @@ func newPool(name string) (caddy.Destructor, error) {
 		name:     name,
 		registry: target.NewRegistry(monotonic),
 		emptied:  make(chan struct{}, 1),
+		counts:   newCounts(),
 	}
 	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note})
 	return p, nil
@@ -119,7 +121,9 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 			return c, nil
 		}
 	}
-	registerMetrics(config)
+	if err := registerMetrics(config); err != nil {
+		return nil, err
+	}
 	c := &poolConfig{
 		pool:         p,
 		run:          &run{ctx: ctx},

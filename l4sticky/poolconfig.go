@@ -161,14 +161,19 @@ func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*ta
 
 // deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
 func (c *poolConfig) deactivate(m *target.Member, reason error) {
-	deactivate := m.Deactivate
+	deactivate, why := m.Deactivate, target.Cause(target.DialFailed)
 	switch {
 	case errors.Is(reason, errUnserved):
-		deactivate = m.DeactivateMute
+		deactivate, why = m.DeactivateMute, target.Mute
 	case errors.Is(reason, errDeactivated):
-		deactivate = m.DeactivateAsked
+		deactivate, why = m.DeactivateAsked, target.Asked
+	case errors.Is(reason, errOwnListener):
+		why = target.Loop
+	case reason != nil:
+		why = target.Cause(resultOf(reason))
 	}
 	if deactivate(c.deactivation) {
+		m.Deactivations.Add(why)
 		m.Explain(textOf(reason))
 		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
 		c.refreshIfDown(m)

@@ -44,6 +44,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	way, ok := h.wayOf(bottom)
 	if !ok {
 		a.turnedAway("rejected", errOwnListener)
+		h.dialer.counts.over(connFailed)
 		connchain.Dismiss(cx.Conn)
 		return nil
 	}
@@ -96,7 +97,7 @@ func (h *Handler) newPicker(remote net.Addr, a *access) *picker {
 // refuse tells that a connection is kept out which is over a limit.
 func (h *Handler) refuse(remote net.Addr, a *access, option string, value any) {
 	safely.Reach("sticky_proxy limit")
-	blocked.WithLabelValues(h.dialer.name, option).Inc()
+	h.dialer.counts.block(option)
 	admitted := h.dialer.lines.Admit()
 	if !admitted && a == nil {
 		return
@@ -130,6 +131,11 @@ func (h *Handler) reject(remote net.Addr, a *access, err error) {
 
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {
+	if err == errNoTarget {
+		d.counts.over(connNoUpstream)
+	} else {
+		d.counts.over(connFailed)
+	}
 	if d.lines.Admit() {
 		d.logger.Error("closing a connection", zap.Stringer("client", remote), zap.Error(err))
 	}

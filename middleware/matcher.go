@@ -112,6 +112,7 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 		if _, is := middleware.(Punctual); !is {
 			m.punctual = false
 		}
+		blocked.WithLabelValues(m.chain[len(m.chain)-1].name) // is there from the start
 	}
 	m.logger = ctx.Slogger()
 	m.refusals = loglimit.NewLogger(m.logger, 0, 0)

@@ -29,6 +29,12 @@ var (
 	}, func() float64 { return float64(safely.Panics()) })
 )
 
+func init() {
+	for _, answer := range []string{"allow", "deny", "error"} {
+		answers.WithLabelValues(answer) // is there from the start
+	}
+}
+
 // registerMetrics adds collectors to the registry of a config, in which another module may have put them already.
 func registerMetrics(registry *prometheus.Registry, collectors ...prometheus.Collector) error {
 	for _, collector := range append(collectors, panics) {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 )
 
 // Unknown is what a command runs that only has subcommands: it prints the help if none is given, and returns an error for one
@@ -14,13 +16,12 @@ func Unknown(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return cmd.Help()
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	meant := ""
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		meant = fmt.Sprintf(": did you mean %q?", near[0])
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
 	}
 	cmd.PrintErrln(cmd.UsageString())
-	return fmt.Errorf("%s has no command %q%s", cmd.Name(), args[0], meant)
+	return fmt.Errorf("%s has no command %q%s", cmd.Name(), args[0], parse.Suggest(args[0], names))
 }
 
 // Printable returns a text as it is, or quoted if a terminal would do something else than show it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 )
@@ -22,8 +23,9 @@ type Target interface {
 // A Dial is one try to reach a target.
 type Dial struct {
 	Target Target
-	// Probe is for the picker's own use.
+	// Probe and Began are for the picker's own use.
 	Probe bool
+	Began time.Duration
 	// At is the address that is dialled, or was dialled last, if it is known. The picker leaves it to the executor.
 	At netip.AddrPort
 }

@@ -34,12 +34,12 @@ type Search struct {
 type dial struct {
 	Dial
 	id      ID
-	late    bool
 	lateAt  time.Duration // when it is late, or what to do about that is asked again
 	until   time.Duration // when it has failed
 	starved error         // what it waits for, if this machine has run out of something
-	failed  bool          // the picker knows that it has failed
-	excused bool          // it was looked at so late that it was not to blame
+	late    bool
+	failed  bool // the picker knows that it has failed
+	excused bool // it was looked at so late that it was not to blame
 }
 
 // Begin starts a search.

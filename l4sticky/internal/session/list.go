@@ -42,7 +42,7 @@ func (t *Table[T]) List(from Position, limit int, match func(Info[T]) bool) (pag
 		sessions := slices.DeleteFunc(sh.all(), func(s *Session[T]) bool { return from.After.IsValid() && s.client.Compare(from.After) <= 0 })
 		slices.SortFunc(sessions, func(a, b *Session[T]) int { return a.client.Compare(b.client) })
 		for batch := range slices.Chunk(sessions, examined) {
-			page = t.examine(sh, batch, page, limit, match)
+			page = t.examine(sh, batch, slices.Grow(page, min(limit-len(page), len(batch))), limit, match)
 			if len(page) == limit {
 				return page, Position{from.Shard, page[limit-1].Client}, true
 			}
@@ -53,15 +53,25 @@ func (t *Table[T]) List(from Position, limit int, match func(Info[T]) bool) (pag
 
 // all returns the sessions of a shard at a moment.
 func (sh *shard[T]) all() []*Session[T] {
+	return sh.appendAll(make([]*Session[T], 0, sh.count()+examined))
+}
+
+func (sh *shard[T]) count() int {
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	all := make([]*Session[T], 0, sh.sessions.count)
+	return sh.sessions.count
+}
+
+// appendAll appends the sessions of a shard. Room for them is best made before, while the shard is not locked.
+func (sh *shard[T]) appendAll(to []*Session[T]) []*Session[T] {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
 	for _, s := range sh.sessions.slots {
 		if s != nil {
-			all = append(all, s)
+			to = append(to, s)
 		}
 	}
-	return all
+	return to
 }
 
 // examine appends to a page what matches among some sessions of a shard, up to a limit. It leaves out those that have ended meanwhile.

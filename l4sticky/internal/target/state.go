@@ -82,12 +82,12 @@ func (t *Target) drainState() State {
 	return Draining
 }
 
-// Removed returns the targets that are not in a set, and that have connections or sessions.
+// Removed returns the targets that are not in a set, which may be nil, and that have connections or sessions.
 func (r *Registry) Removed(s *Set) (removed []*Target) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, t := range r.targets {
-		if s.Member(t) == nil && !t.Empty() {
+		if (s == nil || s.Member(t) == nil) && !t.Empty() {
 			removed = append(removed, t)
 		}
 	}

@@ -36,6 +36,8 @@ type Target struct {
 	Sessions SessionCount
 	// Dials counts what became of dials to the target.
 	Dials DialCount
+	// Deactivations counts why the target was taken out.
+	Deactivations CauseCount
 
 	now   func() time.Duration
 	conns atomic.Int64
