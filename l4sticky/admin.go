@@ -1,10 +1,12 @@
 package l4sticky
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -156,16 +158,41 @@ const maxBody = 1 << 20
 
 // decode reads the body of a request into a document.
 func (r *adminRequest) decode(document any) error {
-	decoder := json.NewDecoder(io.LimitReader(r.Body, maxBody))
-	decoder.DisallowUnknownFields()
-	err := decoder.Decode(document)
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
 	if err == nil {
-		if _, more := decoder.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("there is something behind the document")
+		err = decodeStrictly(body, document)
+	}
+	var members map[string]json.RawMessage
+	if err == nil || json.Unmarshal(body, &members) != nil {
+		return asBadRequest("the body", err)
+	}
+	// Not all errors tell which member they are about.
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]})
+		if err := decodeStrictly(one, document); err != nil {
+			return asBadRequest(name, err)
 		}
 	}
-	if err != nil {
-		return badRequest(fmt.Errorf("the body: %w", err))
+	return asBadRequest("the body", err)
+}
+
+// asBadRequest returns an error that tells what is wrong with a part of a request, or nil if nothing is.
+func asBadRequest(part string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return badRequest(fmt.Errorf("%s: %w", part, err))
+}
+
+// decodeStrictly decodes one document, and returns an error if it has unknown members or something stands behind it.
+func decodeStrictly(text []byte, document any) error {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(document); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("there is something behind the document")
 	}
 	return nil
 }
@@ -181,7 +208,6 @@ func (r *adminRequest) pool() (*poolConfig, error) {
 	return nil, apiError(http.StatusNotFound, "there is no pool '%s'", name)
 }
 
-// Interface guard
 // Interface guards
 var (
 	_ caddy.AdminRouter = (*Admin)(nil)

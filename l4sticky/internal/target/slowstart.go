@@ -20,11 +20,17 @@ func (t *Target) unsyncedReturn() {
 // Returned returns how long ago the target began to get clients again, be it since it was added, since it accepts again or since
 // its maintenance is over. It is a very long time for one that was there from the beginning.
 func (t *Target) Returned() time.Duration {
-	now, returned := int64(t.now()), t.returned.Load()
-	if until := t.inactiveUntil.Load(); until != 0 && until <= now {
+	now := t.now()
+	return now - t.returnedAt(now)
+}
+
+// returnedAt returns when the target began to get clients again, as it is known now, or never.
+func (t *Target) returnedAt(now time.Duration) time.Duration {
+	returned := t.returned.Load()
+	if until := t.inactiveUntil.Load(); until != 0 && until <= int64(now) {
 		returned = max(returned, until)
 	}
-	return time.Duration(now - returned)
+	return time.Duration(returned)
 }
 
 // share returns which part of its weight a target has that may be in its slow start, from above 0 to 1.

@@ -66,7 +66,7 @@ func (m *Member) Condition() Condition {
 	case t.agentDown.Load():
 		return Condition{State: Deactivated, Reason: t.agentReason, Since: t.agentDownSince}
 	case !m.Drains():
-		return Condition{State: Active, Since: t.now() - min(t.Returned(), t.now()-t.created)}
+		return Condition{State: Active, Since: max(t.returnedAt(t.now()), t.created)}
 	case mode == Drain:
 		return Condition{State: t.drainState(), Reason: t.modeReason, Since: t.modeSince}
 	case m.Config.Drain:
