@@ -88,7 +88,7 @@ func typedSources(t *testing.T) (sources []source) {
 	set := token.NewFileSet()
 	known := importer.ForCompiler(set, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })
 	for _, p := range ours {
-		info := &types.Info{Uses: make(map[*ast.Ident]types.Object), Types: make(map[ast.Expr]types.TypeAndValue)}
+		info := &types.Info{Uses: make(map[*ast.Ident]types.Object), Defs: make(map[*ast.Ident]types.Object), Types: make(map[ast.Expr]types.TypeAndValue)}
 		var files []*ast.File
 		for _, name := range p.GoFiles {
 			full := filepath.Join(p.Dir, name)

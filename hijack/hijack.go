@@ -82,11 +82,11 @@ func (w *Watcher) done() {
 // layer4 and its handlers get a second to notice the end of the stream, since they would log an error of a connection that
 // is closed under their hands.
 func (w *Watcher) End() {
+	if abort := w.end(); abort != nil {
+		abort() // the handler knows why before it sees the end of the stream
+	}
 	connchain.Shutdown(w.conn)
 	time.AfterFunc(closePause, safely.Func("end of a watched connection", func() { _ = connchain.Bottom(w.conn).Close() }))
-	if abort := w.end(); abort != nil {
-		abort()
-	}
 }
 
 // end notes that the connection is to end, and returns how the handler ends it that has hijacked it.

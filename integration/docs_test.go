@@ -146,6 +146,13 @@ func besideScript(t *testing.T, pages []page) {
 // checkCaddyfile loads a config; with remote_ip_list, which would hang, and with privileges, which depends on who runs
 // the test, it only adapts it. TestAddressListInFile and package privileges load those.
 func checkCaddyfile(t *testing.T, s snippet) {
+	if strings.Contains(s.text, "output file") { // which only the real binary has
+		path, _ := writeConfig(t, s.text)
+		if output, err := caddyCommand(t, "validate", "--config", path).CombinedOutput(); err != nil {
+			t.Errorf("%s:%d: %v: %s", s.page, s.line, err, output)
+		}
+		return
+	}
 	config := adapts(t, "caddyfile", s.text)
 	if strings.Contains(s.text, "remote_ip_list") || strings.Contains(s.text, "privileges") {
 		return

@@ -141,7 +141,7 @@ func TestMoveWhenFull(t *testing.T) {
 		return strings.Contains(p.Log(), "a client has connections to two upstreams, since its upstream is full")
 	})
 	other := targets[slices.IndexFunc(targets, func(one *target) bool { return one.name != home })]
-	if !strings.Contains(p.Log(), `"upstream":"`+other.addr+`","client":"`+ips[0]+`","session":"`+named(t, targets, home).addr+`"`) {
+	if !strings.Contains(p.Log(), `"upstream":"`+other.addr+`","client":"`+ips[0]+`","other":"`+named(t, targets, home).addr+`"`) {
 		t.Errorf("the log does not name both:\n%s", p.Log())
 	}
 }

@@ -55,7 +55,7 @@ func (n *checking) askAgent(ctx context.Context, m *target.Member) (string, erro
 // heed does as an agent says, and tells what that changes.
 func (c *checker) heed(config *poolConfig, m *target.Member, r health.Report, line string) {
 	if r.Unknown != c.unknown && r.Unknown != "" {
-		config.logger.Warn("an upstream's agent says what has no meaning", append(upstreamFields(m), zap.String("word", r.Unknown), zap.String("line", line))...)
+		config.logger.Warn("an upstream's agent says what has no meaning", append(upstreamFields(m), zap.String("pool", config.name), zap.String("word", r.Unknown), zap.String("line", line))...)
 	}
 	c.unknown = r.Unknown
 	reason := "its agent says " + cmp.Or(r.Mode, r.State)

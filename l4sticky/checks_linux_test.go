@@ -144,7 +144,7 @@ func TestDialsWhileAllAreDown(t *testing.T) {
 	other.Checked(false, 0, rules)
 	var pickers []*picker
 	for range 3 {
-		p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+		p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1}, nil)
 		pickers = append(pickers, p)
 		if d, step := p.Next(new(wakeCount)); step != search.DialTarget || d.Probe || d.Target != home {
 			t.Fatalf("step %v, probe %v, of %v", step, d.Probe, d.Target)

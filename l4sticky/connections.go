@@ -70,8 +70,10 @@ func heldBy(owner any) (held *holding, because *atomic.Pointer[error]) {
 	switch o := owner.(type) {
 	case *established:
 		return &o.holding, &o.because
+	case *logged:
+		return &o.holding, o.access.reason()
 	case *picker:
-		return &o.holding, nil
+		return &o.holding, o.access.reason()
 	}
 	return nil, nil
 }

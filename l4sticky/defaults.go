@@ -67,6 +67,7 @@ func (h *Handler) table() parse.Options {
 		parse.Duration("grace_period", &h.GracePeriod, 0),
 		parse.DurationOrOff("stop_spread", &h.StopSpread, 0, 0),
 		parse.OnOff("reuse_port", &h.ReusePort),
+		parse.OnOff("access_log", &h.AccessLog),
 		parse.Blocks("upstream", func(d *caddyfile.Dispenser) error {
 			u := new(Upstream)
 			h.Upstreams = append(h.Upstreams, u)

@@ -31,9 +31,9 @@ type dialer struct {
 
 // newDialer returns the dialer of a handler.
 func newDialer(c *poolConfig, timeout time.Duration, keepAlive keepalive.Options, logger *zap.Logger) *dialer {
-	d := &dialer{poolConfig: c, timeout: timeout, keepAlive: keepAlive, logger: logger}
+	d := &dialer{poolConfig: c, timeout: timeout, keepAlive: keepAlive, logger: logger.With(zap.String("pool", c.name))}
 	d.lines.LeftOut = func(lines int) {
-		logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
+		d.logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
 	}
 	return d
 }
@@ -106,14 +106,14 @@ func (d *dialer) allFull(remote net.Addr) {
 			full, limit = full+1, limit+m.MaxConnections()
 		}
 	}
-	d.logger.Warn("all upstreams are full", zap.Stringer("client", remote), zap.String("pool", d.name), zap.Int("upstreams", full), zap.Int("max_connections", limit))
+	d.logger.Warn("all upstreams are full", zap.Stringer("client", remote), zap.Int("upstreams", full), zap.Int("max_connections", limit))
 }
 
 // splits tells that a connection goes to another target than others of its client, which is not the client's or the target's fault.
 func (d *dialer) splits(s *clientSession, m *target.Member, others target.Address, reason string) {
 	if d.lines.Admit() {
 		d.logger.Warn("a client has connections to two upstreams, since "+reason, append(upstreamFields(m),
-			zap.Stringer("client", s.Client()), zap.Stringer("session", others))...)
+			zap.Stringer("client", s.Client()), zap.Stringer("other", others))...)
 	}
 }
 

@@ -193,7 +193,7 @@ func (c *poolConfig) closeRest(m *target.Member, d *drain, terms drainTerms, now
 	if d.closing != terms {
 		idle := c.sessions.Forget(func(i session.Info[*target.Target]) bool { return i.Target == m.Target && !i.Live() })
 		c.logger.Info("closing what is left at an upstream", append(upstreamFields(m),
-			zap.String("pool", c.name), zap.Int("connections", m.Connections()), zap.Int("idle_sessions", idle))...)
+			zap.String("pool", c.name), zap.Int("connections", m.Connections()), zap.Int("sessions_idle", idle))...)
 	}
 	d.some(terms, now, m.Connections(), func(most int) int { return c.closeSome(m, most) })
 }

@@ -28,26 +28,36 @@ type past struct {
 	tried  []*target.Member // those that were dialled or passed over, if it is more than its own
 }
 
-// remember returns an established connection that has nothing but its past. Both take one piece of memory.
-func (p *picker) remember() *established {
+// newEstablished returns an established connection that has nothing but its past, and the same in the form in which the relay is to
+// have it. Both parts take one piece of memory.
+func (p *picker) newEstablished(m *target.Member) (flow.Established, *established) {
+	if p.access != nil {
+		return p.record(m)
+	}
+	if len(p.header) == 0 && len(p.tried) < 2 {
+		e := new(established)
+		return e, e
+	}
 	e := new(struct {
 		established
 		past
 	})
-	if e.past.header = p.header; len(p.tried) > 1 {
-		e.past.tried = slices.Clone(p.tried)
-	}
+	e.past = p.past()
 	e.established.past = &e.past
-	return &e.established
+	return &e.established, &e.established
+}
+
+func (p *picker) past() (before past) {
+	if before.header = p.header; len(p.tried) > 1 {
+		before.tried = slices.Clone(p.tried)
+	}
+	return before
 }
 
 // establish returns the connection to a target, which is the end of the search. The claim on the target goes with it.
 func (p *picker) establish(m *target.Member) flow.Established {
 	defer p.free()
-	e := new(established)
-	if len(p.header) > 0 || len(p.tried) > 1 {
-		e = p.remember()
-	}
+	made, e := p.newEstablished(m)
 	e.holding = p.holding
 	e.upstream = m
 	p.countFailover(m)
@@ -61,7 +71,7 @@ func (p *picker) establish(m *target.Member) flow.Established {
 	case p.left != nil && !p.left.Is(m):
 		p.dialer.splits(p.session, m, p.left.Config.Address, "its upstream is full")
 	}
-	return e
+	return made
 }
 
 // releaseUnless takes back the claim on a target if there is no established connection that will.
@@ -131,7 +141,7 @@ func (e *established) Done(r flow.Result) {
 		reason := zap.Skip()
 		if because := e.because.Load(); because != nil {
 			reason = reasonOf(*because)
-		} else if r.TooOld {
+		} else if r.End == flow.AgeEnd {
 			reason = reasonOf(errTooOld)
 		}
 		entry.Write(append(upstreamFields(e.upstream),

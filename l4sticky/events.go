@@ -41,7 +41,7 @@ type event struct {
 func newEmitter(c *poolConfig) *emitter {
 	e := &emitter{config: c}
 	e.lines = loglimit.Limiter{Lines: 1, Window: time.Minute, LeftOut: func(lines int) {
-		c.logger.Warn("more events were dropped", zap.Int("events", lines))
+		c.logger.Warn("more events were dropped", zap.String("pool", c.name), zap.Int("events", lines))
 	}}
 	return e
 }
@@ -63,7 +63,7 @@ func (e *emitter) emitAndLog(c *change, fields []zap.Field) { e.put(event{c, fie
 
 func (e *emitter) put(v event) {
 	if e.wants(v.change) && !e.enqueue(v) && e.lines.Admit() {
-		e.config.logger.Warn("an event is dropped, since the handlers of those before take their time", zap.String("event", v.change.event))
+		e.config.logger.Warn("an event is dropped, since the handlers of those before take their time", zap.String("pool", e.config.name), zap.String("event", v.change.event))
 	}
 }
 

@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -140,8 +141,12 @@ func (p *picker) judgeTurn(now time.Duration) (d search.Dial, step search.Step, 
 	p.wants(m.Target)
 	p.tried = append(p.tried, m)
 	p.adopt(m)
+	p.access.dialled()
 	return search.Dial{Target: m, Began: now}, search.DialTarget, true
 }
+
+// errAllFull is why a connection is closed that finds no target with room.
+var errAllFull = errors.New("all upstreams are full")
 
 // leaveQueue ends the wait.
 func (p *picker) leaveQueue() {
@@ -163,12 +168,13 @@ func (p *picker) endTurn() {
 func (p *picker) refuseFull() {
 	switch p.limit {
 	case "when_full":
-		p.refuse(p.remote, p.limit, p.WhenFull)
+		p.refuse(p.remote, p.access, p.limit, p.WhenFull)
 	case "wait_timeout":
-		p.refuse(p.remote, p.limit, time.Duration(p.WaitTimeout))
+		p.refuse(p.remote, p.access, p.limit, time.Duration(p.WaitTimeout))
 	case "max_waiting":
-		p.refuse(p.remote, p.limit, p.MaxWaiting)
+		p.refuse(p.remote, p.access, p.limit, p.MaxWaiting)
 	default:
 		p.dialer.allFull(p.remote)
+		p.access.turnedAway("limit", errAllFull)
 	}
 }

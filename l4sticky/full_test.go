@@ -44,7 +44,7 @@ func newFullBalancer(t *testing.T, whenFull string, options Options) (h *Handler
 
 // newVisit returns the picker of one more connection of the visitor.
 func newVisit(t *testing.T, h *Handler) *picker {
-	p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1}, nil)
 	t.Cleanup(func() { p.Lost(search.ErrClientLeft) })
 	return p
 }
@@ -133,7 +133,7 @@ func TestLastRoom(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+				p := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1}, nil)
 				defer p.Lost(search.ErrClientLeft)
 				d, step := p.Next(quietWaker{})
 				if step != search.DialTarget {

@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/mholt/caddy-l4/layer4"
+	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/names"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/relay"
@@ -158,7 +159,13 @@ type Handler struct {
 	// with it is enough. Default: false, in a Caddyfile `off`.
 	ReusePort bool `json:"reuse_port,omitempty"`
 
+	// Whether each connection has a line in the log when it is over, with the level INFO, by a logger of its own:
+	// `layer4.handlers.sticky_proxy.access`. So logs of the config may include or exclude these lines. There are as many as there are
+	// connections, also of strangers that are turned away. Default: false, in a Caddyfile `off`.
+	AccessLog bool `json:"access_log,omitempty"`
+
 	dialer    *dialer
+	access    *zap.Logger // nil without access_log
 	times     relay.Options
 	failover  bool // whether a dial that is late has another beside it
 	plain     bool // all upstreams are TCP
@@ -203,6 +210,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	c.extendStop(stopTerms{time.Duration(h.GracePeriod), time.Duration(h.StopSpread)})
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	h.dialer.header = probeHeader(h.ppVersion)
+	if h.AccessLog {
+		h.access = ctx.Logger(accessModule{})
+	}
 	if h.WhenDown == closeWhenDown {
 		c.closesWhenDown.Store(true)
 	}
@@ -287,6 +297,7 @@ func (h *Handler) Cleanup() error {
 //		grace_period <duration>
 //		stop_spread <duration>|off
 //		reuse_port on|off
+//		access_log on|off
 //	}
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // consume the handler's name

@@ -20,7 +20,7 @@ type holding struct {
 
 // acquire takes what a connection needs from the beginning. It reports false, and holds nothing, if a limit keeps the client
 // out.
-func (h *Handler) acquire(remote net.Addr) (held holding, allowed bool) {
+func (h *Handler) acquire(remote net.Addr, a *access) (held holding, allowed bool) {
 	c := h.dialer.poolConfig
 	held.Handler = h
 	open := c.enter()
@@ -30,12 +30,12 @@ func (h *Handler) acquire(remote net.Addr) (held holding, allowed bool) {
 		}
 	}()
 	if h.MaxConnections > 0 && open > int64(h.MaxConnections) {
-		h.refuse(remote, "max_connections", h.MaxConnections)
+		h.refuse(remote, a, "max_connections", h.MaxConnections)
 		return held, false
 	}
 	var below bool
 	if held.session, below = c.acquire(c.client(remote), h.MaxConnectionsPerClient); !below {
-		h.refuse(remote, "max_connections_per_client", h.MaxConnectionsPerClient)
+		h.refuse(remote, a, "max_connections_per_client", h.MaxConnectionsPerClient)
 		return held, false
 	}
 	safely.Reach("sticky_proxy acquire")

@@ -69,7 +69,7 @@ func handOver(t *testing.T, h *Handler, from netip.Addr) net.Conn {
 		t.Fatal(err)
 	}
 	defer down.Close()
-	a := h.newPicker(&net.TCPAddr{IP: from.AsSlice(), Port: 1})
+	a := h.newPicker(&net.TCPAddr{IP: from.AsSlice(), Port: 1}, nil)
 	if taken, err := relay.Go(down, nil, 0, a, &h.times, nil); !taken || err != nil {
 		t.Fatalf("taken %v, %v", taken, err)
 	}

@@ -22,7 +22,7 @@ func newPanicLog(logger func() *zap.Logger) func(place string, fault any, stack 
 	}}
 	return func(place string, fault any, stack []byte) {
 		if limit.Admit() {
-			logger().Error("panic", zap.String("place", place), zap.String("fault", fmt.Sprint(fault)), zap.ByteString("stack", stack))
+			logger().Error("panic", zap.String("place", place), zap.String("error", fmt.Sprint(fault)), zap.ByteString("stack", stack))
 		}
 	}
 }

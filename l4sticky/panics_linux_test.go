@@ -267,7 +267,7 @@ func TestPanicInDial(t *testing.T) {
 func TestPanicInSettle(t *testing.T) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
 	defer v.quit()
-	a := newHandler(t, v).newPicker(&net.TCPAddr{IP: visitor.AsSlice()})
+	a := newHandler(t, v).newPicker(&net.TCPAddr{IP: visitor.AsSlice()}, nil)
 	d, _ := a.Next(nil)
 	panicked := safelytest.InjectOnce(t, "sticky_proxy settle")
 	safely.Do("test", func() { a.TakeSpare(d) })
@@ -386,7 +386,7 @@ func TestPanicsAreCountedAndLogged(t *testing.T) {
 		t.Errorf("%d lines, want %d", n, loglimit.Lines)
 	}
 	fields := logs.All()[0].ContextMap()
-	if fields["place"] != "here" || fields["fault"] != "injected" || !strings.Contains(fmt.Sprint(fields["stack"]), "TestPanicsAreCountedAndLogged") {
+	if fields["place"] != "here" || fields["error"] != "injected" || !strings.Contains(fmt.Sprint(fields["stack"]), "TestPanicsAreCountedAndLogged") {
 		t.Errorf("logged %v", fields)
 	}
 }

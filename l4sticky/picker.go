@@ -28,6 +28,7 @@ type picker struct {
 	local  net.Addr // that the client has connected to
 	way    []stop   // on which it has come within this process before
 	header []byte   // the PROXY header
+	access *access  // what the access log will tell, or nil
 
 	tried []*target.Member  // dialled, or passed over
 	late  []*target.Member  // those whose dials are late
@@ -113,6 +114,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 		p.wants(m.Target)
 		if m.Claim(m.MaxConnections()) {
 			p.tried = append(p.tried, m)
+			p.access.dialled()
 			return search.Dial{Target: m, Probe: probe, Began: now}, search.DialTarget
 		}
 		p.fails(m.Target, target.Full)
@@ -206,6 +208,7 @@ func (p *picker) Connected(d search.Dial) (e flow.Established) {
 	safely.Reach("sticky_proxy connected")
 	p.dialer.counts.dialled(m, monotonic()-d.Began)
 	p.dialer.answers(m)
+	p.access.reached(d)
 	if d.Probe || !m.Deactivated() { // a dial that was under way says nothing about a deactivation on request
 		p.dialer.accepts(m)
 	}
@@ -227,6 +230,7 @@ func (p *picker) TakeSpare(d search.Dial) (e flow.Established) {
 	}
 	p.dialer.counts.dialled(m, p.spareTook)
 	p.dialer.answers(m)
+	p.access.reached(d)
 	p.adopt(m)
 	return p.establish(m)
 }
@@ -280,10 +284,13 @@ func (p *picker) Lost(err error) {
 		p.refuseFull()
 	case err == nil:
 		p.dialer.refused(p.remote, errNoTarget)
+		p.access.turnedAway("no_upstream", errNoTarget)
 	case errors.Is(err, search.ErrClientLeft):
 		p.dialer.counts.over(connClientLeft)
+		p.access.turnedAway("left", err)
 	default:
 		p.dialer.refused(p.remote, err)
+		p.access.turnedAway("failed", err)
 	}
 }
 

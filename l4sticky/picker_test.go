@@ -31,7 +31,7 @@ func mustListen(t *testing.T) string {
 }
 
 // newBalancer returns a handler with two targets, and the one where the visitor is at home before the other.
-func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Member) {
+func newBalancer(t testing.TB, a, b string) (h *Handler, home, other *target.Member) {
 	v := joinAs(t, newConfig(t), t.Name(), time.Minute, a, b)
 	t.Cleanup(v.quit)
 	h = &Handler{DialTimeout: caddy.Duration(5 * time.Second)}
@@ -47,7 +47,7 @@ func newBalancer(t *testing.T, a, b string) (h *Handler, home, other *target.Mem
 // connectVisitor brings the visitor to a target and returns it.
 func connectVisitor(t *testing.T, h *Handler) (net.Conn, *target.Member) {
 	t.Helper()
-	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1}, nil)
 	a.local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} // a target may have a port that another test has served
 	conn, made := connect.Find(a, &h.times.Options, a.dialFunc())
 	if made == nil {
@@ -171,7 +171,7 @@ func TestBlamelessFailure(t *testing.T) {
 // TestDialOutlivesSearch dials for a client who has left, as when the goroutine that does so gets its turn late.
 func TestDialOutlivesSearch(t *testing.T) {
 	h, home, _ := newBalancer(t, mustListen(t), mustListen(t))
-	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1})
+	a := h.newPicker(&net.TCPAddr{IP: visitor.AsSlice(), Port: 1}, nil)
 	a.local = &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80} // a target may have a port that another test has served
 	dial := a.dialFunc()
 	a.Lost(search.ErrClientLeft)
@@ -227,7 +227,7 @@ func TestProbeMeetsTheOthers(t *testing.T) {
 	home.Deactivate(time.Minute)
 	other.Deactivate(time.Minute)
 	from := &net.TCPAddr{IP: visitor.AsSlice(), Port: 1}
-	prober, follower := h.newPicker(from), h.newPicker(from)
+	prober, follower := h.newPicker(from, nil), h.newPicker(from, nil)
 	probe, step := prober.Next(nil)
 	if step != search.DialTarget || !probe.Probe || probe.Target != search.Target(home) {
 		t.Fatalf("got %+v and %v, want a probe of the first target", probe, step)

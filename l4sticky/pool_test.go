@@ -16,13 +16,13 @@ import (
 )
 
 // newConfig returns the context of a config of its own.
-func newConfig(t *testing.T) caddy.Context {
+func newConfig(t testing.TB) caddy.Context {
 	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
 	t.Cleanup(cancel)
 	return ctx
 }
 
-func joinAs(t *testing.T, ctx caddy.Context, pool string, expiry time.Duration, addresses ...string) *poolConfig {
+func joinAs(t testing.TB, ctx caddy.Context, pool string, expiry time.Duration, addresses ...string) *poolConfig {
 	t.Helper()
 	options := Options{Pool: pool, SessionExpiry: caddy.Duration(expiry)}
 	if err := options.setDefaults(); err != nil {

@@ -30,30 +30,32 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 		return nil
 	}
 	remote := cx.RemoteAddr()
+	a := h.newAccess(cx)
 	if isPacket(cx.Conn) {
-		h.dialer.refused(remote, errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip"))
+		h.reject(remote, a, errDatagrams)
 		return nil
 	}
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		h.dialer.refused(remote, err)
+		h.reject(remote, a, err)
 		return nil
 	}
 	bottom := connchain.Bottom(cx.Conn)
 	noteServed(bottom.LocalAddr())
 	way, ok := h.wayOf(bottom)
 	if !ok {
+		a.turnedAway("rejected", errOwnListener)
 		h.dialer.counts.over(connFailed)
 		connchain.Dismiss(cx.Conn)
 		return nil
 	}
 	header, err := h.proxyHeader(cx)
 	if err != nil {
-		h.dialer.refused(remote, err)
+		h.reject(remote, a, err)
 		return nil
 	}
 	down, early := downstream(cx)
 	first := append(header, early...)
-	if p = h.newPicker(remote); p == nil {
+	if p = h.newPicker(remote, a); p == nil {
 		connchain.Dismiss(down)
 		return nil
 	}
@@ -62,7 +64,7 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 	var aborter *relay.Aborter
 	if hijack.Watched(cx) {
 		aborter = new(relay.Aborter)
-		p.done = hijack.Hijack(cx, aborter.Abort)
+		p.done = hijack.Hijack(cx, a.abort(aborter.Abort))
 	}
 	taken, err := false, error(nil)
 	if h.plain {
@@ -80,24 +82,31 @@ func (h *Handler) Handle(cx *layer4.Connection, _ layer4.Handler) error {
 }
 
 // newPicker returns what chooses the target for a connection. It returns nil if a limit keeps the client out.
-func (h *Handler) newPicker(remote net.Addr) *picker {
-	held, allowed := h.acquire(remote)
+func (h *Handler) newPicker(remote net.Addr, a *access) *picker {
+	held, allowed := h.acquire(remote, a)
 	if !allowed {
 		return nil
 	}
 	p := pickers.Get().(*picker)
 	p.holding, p.client, p.remote = held, held.session.Client(), remote
-	p.tried = p.room[:0]
+	p.tried, p.access = p.room[:0], a
+	a.came(held.session)
 	return p
 }
 
 // refuse tells that a connection is kept out which is over a limit.
-func (h *Handler) refuse(remote net.Addr, option string, value any) {
+func (h *Handler) refuse(remote net.Addr, a *access, option string, value any) {
 	safely.Reach("sticky_proxy limit")
 	h.dialer.counts.block(option)
-	if h.dialer.lines.Admit() {
-		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), zap.String("reason", fmt.Sprintf("%s, which is %v", option, value)))
+	admitted := h.dialer.lines.Admit()
+	if !admitted && a == nil {
+		return
 	}
+	reason := fmt.Errorf("%s, which is %v", option, value)
+	if admitted {
+		h.dialer.logger.Info("blocked a client", zap.Stringer("client", remote), reasonOf(reason))
+	}
+	a.turnedAway("limit", reason)
 }
 
 // carry relays a connection while it waits.
@@ -111,6 +120,15 @@ func (h *Handler) carry(down net.Conn, first []byte, header int, p *picker) {
 	relay.Run(down, up, first, header, established, &h.times)
 }
 
+// errDatagrams is why a connection of UDP is not served.
+var errDatagrams = errors.New("sticky_proxy carries no datagrams; use proxy with lb_policy sticky_ip")
+
+// reject tells that a connection is closed before anything is done for it.
+func (h *Handler) reject(remote net.Addr, a *access, err error) {
+	h.dialer.refused(remote, err)
+	a.turnedAway("rejected", err)
+}
+
 // refused logs why a connection is closed unserved.
 func (d *dialer) refused(remote net.Addr, err error) {
 	if err == errNoTarget {
@@ -119,7 +137,7 @@ func (d *dialer) refused(remote net.Addr, err error) {
 		d.counts.over(connFailed)
 	}
 	if d.lines.Admit() {
-		d.logger.Error("closing a connection", zap.Stringer("remote", remote), zap.Error(err))
+		d.logger.Error("closing a connection", zap.Stringer("client", remote), zap.Error(err))
 	}
 }
 

@@ -51,7 +51,7 @@ func (s *SessionHandler) Provision(ctx caddy.Context) error {
 func (s *SessionHandler) Handle(cx *layer4.Connection, next layer4.Handler) error {
 	defer safely.Recover("sticky_session")
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		s.refusals.Log(slog.LevelError, "closing a connection", "remote", cx.RemoteAddr(), "error", err)
+		s.refusals.Log(slog.LevelError, "closing a connection", "client", cx.RemoteAddr(), "error", err)
 		return nil
 	}
 	refs := new(sessionRefs)

@@ -72,6 +72,23 @@ func (p *pool) end(began time.Time) {
 	}
 	s.logger.Warn("cutting open connections", zap.Int64("connections", open))
 	p.endConnections(errExit, 0, func(*holding) bool { return true })
+	p.awaitCut()
+}
+
+// cutTime is how long connections may take to end that were cut.
+const cutTime = time.Second
+
+// awaitCut waits for the end of connections that were cut, since the goroutines which carry some of them have yet to tell the access log.
+func (p *pool) awaitCut() {
+	timeout := time.NewTimer(cutTime)
+	defer timeout.Stop()
+	for p.open.Load() > 0 {
+		select {
+		case <-p.emptied:
+		case <-timeout.C:
+			return
+		}
+	}
 }
 
 // await returns when no connection holds the pool, when the grace period is over, or when Caddy is told once more to exit. One may wait at

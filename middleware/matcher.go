@@ -17,6 +17,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/connchain"
+	"github.com/caddy-sticky/caddy-sticky/internal/decisions"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
@@ -137,7 +138,7 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 	defer safely.Recover("middleware")
 	remote := cx.RemoteAddr()
 	if err := connchain.HeaderError(cx.Conn); err != nil {
-		m.refusals.Log(slog.LevelError, "closing a connection", "remote", remote, "error", err)
+		m.refusals.Log(slog.LevelError, "closing a connection", "client", remote, "error", err)
 		// Any answer would lead to some route, and an error to a line in the log that strangers could repeat at will. So
 		// this ends layer4's goroutine for the connection, which closes it.
 		runtime.Goexit()
@@ -149,8 +150,9 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 		return made.allowed, nil
 	}
 	safely.Reach("middleware")
+	began := time.Now()
 	v := m.decide(cx, remote)
-	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed})
+	cx.SetVar(m.key, &decision{remote: remote, allowed: v.allowed, took: time.Since(began)})
 	if !v.allowed {
 		m.block(cx, remote, v)
 	}
@@ -160,8 +162,12 @@ func (m *Matcher) Match(cx *layer4.Connection) (matched bool, err error) {
 // A decision is remembered for a connection. The client may become another one, when a PROXY header names it.
 type decision struct {
 	remote  net.Addr
+	took    time.Duration
 	allowed bool
 }
+
+// DecisionTime returns how long the decision took.
+func (d *decision) DecisionTime() time.Duration { return d.took }
 
 func (d *decision) isAbout(remote net.Addr) bool {
 	return d.remote == remote || d.remote.String() == remote.String()
@@ -177,9 +183,9 @@ func (m *Matcher) block(cx *layer4.Connection, remote net.Addr, v verdict) {
 		return
 	}
 	blocked.WithLabelValues(v.middleware).Inc()
-	level, fields := slog.LevelInfo, []any{"client", remote, "middleware", v.middleware, "reason", v.reason}
+	level, fields := slog.LevelInfo, []any{slog.Any("client", remote), slog.String("middleware", v.middleware), slog.String("reason", v.reason)}
 	if v.stack != "" {
-		level, fields = slog.LevelError, append(fields, "stack", v.stack)
+		level, fields = slog.LevelError, append(fields, slog.String("stack", v.stack))
 	}
 	m.refusals.Log(level, "blocked a client", fields...)
 }
@@ -219,4 +225,5 @@ var (
 	_ caddy.Provisioner     = (*Matcher)(nil)
 	_ caddyfile.Unmarshaler = (*Matcher)(nil)
 	_ layer4.ConnMatcher    = (*Matcher)(nil)
+	_ decisions.Decision    = (*decision)(nil)
 )

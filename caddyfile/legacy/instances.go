@@ -209,7 +209,7 @@ func (i *instance) ownAdmin() (err error) {
 	}
 	admin := "unix/" + i.socket()
 	caddy.Log().Info("another process has the default admin endpoint; this loadbalancer gets its own",
-		zap.String("default", caddy.DefaultAdminListen), zap.String("own", admin))
+		zap.String("other", caddy.DefaultAdminListen), zap.String("address", admin))
 	caddy.DefaultAdminListen = admin
 	return nil
 }

@@ -51,7 +51,7 @@ func Report(place string, fault any) {
 		(*report)(place, fault, debug.Stack())
 		return
 	}
-	slog.Error("panic", "place", place, "fault", fmt.Sprint(fault), "stack", string(debug.Stack()))
+	slog.Error("panic", "place", place, "error", fmt.Sprint(fault), "stack", string(debug.Stack()))
 }
 
 // Count counts a panic from which the caller has recovered, and which it reports in another way.

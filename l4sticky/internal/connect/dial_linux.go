@@ -89,6 +89,7 @@ func (f *Finder) nextAddress(i int) {
 
 // connect begins to connect to an address, and reports false if that has failed.
 func (f *Finder) connect(d *dialAttempt) (underWay bool) {
+	f.search.Dials(d.id, d.addr)
 	fd, errno := f.loop.Calls.Socket(d.addr)
 	if errno != 0 {
 		d.err = os.NewSyscallError("socket", errno)

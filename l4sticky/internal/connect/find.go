@@ -164,6 +164,9 @@ func (w *waiter) land(d *pendingDial) {
 		w.forget(d)
 		w.search.Failed(d.id, d.err)
 	default:
+		if at, ok := d.conn.RemoteAddr().(*net.TCPAddr); ok {
+			w.search.Dials(d.id, at.AddrPort())
+		}
 		w.search.Accepted(d.id)
 	}
 }

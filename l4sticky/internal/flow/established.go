@@ -17,8 +17,8 @@ type Result struct {
 	// Unserved means that the target ended the connection first, or failed, and has never sent a byte, if that was not told
 	// when another target was looked for.
 	Unserved bool
-	// TooOld means that the connection was ended because of Limits.MaxAge.
-	TooOld bool
+	// End tells what ended the connection, as far as the errors don't.
+	End End
 	// ClientErr is the error of the client's connection that ended it, if one did: usually that the client reset it.
 	ClientErr error
 	// TargetErr is the same for the target's connection. At most one of the two is set; an error that follows from

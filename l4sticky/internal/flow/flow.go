@@ -31,8 +31,6 @@ const (
 	ResetClient
 	// Close means that both sockets are to be closed. The connection is over.
 	Close
-	// TooOld means that the connection ends because of Limits.MaxAge. It comes with Close.
-	TooOld
 	// Redispatch means that another target is to be found for the client, to whom nothing has happened: either Begin is
 	// called for it, or Settle because there is none.
 	Redispatch
@@ -144,9 +142,9 @@ type Flow struct {
 	since    time.Duration // when it was established, and later when it began to linger, or was severed
 	unread   int32         // bytes that the peers had not acknowledged at the last look
 	state    State
-	left     bool // the target ended or failed first
-	talking  bool // the client has sent something since the last look, though it is severed
-	bound    bool // to its target
+	marks    marks // of what ended it
+	talking  bool  // the client has sent something since the last look, though it is severed
+	bound    bool  // to its target
 }
 
 // New returns the flow of a connection that is not established yet. Only Bind, Moved and Bytes may be used before Begin. The
@@ -177,7 +175,7 @@ func (f *Flow) Settle(counters *Counters, now time.Duration) Action {
 	f.Begin(counters, now)
 	f.bound = true
 	a := f.on(e, now)
-	f.left = false // which was told when another target was looked for
+	f.marks |= targetTold
 	return a &^ BlameTarget
 }
 
@@ -207,7 +205,9 @@ func (f *Flow) Bytes(from Side) int64 { return f.moved[from] }
 
 // Unserved reports whether the target has ended the connection, or failed, without ever having sent a byte. It does not
 // report what was told by Redispatch.
-func (f *Flow) Unserved() bool { return f.left && f.moved[Target] == 0 }
+func (f *Flow) Unserved() bool {
+	return f.marks&(targetFirst|targetTold) == targetFirst && f.moved[Target] == 0
+}
 
 // Active returns when a byte has moved last, or a direction has ended.
 func (f *Flow) Active() time.Duration { return f.active }
@@ -244,7 +244,15 @@ func (f *Flow) Failed(side Side, now time.Duration) Action {
 func (f *Flow) Stop() Action { return f.end(Close) }
 
 // Cut ends the connection with a reset for both sides, since neither has the whole stream.
-func (f *Flow) Cut() Action { return f.end(ResetTarget | ResetClient | Close) }
+func (f *Flow) Cut() Action { return f.cut(wasCut) }
+
+// cut is Cut with what is to be known of it.
+func (f *Flow) cut(why marks) Action {
+	if f.state != Over {
+		f.marks |= why
+	}
+	return f.end(ResetTarget | ResetClient | Close)
+}
 
 func (f *Flow) end(action Action) Action {
 	if f.state == Over {
@@ -262,7 +270,7 @@ func (f *Flow) on(e event, now time.Duration) Action {
 	if t.next == stay {
 		return 0
 	}
-	f.left = f.left || f.state == Open && (e == targetEnded || e == targetCut || e == targetFailed)
+	f.markFirst(e)
 	if f.state = t.next; f.state != LastWords {
 		f.active = now // from when on another limit may hold
 	}
@@ -281,7 +289,7 @@ func (f *Flow) on(e event, now time.Duration) Action {
 
 // seek makes the connection one that is not established yet.
 func (f *Flow) seek(t transition) Action {
-	f.state, f.due, f.left = t.next, Never, false
+	f.state, f.due, f.marks = t.next, Never, 0
 	f.moved, f.counters = [2]int64{}, nil
 	return t.action
 }

@@ -249,6 +249,47 @@ func TestUnserved(t *testing.T) {
 	}
 }
 
+// The end of a connection is what the flow did itself, or else the side that went first.
+func TestEnd(t *testing.T) {
+	for name, test := range map[string]struct {
+		events func(f *Flow)
+		want   End
+	}{
+		"nothing has happened":                  {func(*Flow) {}, NoEnd},
+		"the client ends first":                 {func(f *Flow) { f.Ended(Client, 1); f.Ended(Target, 2) }, ClientFirst},
+		"the client ends, the target is cut":    {func(f *Flow) { f.Ended(Client, 1); f.TargetCut(2) }, ClientFirst},
+		"the target ends first":                 {func(f *Flow) { f.Ended(Target, 1); f.Ended(Client, 2) }, TargetFirst},
+		"the client fails":                      {func(f *Flow) { f.Failed(Client, 1) }, ClientFirst},
+		"the target fails":                      {func(f *Flow) { f.Failed(Target, 1); f.TargetCut(2); f.Tick(f.Due(), peers{}) }, TargetFirst},
+		"it is silent":                          {func(f *Flow) { silence(f) }, IdleEnd},
+		"it is silent after the client's end":   {func(f *Flow) { f.Ended(Client, 1); silence(f) }, HalfCloseEnd},
+		"it is old":                             {func(f *Flow) { f.Moved(Client, 1, 950); f.Tick(f.Due(), peers{}); silence(f) }, AgeEnd},
+		"it is cut":                             {func(f *Flow) { f.Cut() }, CutEnd},
+		"it is cut after the target's end":      {func(f *Flow) { f.Ended(Target, 1); f.Cut() }, CutEnd},
+		"it is cut when it is over":             {func(f *Flow) { f.Ended(Client, 1); f.Ended(Target, 2); f.Cut() }, ClientFirst},
+		"a direction can't end without another": {func(f *Flow) { f.Ended(Client, 1); f.Stop() }, ClientFirst},
+	} {
+		f := New(&Limits{Idle: 100, HalfClose: 10, MaxAge: 1000})
+		f.Begin(nil, 0)
+		test.events(&f)
+		if got := f.End(); got != test.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+// silence lets time go by until the flow is over.
+func silence(f *Flow) {
+	for f.State() != Over {
+		f.Tick(f.Due(), peers{})
+	}
+}
+
+// peers have acknowledged all.
+type peers struct{}
+
+func (peers) Unacknowledged(Side) int { return 0 }
+
 // Connections that begin one after the other, at whatever pace, end at times that are spread evenly over a fifth of their age.
 func TestAgesAreSpread(t *testing.T) {
 	const n, parts, age = 10_000, 10, time.Hour

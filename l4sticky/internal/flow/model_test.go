@@ -322,7 +322,7 @@ func (m *model) tick(unread int) {
 	a := m.flow.Tick(m.now, m)
 	dying := before == Severed || before == Lingering
 	switch {
-	case a&TooOld != 0:
+	case a != 0 && m.flow.End() == AgeEnd:
 		m.timedOut = true
 		if age, most := m.now-m.began, m.flow.limits.MaxAge; dying || a&Close == 0 || age < most-most/10 || age > most+most/10 {
 			m.fail("it is too old after %v in state %v, the limit is %v", age, before, most)

@@ -66,7 +66,7 @@ func (f *Flow) Tick(now time.Duration, peers Peers) Action {
 		return f.lookAtSevered(now, peers)
 	}
 	if now >= f.endOfAge() {
-		return f.Cut() | TooOld
+		return f.cut(wasOld)
 	}
 	return f.lookAtSilent(now, peers)
 }
@@ -121,8 +121,10 @@ func (f *Flow) lookAtSilent(now time.Duration, peers Peers) Action {
 	case f.unread < before:
 		f.active = now
 		f.wait(now + part)
+	case silent >= limit && limit == f.limits.Idle:
+		return f.cut(wasIdle)
 	case silent >= limit:
-		return f.Cut()
+		return f.cut(wasHalfClosed)
 	default:
 		f.wait(f.active + (silent/part+1)*part)
 	}
@@ -139,12 +141,12 @@ func (f *Flow) lookAtSevered(now time.Duration, peers Peers) Action {
 	pause := min(max(since, firstSeverPause), longestSeverPause)
 	switch {
 	case since >= maxLinger:
-		return f.Cut()
+		return f.cut(0)
 	case peers.Unacknowledged(Client) > 0:
 	case f.talking && since < maxTalk:
 		pause = max(pause, talkPause)
 	default:
-		return f.Cut()
+		return f.cut(0)
 	}
 	f.talking, f.due = false, now+pause
 	return 0

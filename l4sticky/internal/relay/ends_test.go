@@ -212,7 +212,7 @@ func TestEndOfOpaqueConnectionIsTheEndOfBoth(t *testing.T) {
 	_ = b.target.Close()
 	expect(t, b.client, "bye")
 	expectEnd(t, b.client)
-	if r := b.wait(t); r != (flow.Result{ToClient: 3}) {
+	if r := b.wait(t); r != (flow.Result{ToClient: 3, End: flow.TargetFirst}) {
 		t.Errorf("result %+v", r)
 	}
 }

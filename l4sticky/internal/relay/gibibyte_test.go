@@ -46,7 +46,7 @@ func TestGibibyte(t *testing.T) {
 		if len(seen) != 2 {
 			t.Errorf("what arrives differs from what was sent: %v", seen)
 		}
-		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size, End: r.End}) {
 			t.Errorf("result %+v", r)
 		}
 	})

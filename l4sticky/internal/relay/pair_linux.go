@@ -24,7 +24,6 @@ type pair struct {
 	pending     [2]*pending // what a direction holds
 	full        [2]uint8    // how many reads of a direction in a row filled the buffer
 	blamed      uint8       // 1 + the end that failed first
-	tooOld      bool        // it was ended because of its age
 	errno       uint16      // by what
 	promised    eventloop.Promise
 	flow        flow.Flow
@@ -200,7 +199,7 @@ func (p *pair) finish() {
 }
 
 func (p *pair) result() flow.Result {
-	r := flow.Result{ToTarget: p.flow.Bytes(flow.Client), ToClient: p.flow.Bytes(flow.Target), Unserved: p.flow.Unserved(), TooOld: p.tooOld}
+	r := flow.Result{ToTarget: p.flow.Bytes(flow.Client), ToClient: p.flow.Bytes(flow.Target), Unserved: p.flow.Unserved(), End: p.flow.End()}
 	switch p.blamed {
 	case 1 + uint8(client):
 		r.ClientErr = relayError(p.errno)

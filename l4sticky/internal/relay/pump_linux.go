@@ -164,7 +164,6 @@ func (p *pair) do(a flow.Action) {
 	if a&flow.BlameTarget != 0 {
 		p.blamed = 1 + uint8(target)
 	}
-	p.tooOld = p.tooOld || a&flow.TooOld != 0
 	if a&flow.Discard != 0 {
 		p.free(up)
 		p.full[up] = 0

@@ -155,8 +155,6 @@ func (r *relay) decide(event func(now time.Duration) flow.Action, err error) (a 
 		r.result.ClientErr = err
 	case a&flow.BlameTarget != 0:
 		r.result.TargetErr = err
-	case a&flow.TooOld != 0:
-		r.result.TooOld = true
 	}
 	r.unsyncedSetTimer()
 	return a, r.target
@@ -206,7 +204,7 @@ func (r *relay) finish() flow.Result {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.result.ToTarget, r.result.ToClient = r.flow.Bytes(flow.Client), r.flow.Bytes(flow.Target)
-	r.result.Unserved = r.flow.Unserved()
+	r.result.Unserved, r.result.End = r.flow.Unserved(), r.flow.End()
 	return r.result
 }
 

@@ -194,7 +194,7 @@ func TestBytesGoBothWaysEarlyOnesFirst(t *testing.T) {
 		_ = b.client.Close()
 		expectEnd(t, b.target)
 		_ = b.target.Close()
-		if r := b.wait(t); r != (flow.Result{ToTarget: 10, ToClient: 6}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: 10, ToClient: 6, End: flow.ClientFirst}) {
 			t.Errorf("result %+v", r)
 		}
 	})
@@ -264,7 +264,7 @@ func TestBulk(t *testing.T) {
 		if len(counts) != 2 {
 			t.Errorf("%d checksums, want 2", len(counts))
 		}
-		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size, End: r.End}) {
 			t.Errorf("result %+v", r)
 		}
 	})

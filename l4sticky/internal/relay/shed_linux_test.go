@@ -95,7 +95,7 @@ func TestShed(t *testing.T) {
 		_ = b.client.Close()
 		expectEnd(t, b.target)
 		_ = b.target.Close()
-		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size}) {
+		if r := b.wait(t); r != (flow.Result{ToTarget: size, ToClient: size, End: flow.ClientFirst}) {
 			t.Errorf("result %+v", r)
 		}
 	}

@@ -33,18 +33,19 @@ var (
 
 // fakePicker offers some targets one after the other, and notes how each dial ends.
 type fakePicker struct {
-	t       testing.TB
-	left    int          // targets
-	waits   int          // how many times it waits before it offers one
-	wants   map[int]bool // or all are wanted
-	beside  bool         // another target is dialled beside a late one
-	fatal   bool         // a dial that is refused ends the search
-	has     bool         // the connection has a target, its first one
-	panics  string       // the method that panics
-	offered int
-	ends    map[place]string
-	lost    []error
-	wakers  int
+	t        testing.TB
+	left     int          // targets
+	waits    int          // how many times it waits before it offers one
+	wants    map[int]bool // or all are wanted
+	beside   bool         // another target is dialled beside a late one
+	fatal    bool         // a dial that is refused ends the search
+	has      bool         // the connection has a target, its first one
+	panics   string       // the method that panics
+	offered  int
+	ends     map[place]string
+	lost     []error
+	failures []string
+	wakers   int
 }
 
 func (p *fakePicker) fault(method string) {
@@ -114,6 +115,7 @@ func (p *fakePicker) TakeSpare(d Dial) flow.Established {
 }
 
 func (p *fakePicker) Failed(d Dial, err error) error {
+	p.failures = append(p.failures, err.Error())
 	p.end(d, "failed")
 	if p.fatal && errors.Is(err, errRefused) || errors.Is(err, errExhausted) {
 		return err

@@ -3,6 +3,7 @@ package search
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"time"
 
@@ -25,6 +26,16 @@ type Dial struct {
 	// Probe and Began are for the picker's own use.
 	Probe bool
 	Began time.Duration
+	// At is the address that is dialled, or was dialled last, if it is known. The picker leaves it to the executor.
+	At netip.AddrPort
+}
+
+// explain returns the error of a dial with the address that was dialled, which errors of system calls lack.
+func (d Dial) explain(err error) error {
+	if named := (*net.OpError)(nil); !d.At.IsValid() || errors.As(err, &named) {
+		return err
+	}
+	return &net.OpError{Op: "dial", Net: "tcp", Addr: net.TCPAddrFromAddrPort(d.At), Err: err}
 }
 
 // A Step is what a picker wants next.
@@ -59,7 +70,7 @@ type Picker interface {
 	Connected(Dial) flow.Established
 	// TakeSpare takes the spare, because no target accepts that is wanted more.
 	TakeSpare(Dial) flow.Established
-	// Failed is told why a dial failed. An error that it returns ends the search.
+	// Failed is told why a dial failed, with the address that was dialled if it is known. An error that it returns ends the search.
 	Failed(Dial, error) error
 	// Dropped is told that a dial was given up, or its connection closed unused.
 	Dropped(Dial)

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"net/netip"
 	"os"
 	"slices"
 	"time"
@@ -72,7 +73,8 @@ func (s *Search) Accepted(id ID) {
 	if s.spare != nil {
 		s.closing = append(s.closing, *s.spare)
 	}
-	s.spare = &d
+	spare := d // here, so that only a spare takes memory of its own
+	s.spare = &spare
 }
 
 // Trust reports whether a target that has accepted will be taken, so that an executor may send to it what the client has
@@ -109,6 +111,13 @@ func (s *Search) Starved(id ID, err error, now time.Duration) {
 func (s *Search) Fed(id ID) {
 	if i := s.find(id); i >= 0 {
 		s.dials[i].starved = nil
+	}
+}
+
+// Dials tells to which of its target's addresses a dial goes now.
+func (s *Search) Dials(id ID, at netip.AddrPort) {
+	if i := s.find(id); i >= 0 {
+		s.dials[i].At = at
 	}
 }
 
@@ -268,7 +277,7 @@ func (s *Search) expire(now time.Duration) bool {
 func (s *Search) fail(i int, err error) {
 	d := s.dials[i]
 	s.remove(i)
-	if fatal := s.picker.Failed(d.Dial, err); fatal != nil {
+	if fatal := s.picker.Failed(d.Dial, d.explain(err)); fatal != nil {
 		s.Fail(fatal)
 	}
 }

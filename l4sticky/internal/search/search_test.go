@@ -2,8 +2,10 @@ package search
 
 import (
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -214,5 +216,24 @@ func TestAcceptedBeforeTheEnd(t *testing.T) {
 	e.search.ClientGone()
 	if e.run(); e.taken != 1 {
 		t.Error("the target is not taken")
+	}
+}
+
+// TestErrorsNameTheAddress has dials fail to a known address, by an error of the system and by the time.
+func TestErrorsNameTheAddress(t *testing.T) {
+	p := &fakePicker{left: 2, beside: true}
+	e := newExecutor(t, p)
+	e.search.Dials(1, netip.MustParseAddrPort("192.0.2.1:80"))
+	delete(e.open, 1)
+	e.search.Failed(1, os.NewSyscallError("connect", syscall.ECONNREFUSED))
+	e.run()
+	e.search.Dials(2, netip.MustParseAddrPort("[2001:db8::1]:80"))
+	for !e.over() {
+		e.now = e.until
+		e.run()
+	}
+	want := []string{"dial tcp 192.0.2.1:80: connect: connection refused", "dial tcp [2001:db8::1]:80: i/o timeout"}
+	if !slices.Equal(p.failures, want) {
+		t.Errorf("the picker is told %q", p.failures)
 	}
 }

@@ -87,7 +87,7 @@ func (s *Script) supervise(e Engine) {
 			return
 		}
 		s.leaveEngine(nil)
-		s.Log.Log(slog.LevelError, "the script was stopped and starts anew", "cause", e.Err().Error())
+		s.Log.Log(slog.LevelError, "the script was stopped and starts anew", "reason", e.Err().Error())
 		e.Shut(e.Err())
 		if time.Since(began) >= soon {
 			pause = 0

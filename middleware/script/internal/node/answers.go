@@ -121,9 +121,9 @@ func (e *engine) allow(number uint32) {
 // takeFailure logs an error of the script and keeps out the client for whom it was at work.
 func (e *engine) takeFailure(f frame) {
 	reason := errors.New(string(f.texts[0]))
-	args := []any{"error", reason.Error(), "stack", string(f.texts[1])}
+	args := []any{slog.String("error", reason.Error()), slog.String("stack", string(f.texts[1]))}
 	if d := e.takeAsked(f.number); d != nil && e.script.Settle(d, reason) {
-		args = append(args, "client", d.Client.Remote.Addr().Unmap().String())
+		args = append(args, slog.String("client", d.Client.Remote.Addr().Unmap().String()))
 	}
 	e.script.Log.Log(slog.LevelError, "the script failed", args...)
 }
