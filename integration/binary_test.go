@@ -40,7 +40,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{caddyfile(server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001 {\nsesion_expiry 5s\n}"}), []string{"sesion_expiry", "session_expiry"}},
 		{caddyfile(
-			server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001"},
+			server{"127.0.0.1:1234", "sticky_proxy 127.0.0.1:9001 127.0.0.1:9002"},
 			server{"127.0.0.1:1235", "sticky_proxy 127.0.0.1:9002"},
 		), []string{"pool", "default"}},
 		{layer4JSON(`{"handler": "sticky_proxy", "upstreams": [{"dial": "127.0.0.1:9001"}], "sesion_expiry": 1}`), []string{"sesion_expiry"}},

@@ -55,7 +55,7 @@ func TestNotify(t *testing.T) {
 		"caddy": {
 			file:   "Caddyfile",
 			config: balance("seamless/"+listen, "", target),
-			broken: caddyfile(server{"seamless/" + listen, sticky("", target)}, server{freeAddr(t), "sticky_proxy 127.0.0.1:1"}),
+			broken: caddyfile(server{"seamless/" + listen, sticky("pool default", target)}, server{freeAddr(t), "sticky_proxy 127.0.0.1:1 {\npool default\n}"}),
 			run:    []string{"run", "--config", "Caddyfile"},
 			reload: []string{"reload", "--force", "--config", "Caddyfile"},
 		},

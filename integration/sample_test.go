@@ -155,9 +155,9 @@ func TestSampleOfLoadBalancerJS(t *testing.T) {
 	mustHaveDropped(t, pid, to)
 
 	// It is listed, and stopped.
-	s.must(fmt.Sprintf(`Index: 0, PID: %d, Config: [^\n]*/config/config\.json, Port: 80, Admin: [^\n]+\n`, pid), "loadbalancer list")
+	s.must(fmt.Sprintf(`Index: 0, PID: %d, Config: [^\n]*/config/config\.json, Port: 80, Admin: [^\n]+\n(  localhost:\d+ is (active|deactivated: [^\n]+)\n){2}`, pid), "loadbalancer list")
 	s.must("Success: Stopped loadbalancers\n", "loadbalancer stop")
-	s.must("", "loadbalancer list")
+	s.must("No loadbalancers are running\n", "loadbalancer list")
 	if conn, err := tryDial("127.0.0.2", listen); err == nil {
 		conn.Close()
 		t.Error("somebody listens after stop")

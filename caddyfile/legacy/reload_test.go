@@ -44,7 +44,7 @@ func TestReload(t *testing.T) {
 	b.served(first, "one")
 	b.served(moved, "three")
 	b.closed(second)
-	b.expect(0, fmt.Sprintf(`Index: 0, .*/config.json, Port: %d, .*\nIndex: 1, .*/second.json, Port: %d, .*\n`, portOf(t, first), portOf(t, moved)), "list")
+	b.expect(0, fmt.Sprintf(`Index: 0, .*/config.json, Port: %d, .*\n  \S+ is active\nIndex: 1, .*/second.json, Port: %d, .*\n  \S+ is active\n`, portOf(t, first), portOf(t, moved)), "list")
 
 	again := b.config("second.json", "four")
 	b.expect(0, `Success: .*\n`, "reload", "1")
@@ -72,7 +72,7 @@ func TestReloadRefused(t *testing.T) {
 	b.expect(1, `Error: no loadbalancers are running\n`, "reload", "0")
 	address := b.config("config.json", "one")
 	b.expect(0, `Success: .*\n`, "start")
-	listed := fmt.Sprintf(`Index: 0, .*/config.json, Port: %d, .*\n`, portOf(t, address))
+	listed := fmt.Sprintf(`Index: 0, .*/config.json, Port: %d, .*\n  \S+ is active\n`, portOf(t, address))
 	text, err := os.ReadFile(filepath.Join(b.folder, "config.json"))
 	if err != nil {
 		t.Fatal(err)
