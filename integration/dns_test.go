@@ -118,7 +118,7 @@ func (s *nameServer) set(addresses ...string) { s.setName("svc.test", addresses.
 func (s *nameServer) setName(name string, addresses ...string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answers[dns.Fqdn(name)], s.rcode, s.silent = addresses, dns.RcodeSuccess, false
+	s.answers[dns.Fqdn(name)], s.rcode, s.silent = slices.Clone(addresses), dns.RcodeSuccess, false
 }
 
 // setSRV has the server answer with some records for a name.
