@@ -20,6 +20,7 @@ var (
 	listRate     = flag.Int("list.rate", 200, "how many connections a second it has served meanwhile")
 	listTurns    = flag.Int("list.turns", 2, "how often it measures with and without a list, by turns")
 	listTurn     = flag.Duration("list.turn", 2*time.Second, "how long each turn lasts")
+	listPause    = flag.Duration("list.pause", 0, "how long it waits between two pages, so that its own work takes no more of the machine than that of somebody elsewhere")
 	listSlower   = flag.Float64("list.slower", 0, "how many times as long the slowest percent of connections may take with a list, in the middle of the turns; 0 does not look")
 )
 
@@ -131,6 +132,7 @@ func (l *listLoad) list(t *testing.T, end time.Time) {
 			}
 			seen[s.Client] = true
 		}
+		time.Sleep(*listPause)
 		if cursor = "&cursor=" + url.QueryEscape(page.Cursor); page.Cursor != "" {
 			continue
 		}
