@@ -143,6 +143,7 @@ func TestNameAppearsLate(t *testing.T) {
 	if counts := spread(whoEach(t, ips, listen)); len(counts) != 1 || counts["other"] == 0 {
 		t.Errorf("the clients are at %v", counts)
 	}
+	p.mustCount(t, 1, `deactivations_total{pool="default",reason="unresolved",upstream="svc.test:%d"}`, port)
 	server.set("127.1.4.11")
 	await(t, "the name is resolved", func() bool { return strings.Contains(p.Log(), `"address appeared"`) })
 	if counts := spread(whoEach(t, ips, listen)); len(counts) != 2 {

@@ -125,36 +125,29 @@ func (p *pool) sessionMoved(e session.Event[*target.Target]) {
 	})
 }
 
+// obstacleTexts are what the obstacles to a target are for people.
+var obstacleTexts = map[target.Cause]string{
+	target.NotConfigured: "the upstream was removed",
+	target.Withdrawn:     "the upstream is in maintenance",
+	target.Inactive:      "the upstream is deactivated",
+	target.FailedCheck:   "the checks of the upstream fail",
+	target.SaidDown:      "the agent of the upstream says down",
+	target.Full:          "the upstream is full",
+	target.Suspected:     "the upstream does not answer",
+}
+
 // whyMoved returns why a client has another target than before.
 func (c *poolConfig) whyMoved(e session.Event[*target.Target]) string {
-	m := c.targets.Member(e.Previous)
+	if text, known := obstacleTexts[c.obstacle(e.Previous)]; known {
+		return text
+	}
 	switch {
-	case m == nil:
-		return "the upstream was removed"
-	case m.Mode() == target.Maintenance:
-		return "the upstream is in maintenance"
-	case m.Deactivated():
-		return "the upstream is deactivated"
-	case m.Down():
-		return "the checks of the upstream fail"
-	case m.DownByAgent():
-		return "the agent of the upstream says down"
-	case m.Full():
-		return "the upstream is full"
-	case m.Suspect():
-		return "the upstream does not answer"
+	case !c.bringsHome() || c.home(e.Client, anyMember) != e.Target:
+		return "another upstream was sooner to accept"
+	case c.settings.options.ReturnHome == returnWhenIdle:
+		return "the client's first upstream is back"
 	}
-	if c.bringsHome() {
-		home := c.targets.Place(e.Client, func(*target.Member) bool { return true })
-		switch {
-		case home == nil || home.Target != e.Target:
-		case c.settings.options.ReturnHome == returnWhenIdle:
-			return "the client's first upstream is back"
-		default:
-			return "the pool is rebalanced"
-		}
-	}
-	return "another upstream was sooner to accept"
+	return "the pool is rebalanced"
 }
 
 // tellRemoved tells of the targets that are not in a set any more. Those clients that have connections there are at two targets when

@@ -93,11 +93,7 @@ func (c *poolConfig) fallback(client netip.Addr, own *target.Member) *target.Mem
 
 // returnsHome reports whether the client of a session may go home with its next connection.
 func (c *poolConfig) returnsHome(i session.Info[*target.Target]) bool {
-	if !c.bringsHome() || i.Live() || !i.Moved {
-		return false
-	}
-	home := c.targets.Place(i.Client, func(*target.Member) bool { return true })
-	return home != nil && usableNow(home)
+	return c.bringsHome() && !i.Live() && i.Moved && c.homeOf(i) != nil
 }
 
 // usableNow reports whether a client that has its session at a target gets there.

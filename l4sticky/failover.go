@@ -39,6 +39,8 @@ func (c *poolConfig) obstacle(t *target.Target) target.Cause {
 		return target.Inactive
 	case m.Down():
 		return target.FailedCheck
+	case m.DownByAgent():
+		return target.SaidDown
 	case m.Full():
 		return target.Full
 	case m.Suspect():

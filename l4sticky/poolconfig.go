@@ -147,20 +147,33 @@ func (c *poolConfig) bringsHome() bool {
 	return b != nil && b.running.Load()
 }
 
-// goHome moves the session of a client that comes back after it had left its target to where the client would be if it had no
-// session, and no target had ever failed, if that is usable.
+// goHome moves the session of a client that comes back after it had left its target to its home, if that is usable.
 func (c *poolConfig) goHome(s *clientSession, client netip.Addr, usable func(*target.Member) bool) {
-	c.sessions.Return(s, func() *target.Target {
-		m := c.targets.Place(client, func(*target.Member) bool { return true })
-		if m == nil || !usable(m) {
-			return nil
-		}
-		return m.Target
-	})
+	c.sessions.Return(s, func() *target.Target { return c.home(client, usable) })
 }
+
+// home returns where a client would be if it had no session, and no target had ever failed, or nil if that is not usable.
+func (c *poolConfig) home(client netip.Addr, usable func(*target.Member) bool) *target.Target {
+	m := c.targets.Place(client, anyMember)
+	if m == nil || !usable(m) {
+		return nil
+	}
+	return m.Target
+}
+
+func anyMember(*target.Member) bool { return true }
 
 // deactivate keeps new connections away from the target for the deactivation_duration, and tells the reason, if one is known.
 func (c *poolConfig) deactivate(m *target.Member, reason error) {
+	if c.takeOut(m, reason) {
+		c.refreshIfDown(m)
+		c.endWhenDown(m)
+	}
+}
+
+// takeOut is deactivate without what follows from it: nothing is looked up, and no connection ends. It reports whether the target was
+// not deactivated before.
+func (c *poolConfig) takeOut(m *target.Member, reason error) bool {
 	deactivate, why := m.Deactivate, target.Cause(target.DialFailed)
 	switch {
 	case errors.Is(reason, errUnserved):
@@ -172,13 +185,13 @@ func (c *poolConfig) deactivate(m *target.Member, reason error) {
 	case reason != nil:
 		why = target.Cause(resultOf(reason))
 	}
-	if deactivate(c.deactivation) {
-		m.Deactivations.Add(why)
-		m.Explain(textOf(reason))
-		c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
-		c.refreshIfDown(m)
-		c.endWhenDown(m)
+	if !deactivate(c.deactivation) {
+		return false
 	}
+	m.Deactivations.Add(why)
+	m.Explain(textOf(reason))
+	c.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(reason))
+	return true
 }
 
 // upstreamFields tell in a line of the log which target it is about: the upstream as the config has it, and its address if

@@ -157,13 +157,9 @@ func (p *pool) runRebalance(b *rebalance) {
 	}
 }
 
-// homeOf returns where the client of a session would be placed now, or nil if there is no such target that is well.
+// homeOf returns the home of a session's client, or nil if that is not well.
 func (c *poolConfig) homeOf(i session.Info[*target.Target]) *target.Target {
-	m := c.targets.Place(i.Client, func(*target.Member) bool { return true })
-	if m == nil || !usableNow(m) {
-		return nil
-	}
-	return m.Target
+	return c.home(i.Client, usableNow)
 }
 
 // closeMisplaced closes about so many connections of clients that belong elsewhere, all of a client together, and returns how many.

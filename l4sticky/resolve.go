@@ -186,10 +186,7 @@ func (p *pool) lookupFailed(name hostName, err error) {
 	for _, c := range p.configs {
 		for _, m := range c.targets.Members() {
 			if c.names[m.Config.Address] == w {
-				if m.Deactivate(c.deactivation) {
-					m.Explain(textOf(err))
-					p.tellOf(m, upstreamDeactivated, zap.Duration("duration", c.deactivation), reasonOf(err))
-				}
+				c.takeOut(m, err)
 			}
 		}
 	}

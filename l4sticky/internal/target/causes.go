@@ -15,6 +15,8 @@ const (
 	Inactive
 	// FailedCheck means that the checks of the target fail.
 	FailedCheck
+	// SaidDown means that the agent of the target says that it is down.
+	SaidDown
 	// Suspected means that the target lets the dials of several clients wait.
 	Suspected
 	// Withdrawn means that the target is in maintenance.
@@ -34,7 +36,7 @@ const (
 )
 
 var causeNames = [causes]string{
-	Late: "late", Full: "full", Inactive: "deactivated", FailedCheck: "check", Suspected: "suspected", Withdrawn: "maintenance",
+	Late: "late", Full: "full", Inactive: "deactivated", FailedCheck: "check", SaidDown: "agent", Suspected: "suspected", Withdrawn: "maintenance",
 	NotConfigured: "removed", Disagreement: "moved", Mute: "unserved", Asked: "request", Loop: "loop",
 }
 
@@ -50,7 +52,7 @@ func (c Cause) String() string {
 func FailoverCauses() []Cause {
 	return []Cause{
 		Cause(DialRefused), Cause(DialTimeout), Cause(DialUnreachable), Cause(DialReset), Cause(DialUnresolved), Cause(DialLocal), Cause(DialFailed),
-		Late, Full, Inactive, FailedCheck, Suspected, Withdrawn, NotConfigured, Disagreement, Mute,
+		Late, Full, Inactive, FailedCheck, SaidDown, Suspected, Withdrawn, NotConfigured, Disagreement, Mute,
 	}
 }
 
