@@ -110,38 +110,47 @@ func (t *Table[T]) Peek(client netip.Addr) (Info[T], bool) {
 	return t.unsyncedInfo(sh, s, t.now())
 }
 
-// Forget ends the sessions that match and returns how many. A client that has connections is placed anew with its next one.
-// Match is called as by List.
-func (t *Table[T]) Forget(match func(Info[T]) bool) (forgotten int) {
+// each calls do for the sessions that have a target, with their shards locked, of which each is free again after some of its sessions.
+func (t *Table[T]) each(do func(*shard[T], *Session[T], Info[T])) {
 	for i := range t.shards {
 		sh := &t.shards[i]
 		for batch := range slices.Chunk(sh.all(), examined) {
-			forgotten += t.forget(sh, batch, match)
+			t.eachOf(sh, batch, do)
 		}
 	}
-	return forgotten
 }
 
-func (t *Table[T]) forget(sh *shard[T], sessions []*Session[T], match func(Info[T]) bool) (forgotten int) {
+// eachOf is each for some sessions of a shard. It leaves out those that have ended meanwhile.
+func (t *Table[T]) eachOf(sh *shard[T], sessions []*Session[T], do func(*shard[T], *Session[T], Info[T])) {
 	var none T
 	sh.mu.Lock()
 	defer t.unlock(sh)
 	now := t.now()
 	for _, s := range sessions {
-		info, present := t.unsyncedInfo(sh, s, now)
-		if !present || s.target == none || !match(info) {
-			continue
+		if info, present := t.unsyncedInfo(sh, s, now); present && s.target != none {
+			do(sh, s, info)
+		}
+	}
+}
+
+// Forget ends the sessions that match and returns how many. A client that has connections is placed anew with its next one.
+// Match is called as by List.
+func (t *Table[T]) Forget(match func(Info[T]) bool) (forgotten int) {
+	var none T
+	t.each(func(sh *shard[T], s *Session[T], info Info[T]) {
+		if !match(info) {
+			return
 		}
 		forgotten++
 		if !info.Live() {
 			t.unsyncedEnd(sh, s, Forgotten)
-			continue
+			return
 		}
 		t.unsyncedNote(sh, Idle, s, none)
 		t.unsyncedNote(sh, Forgotten, s, none)
 		s.target = none
 		s.refs &= maxRefs
-	}
+	})
 	return forgotten
 }
 
@@ -149,26 +158,8 @@ func (t *Table[T]) forget(sh *shard[T], sessions []*Session[T], match func(Info[
 // connections do so by Return, when their clients come back after the last one. Home returns none for a session that is to stay; it is
 // called as match by List. Relocate returns how many have moved, and how many with connections are left.
 func (t *Table[T]) Relocate(home func(Info[T]) T) (relocated, left int) {
-	for i := range t.shards {
-		sh := &t.shards[i]
-		for batch := range slices.Chunk(sh.all(), examined) {
-			n, more := t.relocate(sh, batch, home)
-			relocated, left = relocated+n, left+more
-		}
-	}
-	return relocated, left
-}
-
-func (t *Table[T]) relocate(sh *shard[T], sessions []*Session[T], home func(Info[T]) T) (relocated, left int) {
 	var none T
-	sh.mu.Lock()
-	defer t.unlock(sh)
-	now := t.now()
-	for _, s := range sessions {
-		info, present := t.unsyncedInfo(sh, s, now)
-		if !present || s.target == none {
-			continue
-		}
+	t.each(func(sh *shard[T], s *Session[T], info Info[T]) {
 		to := home(info)
 		switch {
 		case to == none || to == s.target:
@@ -182,6 +173,6 @@ func (t *Table[T]) relocate(sh *shard[T], sessions []*Session[T], home func(Info
 			t.unsyncedNote(sh, Idle, s, none)
 			relocated++
 		}
-	}
+	})
 	return relocated, left
 }
