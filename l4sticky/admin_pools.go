@@ -11,10 +11,8 @@ import (
 
 func getPools(*adminRequest) (any, error) {
 	all := []adminapi.Pool{}
-	for _, p := range allPools() {
-		if c := p.applied.Load(); c != nil {
-			all = append(all, c.status())
-		}
+	for _, c := range appliedConfigs() {
+		all = append(all, c.status())
 	}
 	return all, nil
 }

@@ -29,25 +29,28 @@ type sessionFilter struct {
 	any     bool   // nothing is asked for
 }
 
-// filter returns the filter that the parameters of a request make.
-func (r *adminRequest) filter(c *poolConfig) (f sessionFilter, err error) {
+// filter returns the pool that the path of a request names, and the filter that its parameters make.
+func (r *adminRequest) filter() (c *poolConfig, f sessionFilter, err error) {
+	if c, err = r.pool(); err != nil {
+		return nil, f, err
+	}
 	client, upstream, state := r.query.Get("client"), r.query.Get("upstream"), r.query.Get("state")
 	f.any = client == "" && upstream == "" && state == ""
 	if client != "" {
 		if f.client, err = c.parseClient(client); err != nil {
-			return f, badRequest(err)
+			return nil, f, badRequest(err)
 		}
 	}
 	if upstream != "" {
 		if f.targets = c.targetsOf(upstream); len(f.targets) == 0 {
-			return f, apiError(http.StatusBadRequest, "upstream: the pool '%s' has no upstream '%s'", c.name, upstream)
+			return nil, f, apiError(http.StatusBadRequest, "upstream: the pool '%s' has no upstream '%s'", c.name, upstream)
 		}
 	}
 	if state != "" && state != "live" && state != "idle" {
-		return f, apiError(http.StatusBadRequest, "state: '%s' is not one of live, idle", state)
+		return nil, f, apiError(http.StatusBadRequest, "state: '%s' is not one of live, idle", state)
 	}
 	f.state = state
-	return f, nil
+	return c, f, nil
 }
 
 // parseClient returns the client of an address, or of the prefix that it stands for.
@@ -81,11 +84,7 @@ func (f *sessionFilter) match(i session.Info[*target.Target]) bool {
 }
 
 func getSessions(r *adminRequest) (any, error) {
-	c, err := r.pool()
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.filter(c)
+	c, f, err := r.filter()
 	if err != nil {
 		return nil, err
 	}
@@ -142,11 +141,7 @@ func parseCursor(text string) (p session.Position, err error) {
 }
 
 func deleteSessions(r *adminRequest) (any, error) {
-	c, err := r.pool()
-	if err != nil {
-		return nil, err
-	}
-	f, err := r.filter(c)
+	c, f, err := r.filter()
 	if err != nil {
 		return nil, err
 	}

@@ -39,11 +39,9 @@ func postPlan(r *adminRequest) (any, error) {
 	plan := adminapi.Plan{Pools: []adminapi.PoolPlan{}, Warnings: warnings}
 	running := make(map[string]*poolConfig)
 	names := slices.Collect(maps.Keys(wanted))
-	for _, p := range allPools() {
-		if c := p.applied.Load(); c != nil {
-			running[p.name] = c
-			names = append(names, p.name)
-		}
+	for _, c := range appliedConfigs() {
+		running[c.name] = c
+		names = append(names, c.name)
 	}
 	slices.Sort(names)
 	for _, name := range slices.Compact(names) {

@@ -103,9 +103,9 @@ func namePools(all []*poolGroup, running map[string][]string, taken map[string]b
 // unnamedPools returns the upstreams of the pools that run and that no handler has named, but for those of a config that is being loaded.
 func unnamedPools(loading *prometheus.Registry) map[string][]string {
 	running := make(map[string][]string)
-	for _, p := range allPools() {
-		if c := p.applied.Load(); c != nil && c.settings.unnamed && c.config != loading {
-			running[p.name] = c.settings.keys()
+	for _, c := range appliedConfigs() {
+		if c.settings.unnamed && c.config != loading {
+			running[c.name] = c.settings.keys()
 		}
 	}
 	return running

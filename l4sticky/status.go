@@ -14,22 +14,22 @@ import (
 // wallTime returns the time of day for a time on the monotonic clock.
 func wallTime(at time.Duration) time.Time { return started.Add(at) }
 
-// allPools returns the pools that a running config has, by name.
-func allPools() (all []*pool) {
+// appliedConfigs returns what the running config makes of its pools, by their names.
+func appliedConfigs() (all []*poolConfig) {
 	pools.Range(func(_, value any) bool {
-		if p := value.(*pool); p.applied.Load() != nil {
-			all = append(all, p)
+		if c := value.(*pool).applied.Load(); c != nil {
+			all = append(all, c)
 		}
 		return true
 	})
-	slices.SortFunc(all, func(a, b *pool) int { return cmp.Compare(a.name, b.name) })
+	slices.SortFunc(all, func(a, b *poolConfig) int { return cmp.Compare(a.name, b.name) })
 	return all
 }
 
-// poolNamed returns the pool with the name, or nil if no running config has it.
+// poolNamed returns the pool with the name, or nil if there is none.
 func poolNamed(name string) (found *pool) {
 	pools.Range(func(key, value any) bool {
-		if key == name && value.(*pool).applied.Load() != nil {
+		if key == name {
 			found = value.(*pool)
 		}
 		return key != name

@@ -60,18 +60,15 @@ func findTargets(pool, address string) (c *poolConfig, found []*target.Member, e
 }
 
 // newestConfig returns what the newest config makes of a pool, or nil if none has it.
-func newestConfig(name string) (newest *poolConfig) {
-	pools.Range(func(key, value any) bool {
-		if key != name {
-			return true
-		}
-		p := value.(*pool)
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if n := len(p.configs); n > 0 {
-			newest = p.configs[n-1]
-		}
-		return false
-	})
-	return newest
+func newestConfig(name string) *poolConfig {
+	p := poolNamed(name)
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if n := len(p.configs); n > 0 {
+		return p.configs[n-1]
+	}
+	return nil
 }
