@@ -61,17 +61,22 @@ type call struct {
 // run returns what cobra runs for a command. The client is closed after it.
 func run(do func(cmd *cobra.Command, c *call, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		address, err := findEndpoint(cmd, nil, cmd.Flag("config").Value.String())
-		if err != nil {
-			return err
-		}
-		c, err := newCall(cmd, address)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		return do(cmd, c, args)
+		return withCall(cmd, nil, cmd.Flag("config").Value.String(), func(c *call) error { return do(cmd, c, args) })
 	}
+}
+
+// withCall calls do with the endpoint that a command asks, which is found as findEndpoint does. The client is closed after it.
+func withCall(cmd *cobra.Command, loaded []byte, file string, do func(*call) error) error {
+	address, err := findEndpoint(cmd, loaded, file)
+	if err != nil {
+		return err
+	}
+	c, err := newCall(cmd, address)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return do(c)
 }
 
 func newCall(cmd *cobra.Command, address string) (*call, error) {

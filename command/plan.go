@@ -25,21 +25,13 @@ func planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var address string
+			loaded, file := config, args[0]
 			if other := cmd.Flag("config").Value.String(); other != "" {
-				address, err = findEndpoint(cmd, nil, other)
-			} else {
-				address, err = findEndpoint(cmd, config, args[0])
+				loaded, file = nil, other
 			}
-			if err != nil {
-				return err
-			}
-			c, err := newCall(cmd, address)
-			if err != nil {
-				return err
-			}
-			defer c.Close()
-			return show(c, http.MethodPost, adminapi.Path("plan"), nil, json.RawMessage(config), printPlan(c.pool))
+			return withCall(cmd, loaded, file, func(c *call) error {
+				return show(c, http.MethodPost, adminapi.Path("plan"), nil, json.RawMessage(config), printPlan(c.pool))
+			})
 		},
 	}
 }
