@@ -3,7 +3,9 @@ package integration
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -122,12 +124,30 @@ func adminSocket(t testing.TB) string {
 
 func adminClient(socket string) *http.Client {
 	var dialer net.Dialer
-	return &http.Client{Transport: &http.Transport{
+	return &http.Client{Transport: untilServed{&http.Transport{
 		DisableKeepAlives: true, // an idle connection would be one of those that tests count
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", socket)
 		},
-	}}
+	}}}
+}
+
+// untilServed sends a request a second time if the connection was closed without an answer. The admin endpoint that a reload replaces may still take a
+// connection, and then closes it without a look at the request.
+type untilServed struct{ http.RoundTripper }
+
+func (a untilServed) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := a.RoundTripper.RoundTrip(r)
+	if !errors.Is(err, io.EOF) {
+		return response, err
+	}
+	again := r.Clone(r.Context())
+	if r.GetBody != nil {
+		if again.Body, err = r.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return a.RoundTripper.RoundTrip(again)
 }
 
 func (p *balancerProcess) wait() {

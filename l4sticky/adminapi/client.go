@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -111,7 +112,7 @@ func (c *Client) Do(ctx context.Context, method, path string, query url.Values, 
 
 // exchange sends a request and returns the body of the answer.
 func (c *Client) exchange(request *http.Request) ([]byte, error) {
-	response, err := c.http.Do(request)
+	response, err := c.send(request)
 	var text []byte
 	if err == nil {
 		defer response.Body.Close()
@@ -133,4 +134,20 @@ func (c *Client) exchange(request *http.Request) ([]byte, error) {
 		said.Error = fmt.Sprintf("the admin endpoint at %s answers %s", c.Address, response.Status)
 	}
 	return nil, &Error{Status: response.StatusCode, Text: said.Error}
+}
+
+// send sends a request, and does so again if the connection was closed without an answer. That is what the admin endpoint of a config that
+// a reload has just replaced does, without a look at the request. To apply a request twice does the same as once.
+func (c *Client) send(request *http.Request) (*http.Response, error) {
+	response, err := c.http.Do(request)
+	if !errors.Is(err, io.EOF) && !errors.Is(err, syscall.ECONNRESET) {
+		return response, err
+	}
+	again := request.Clone(request.Context())
+	if request.GetBody != nil {
+		if again.Body, err = request.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	return c.http.Do(again)
 }
