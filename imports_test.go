@@ -20,7 +20,7 @@ const module = "github.com/caddy-sticky/caddy-sticky"
 // arrows tells for each package which others of the project it may import; all that is not said here is
 // forbidden. A package that ends with a slash stands for all below it.
 var arrows = map[string][]string{
-	"":                            {"l4sticky", "middleware", "middleware/script", "privileges", "caddyfile/legacy", "command"},
+	"":                            {"l4sticky", "l4sticky/stores/redis", "middleware", "middleware/script", "privileges", "caddyfile/legacy", "command"},
 	"build":                       {},
 	"build/":                      {},
 	"caddyfile/parse":             {},
@@ -30,9 +30,12 @@ var arrows = map[string][]string{
 	"internal/":                   {"internal/"},
 	"internal/cli":                {"caddyfile/parse"},
 	"hijack":                      {"internal/"},
-	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "l4sticky/upstreams", "internal/", "caddyfile/parse", "hijack"},
+	"l4sticky":                    {"l4sticky/adminapi", "l4sticky/internal/", "l4sticky/stores", "l4sticky/upstreams", "internal/", "caddyfile/parse", "hijack"},
 	"l4sticky/adminapi":           {},
 	"l4sticky/upstreams":          {"l4sticky/internal/names", "caddyfile/parse"},
+	"l4sticky/stores":             {},
+	"l4sticky/stores/redis":       {"l4sticky/stores", "caddyfile/parse"},
+	"l4sticky/internal/share":     {"l4sticky/stores", "l4sticky/internal/session"},
 	"l4sticky/internal/":          {"internal/"},
 	"l4sticky/internal/target":    {"l4sticky/internal/flow"},
 	"l4sticky/internal/search":    {"l4sticky/internal/flow"},
