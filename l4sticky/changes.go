@@ -98,14 +98,21 @@ func (p *pool) note(e session.Event[*target.Target]) {
 		e.Target.Sessions.Add(0, 1)
 	case session.Resumed:
 		e.Target.Sessions.Add(0, -1)
+	case session.Followed:
+		e.Previous.Sessions.Add(-1, -1)
+		e.Target.Sessions.Add(1, 1)
+		p.counts.sessions[session.Moved].Add(1)
 	case session.Moved:
 		e.Previous.Sessions.Add(-1, 0)
 		e.Target.Sessions.Add(1, 0)
 		p.counts.sessions[session.Moved].Add(1)
 		p.sessionMoved(e)
-	case session.Expired, session.Evicted, session.Forgotten:
+	case session.Expired, session.Evicted:
 		e.Target.Sessions.Add(-1, -1)
 		p.counts.sessions[e.Kind].Add(1)
+	case session.Forgotten, session.Dropped:
+		e.Target.Sessions.Add(-1, -1)
+		p.counts.sessions[session.Forgotten].Add(1)
 	}
 }
 

@@ -37,10 +37,12 @@ func TestSessionLookup(t *testing.T) {
 					t.Fatal("does not wait for the answer")
 				}
 			}
-			answer(elsewhere.Target, found)
 			want := home
 			if found {
 				want = elsewhere
+				answer(elsewhere.Target, true)
+			} else {
+				answer(nil, false)
 			}
 			for i := range lookups {
 				if lookups[i].mustWait(v.sessions, held[i], &woken) || lookups[i].known != found {

@@ -47,7 +47,8 @@ type Update struct {
 	// Live means that the client has connections at the node. It does until an update of the node says otherwise, or the
 	// TTL is over.
 	Live bool
-	// TTL is how long the session is kept at least. If the client has connections at no node, it is kept exactly so long. It is above zero.
+	// TTL is how long the session is kept at least, from now on. If the node was the last one at which the client had connections, and it has none
+	// any more, the session is kept exactly so long. It is above zero.
 	TTL time.Duration
 
 	// Kept is the target that the client has in the store now. It is empty if the session was forgotten.

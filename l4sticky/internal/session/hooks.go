@@ -24,10 +24,11 @@ type Hooks[T comparable] struct {
 	Note func(Event[T])
 
 	// Lookup is asked for the target of a client that has no session, see Table.Await. It must not block: what takes
-	// time goes on elsewhere, and calls answer from there. It may also call answer at once. It must call answer, and
+	// time goes on elsewhere, and calls answer from there, with none if there is no session. Reached means that the client has had
+	// a connection to the target. It may also call answer at once. It must call answer, and
 	// bound the time until then, as the client waits so long; calls after the first have no effect. If it panics, that
 	// is reported and counts as the answer that there is no session.
-	Lookup func(client netip.Addr, answer func(target T, found bool))
+	Lookup func(client netip.Addr, answer func(target T, reached bool))
 }
 
 // An Event tells of one change of a session.
@@ -36,12 +37,12 @@ type Event[T comparable] struct {
 	Client netip.Addr
 	// Target is the session's target after the change, or the last one of a session that has ended.
 	Target T
-	// Previous is the target before the change of a session that moved, and none for all other kinds.
+	// Previous is the target before the change of a session that was Moved or Followed, and none for all other kinds.
 	Previous T
 }
 
-// A Kind says what has happened to a session. A session begins with Placed or Found and ends with Expired, Evicted or
-// Forgotten. Sessions that never get a target cause no events, and neither do detached ones.
+// A Kind says what has happened to a session. A session begins with Placed or Found and ends with Expired, Evicted,
+// Forgotten or Dropped. Sessions that never get a target cause no events, and neither do detached ones.
 type Kind uint8
 
 const (
@@ -51,6 +52,8 @@ const (
 	Found
 	// Moved means that the session got another target.
 	Moved
+	// Followed means the same of a session without connections, by Follow.
+	Followed
 	// Idle means that the last connection of the client was released, from when on the expiry counts.
 	Idle
 	// Resumed means that the client of an idle session has come back in time.
@@ -62,9 +65,11 @@ const (
 	Evicted
 	// Forgotten means that Clear or Forget was called. Like all sessions that end, one that had connections is told to be Idle before.
 	Forgotten
+	// Dropped means the same, but it was done by Follow.
+	Dropped
 )
 
-var kinds = [...]string{"none", "placed", "found", "moved", "idle", "resumed", "expired", "evicted", "forgotten"}
+var kinds = [...]string{"none", "placed", "found", "moved", "followed", "idle", "resumed", "expired", "evicted", "forgotten", "dropped"}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string { return kinds[k] }

@@ -136,22 +136,26 @@ func (t *Table[T]) eachOf(sh *shard[T], sessions []*Session[T], do func(*shard[T
 // Forget ends the sessions that match and returns how many. A client that has connections is placed anew with its next one.
 // Match is called as by List.
 func (t *Table[T]) Forget(match func(Info[T]) bool) (forgotten int) {
-	var none T
 	t.each(func(sh *shard[T], s *Session[T], info Info[T]) {
-		if !match(info) {
-			return
+		if match(info) {
+			forgotten++
+			t.unsyncedForget(sh, s, Forgotten)
 		}
-		forgotten++
-		if !info.Live() {
-			t.unsyncedEnd(sh, s, Forgotten)
-			return
-		}
-		t.unsyncedNote(sh, Idle, s, none)
-		t.unsyncedNote(sh, Forgotten, s, none)
-		s.target = none
-		s.refs &= maxRefs
 	})
 	return forgotten
+}
+
+// unsyncedForget ends a session that has a target. If there are connections, it goes on without one. The shard must be locked.
+func (t *Table[T]) unsyncedForget(sh *shard[T], s *Session[T], kind Kind) {
+	if s.refs&maxRefs == 0 {
+		t.unsyncedEnd(sh, s, kind)
+		return
+	}
+	var none T
+	t.unsyncedNote(sh, Idle, s, none)
+	t.unsyncedNote(sh, kind, s, none)
+	s.target = none
+	s.refs &= maxRefs
 }
 
 // Relocate has sessions move to where home says. Those without connections do so at once and expire as they would have; those with
@@ -168,7 +172,7 @@ func (t *Table[T]) Relocate(home func(Info[T]) T) (relocated, left int) {
 			left++
 		default:
 			t.unsyncedNote(sh, Resumed, s, none)
-			t.unsyncedMove(sh, s, to, Placed)
+			t.unsyncedMove(sh, s, to, Placed, Moved)
 			s.refs &^= moved | back
 			t.unsyncedNote(sh, Idle, s, none)
 			relocated++

@@ -17,7 +17,7 @@ type lookup struct {
 // again. It may be woken after it has released the session.
 //
 // The first call for a session without a target asks Hooks.Lookup; all connections of the client wait for that answer.
-// If it is a target, the session has it and counts as reached. An answer that comes too late changes nothing: after a
+// If it is a target, the session has it. An answer that comes too late changes nothing: after a
 // connection that did not wait has given the session a target, or after the last one was released. Await always
 // returns false in a table without that hook, and for a detached session.
 func (t *Table[T]) Await(s *Session[T], w Waiter) bool {
@@ -30,6 +30,9 @@ func (t *Table[T]) Await(s *Session[T], w Waiter) bool {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
+	if sh.outbox == nil {
+		return false
+	}
 	l := sh.outbox.lookups[s]
 	if l == nil || l.answered {
 		return false
@@ -44,7 +47,13 @@ func (t *Table[T]) beginLookup(s *Session[T]) *lookup {
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
 	defer sh.mu.Unlock()
-	if s.target != none || sh.outbox.lookups[s] != nil {
+	if s.target != none {
+		return nil
+	}
+	if sh.outbox == nil { // as long as nothing is looked up, unlock is cheaper without
+		sh.outbox = new(outbox[T])
+	}
+	if sh.outbox.lookups[s] != nil {
 		return nil
 	}
 	if sh.outbox.lookups == nil {
@@ -58,12 +67,12 @@ func (t *Table[T]) beginLookup(s *Session[T]) *lookup {
 func (t *Table[T]) ask(s *Session[T], l *lookup) {
 	var none T
 	safely.Do("session lookup", func() {
-		t.hooks.Lookup(s.client, func(target T, found bool) { t.answer(s, l, target, found) })
+		t.hooks.Lookup(s.client, func(target T, reached bool) { t.answer(s, l, target, reached) })
 	}, func() { t.answer(s, l, none, false) })
 }
 
 // answer takes the first answer to a lookup, if its session still waits for that.
-func (t *Table[T]) answer(s *Session[T], l *lookup, target T, found bool) {
+func (t *Table[T]) answer(s *Session[T], l *lookup, target T, known bool) {
 	var none T
 	sh := t.shard(s.hash)
 	sh.mu.Lock()
@@ -71,9 +80,11 @@ func (t *Table[T]) answer(s *Session[T], l *lookup, target T, found bool) {
 	if l.answered || sh.outbox.lookups[s] != l {
 		return
 	}
-	if found && target != none {
-		t.unsyncedMove(sh, s, target, Found)
-		s.refs |= reached
+	if target != none {
+		t.unsyncedMove(sh, s, target, Found, Moved)
+		if known {
+			s.refs |= reached
+		}
 		return
 	}
 	l.answered = true

@@ -159,14 +159,38 @@ func (m *model) forget(client netip.Addr) int {
 	if s == nil || s.target == "" || s.refs == 0 && m.expired(s) {
 		return 0
 	}
+	m.drop(s, Forgotten)
+	return 1
+}
+
+// drop ends a session that has a target, or has it go on without one.
+func (m *model) drop(s *modelled, kind Kind) {
 	if s.refs == 0 {
-		m.end(s, Forgotten)
-		return 1
+		m.end(s, kind)
+		return
 	}
 	m.tell(Idle, s, "")
-	m.tell(Forgotten, s, "")
+	m.tell(kind, s, "")
 	s.target, s.reached, s.moved, s.back = "", false, false, false
-	return 1
+}
+
+// follow has the session of a client do what was done elsewhere.
+func (m *model) follow(client netip.Addr, target string) bool {
+	s := m.sessions[client]
+	switch {
+	case s == nil || s.target == "":
+		return target == ""
+	case s.refs == 0 && m.expired(s):
+		return false
+	case target == "":
+		m.drop(s, Dropped)
+		return true
+	case s.refs == 0 && s.target != target:
+		previous := s.target
+		s.target, s.reached, s.moved = target, false, true
+		m.tell(Followed, s, previous)
+	}
+	return s.target == target
 }
 
 // relocate has the session of a client move, if it is idle, or when its client comes back.
@@ -241,11 +265,12 @@ func (r *replica) observe(e Event[string]) {
 		r.stays = make(map[netip.Addr]stay)
 	}
 	s, present := r.stays[e.Client]
+	moves := e.Kind == Moved || e.Kind == Followed
 	switch {
 	case present == (e.Kind == Placed || e.Kind == Found),
-		e.Kind == Moved && (s.target != e.Previous || s.target == e.Target),
-		e.Kind > Moved && s.target != e.Target,
-		e.Kind != Moved && e.Previous != "",
+		moves && (s.target != e.Previous || s.target == e.Target),
+		e.Kind > Followed && s.target != e.Target,
+		!moves && e.Previous != "",
 		s.idle == (e.Kind == Idle || e.Kind == Moved) && present,
 		e.Target == "":
 		if r.fault == nil {
@@ -256,7 +281,7 @@ func (r *replica) observe(e Event[string]) {
 		delete(r.stays, e.Client)
 		return
 	}
-	r.stays[e.Client] = stay{e.Target, e.Kind == Idle}
+	r.stays[e.Client] = stay{e.Target, e.Kind == Idle || e.Kind == Followed}
 }
 
 // stays returns the sessions of so many clients that have a target.

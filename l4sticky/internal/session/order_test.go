@@ -209,6 +209,12 @@ func clientOperations(client netip.Addr) []operation {
 		return want+wantLeft > 0
 	}})
 	for _, target := range []string{"", "C"} {
+		all = append(all, operation{fmt.Sprintf("follow %q", target), func(r *rig) bool {
+			before := len(r.model.events)
+			want := r.model.follow(client, target)
+			r.mustAgree(r.table.Follow(client, target), want)
+			return len(r.model.events) > before
+		}})
 		all = append(all, operation{fmt.Sprintf("answer %q", target), func(r *rig) bool { return r.answer(client, target) }})
 	}
 	slices.SortFunc(all, func(a, b operation) int { return strings.Compare(a.name, b.name) })

@@ -13,7 +13,7 @@ func (t *Table[T]) Settle(s *Session[T], usable func(T) bool, place func() T) T 
 	}
 	chosen := place()
 	if chosen != none {
-		t.unsyncedMove(sh, s, chosen, Placed)
+		t.unsyncedMove(sh, s, chosen, Placed, Moved)
 	}
 	return chosen
 }
@@ -29,7 +29,7 @@ func (t *Table[T]) Reach(s *Session[T], target T) bool {
 		if s.refs&reached != 0 {
 			return false
 		}
-		t.unsyncedMove(sh, s, target, Placed)
+		t.unsyncedMove(sh, s, target, Placed, Moved)
 	}
 	s.refs |= reached
 	return true
@@ -49,7 +49,7 @@ func (t *Table[T]) Return(s *Session[T], home func() T) T {
 	s.refs &^= back
 	to := home()
 	if to != none && to != s.target {
-		t.unsyncedMove(sh, s, to, Placed)
+		t.unsyncedMove(sh, s, to, Placed, Moved)
 		s.refs &^= moved
 	}
 	return to
@@ -63,8 +63,9 @@ func (t *Table[T]) Look(s *Session[T]) (target T, settled bool) {
 	return s.target, s.refs&reached != 0
 }
 
-// unsyncedMove changes the session's target; first is the kind of event if it had none before. The shard must be locked.
-func (t *Table[T]) unsyncedMove(sh *shard[T], s *Session[T], target T, first Kind) {
+// unsyncedMove changes the session's target; first is the kind of event if it had none before, and further if it had one. The
+// shard must be locked.
+func (t *Table[T]) unsyncedMove(sh *shard[T], s *Session[T], target T, first, further Kind) {
 	var none T
 	previous := s.target
 	if target == previous {
@@ -74,7 +75,7 @@ func (t *Table[T]) unsyncedMove(sh *shard[T], s *Session[T], target T, first Kin
 	s.refs &^= reached
 	if previous != none {
 		s.refs |= moved
-		t.unsyncedNote(sh, Moved, s, previous)
+		t.unsyncedNote(sh, further, s, previous)
 		return
 	}
 	t.unsyncedNote(sh, first, s, none)

@@ -20,14 +20,14 @@ type shard[T comparable] struct {
 	// in memory, which makes a look at all of them cheap.
 	oldest *atomic.Int64
 
-	outbox *outbox[T] // nil in a table without hooks
+	outbox *outbox[T] // nil while nothing is observed or looked up
 
 	_ [64]byte // keeps the locks of two shards in different cache lines
 }
 
-func (sh *shard[T]) init(oldest *atomic.Int64, hooked bool) {
+func (sh *shard[T]) init(oldest *atomic.Int64, observed bool) {
 	sh.oldest = oldest
-	if hooked {
+	if observed {
 		sh.outbox = new(outbox[T])
 	}
 	sh.idle.prev, sh.idle.next = &sh.idle, &sh.idle

@@ -88,7 +88,7 @@ func NewWithHooks[T comparable](now func() time.Duration, expiry time.Duration, 
 	t.expiry.Store(int64(expiry))
 	t.capacity.Store(int64(capacity))
 	for i := range t.shards {
-		t.shards[i].init(&t.idleSince[i], hooks.Observe != nil || hooks.Lookup != nil)
+		t.shards[i].init(&t.idleSince[i], hooks.Observe != nil)
 	}
 	t.timer = time.AfterFunc(time.Hour, safely.Func("session expiry", t.expireDue))
 	t.timer.Stop()
