@@ -19,6 +19,7 @@ var strippers = []string{
 var wallClock = map[string]string{
 	"l4sticky/changes.go Round":                             "a time in the log, and for the handlers of events",
 	"l4sticky/internal/relay/relay.go Unix":                 "a deadline that is always over",
+	"l4sticky/shareoverride.go UnixMilli":                   "when a drain began, for other machines",
 	"middleware/script/internal/embedded/files.go UnixNano": "the time of a file, for a script",
 }
 

@@ -34,8 +34,9 @@ var arrows = map[string][]string{
 	"l4sticky/adminapi":           {},
 	"l4sticky/upstreams":          {"l4sticky/internal/names", "caddyfile/parse"},
 	"l4sticky/stores":             {},
+	"l4sticky/stores/storetest":   {"l4sticky/stores"},
 	"l4sticky/stores/redis":       {"l4sticky/stores", "caddyfile/parse"},
-	"l4sticky/internal/share":     {"l4sticky/stores", "l4sticky/internal/session"},
+	"l4sticky/internal/share":     {"l4sticky/stores", "l4sticky/internal/session", "internal/"},
 	"l4sticky/internal/":          {"internal/"},
 	"l4sticky/internal/target":    {"l4sticky/internal/flow"},
 	"l4sticky/internal/search":    {"l4sticky/internal/flow"},
@@ -52,8 +53,8 @@ var arrows = map[string][]string{
 
 // testArrows tells what the tests of a package may import besides.
 var testArrows = map[string][]string{
-	"l4sticky/internal/": {"l4sticky/internal/conntest"},
-	"l4sticky":           {"caddyfile/parse/parsetest"},
+	"l4sticky/internal/": {"l4sticky/internal/conntest", "l4sticky/stores/storetest"},
+	"l4sticky":           {"caddyfile/parse/parsetest", "l4sticky/stores/storetest"},
 	"l4sticky/upstreams": {"caddyfile/parse/parsetest", "l4sticky"},
 	"middleware":         {"caddyfile/parse/parsetest", "middleware/script"},
 	"middleware/script":  {"caddyfile/parse/parsetest"},

@@ -43,6 +43,8 @@ var (
 	upstreamLeft        = &change{"upstream_left", "upstream left", zap.WarnLevel}
 	addressAppeared     = &change{"address_appeared", "address appeared", zap.InfoLevel}
 	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
+	storeFailed         = &change{"session_store_failed", "session store failed", zap.WarnLevel}
+	storeWorks          = &change{"session_store_works", "session store works again", zap.InfoLevel}
 	sessionMoved        = &change{"session_moved", "session moved", zap.DebugLevel}
 )
 
@@ -90,6 +92,7 @@ func textOf(err error) string {
 
 // note counts the sessions at each target, and tells of those that have moved. The session's client is locked meanwhile.
 func (p *pool) note(e session.Event[*target.Target]) {
+	p.noteShared(e)
 	switch e.Kind {
 	case session.Placed, session.Found:
 		p.counts.sessions[session.Placed].Add(1)

@@ -7,6 +7,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/share"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -57,6 +58,7 @@ type counts struct {
 	sessions  [session.Forgotten + 1]atomic.Int64 // by the kind of event; only sessionEvents are counted
 	failovers target.CauseCount
 	blocked   map[string]*atomic.Int64 // by blockReasons; it never changes
+	store     share.Counts
 }
 
 func newCounts() *counts {

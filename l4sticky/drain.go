@@ -90,8 +90,8 @@ func (d *drains) unsyncedAdd(t *target.Target) *drain {
 	return one
 }
 
-// setDrain notes the deadline and the rate of a target that drains. Those that are nil stay as they are.
-func (p *pool) setDrain(t *target.Target, deadline *caddy.Duration, rate *float64) {
+// setDrain notes the deadline, which began at some time, and the rate of a target that drains. Those that are nil stay as they are.
+func (p *pool) setDrain(t *target.Target, deadline *caddy.Duration, rate *float64, began time.Duration) {
 	p.drains.mu.Lock()
 	defer p.drains.mu.Unlock()
 	d := p.drains.all[t]
@@ -99,7 +99,7 @@ func (p *pool) setDrain(t *target.Target, deadline *caddy.Duration, rate *float6
 		d = p.drains.unsyncedAdd(t)
 	}
 	if deadline != nil {
-		d.deadline, d.began = deadline, monotonic()
+		d.deadline, d.began = deadline, began
 	}
 	if rate != nil {
 		d.rate = rate

@@ -3,10 +3,8 @@ package l4sticky
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
@@ -28,23 +26,9 @@ func (h *Handler) readDynamic(d *caddyfile.Dispenser) error {
 	if h.DynamicUpstreamsRaw != nil {
 		return d.Err(option + " is given twice")
 	}
-	if !d.NextArg() {
-		return d.Err(option + " takes the name of a source")
-	}
-	name := d.Val()
-	var known []string
-	for _, module := range caddy.GetModules(upstreams.Namespace) {
-		known = append(known, module.ID.Name())
-	}
-	if !slices.Contains(known, name) {
-		return d.Errf("%s: unknown source '%s'%s", option, name, parse.Suggest(name, known))
-	}
-	module, err := caddyfile.UnmarshalModule(d, upstreams.Namespace+"."+name)
-	if err != nil {
-		return err
-	}
-	h.DynamicUpstreamsRaw = caddyconfig.JSONModuleObject(module, "source", name, nil)
-	return nil
+	module, err := parse.ReadGuest(d, option, upstreams.Namespace, "source")
+	h.DynamicUpstreamsRaw = module
+	return err
 }
 
 // loadDynamic returns the handler's source of upstreams, or nil if it has none.

@@ -41,10 +41,14 @@ func endAll() {
 	var wait sync.WaitGroup
 	pools.Range(func(_, value any) bool {
 		p := value.(*pool)
-		wait.Go(safely.Func("exit", func() { p.end(began) }))
+		wait.Go(safely.Func("exit", func() {
+			defer p.part()
+			p.end(began)
+		}))
 		return true
 	})
 	wait.Wait()
+	partings.Wait()
 }
 
 // awaitSettled waits, if Caddy exits, until the connections that listeners have accepted have got to a handler that

@@ -273,6 +273,9 @@ func (h *Handler) Cleanup() error {
 //		max_sessions <number>
 //		slow_start <duration>|off
 //		return_home stay|when_idle
+//		session_store <store> ...
+//		store_timeout <duration>
+//		store_required on|off
 //		max_connections <number>
 //		max_connections_per_client <number>
 //		dial_timeout <duration>

@@ -22,6 +22,8 @@ func TestSessionLookup(t *testing.T) {
 			t.Cleanup(v.quit)
 			home := v.targets.Place(visitor, all)
 			elsewhere := v.targets.Place(visitor, func(m *target.Member) bool { return m != home })
+			v.sharing.Store(new(sharing))
+			defer v.sharing.Store(nil)
 			var answer func(*target.Target, bool)
 			asked := 0
 			v.sessions = session.NewWithHooks(monotonic, time.Minute, 10, session.Hooks[*target.Target]{
@@ -33,7 +35,7 @@ func TestSessionLookup(t *testing.T) {
 			for i := range lookups {
 				held[i], _ = v.acquire(visitor, 0)
 				defer v.sessions.Release(held[i])
-				if !lookups[i].mustWait(v.sessions, held[i], &woken) {
+				if !lookups[i].mustWait(v.pool, held[i], &woken) {
 					t.Fatal("does not wait for the answer")
 				}
 			}
@@ -45,7 +47,7 @@ func TestSessionLookup(t *testing.T) {
 				answer(nil, false)
 			}
 			for i := range lookups {
-				if lookups[i].mustWait(v.sessions, held[i], &woken) || lookups[i].known != found {
+				if lookups[i].mustWait(v.pool, held[i], &woken) || lookups[i].known != found {
 					t.Errorf("after the answer: %+v", lookups[i])
 				}
 				if got := v.settle(held[i], visitor, all); got != want {
@@ -67,7 +69,7 @@ func TestNoSessionLookup(t *testing.T) {
 		s, _ := v.acquire(visitor, 0)
 		defer v.sessions.Release(s)
 		var lookup sessionLookup
-		if lookup.mustWait(v.sessions, s, nil) || lookup.known != known {
+		if lookup.mustWait(v.pool, s, nil) || lookup.known != known {
 			t.Errorf("%+v, want known to be %v", lookup, known)
 		}
 		home := v.settle(s, visitor, all)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/flow"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/share"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
 
@@ -27,6 +28,10 @@ var (
 	metricSessions      = gauge("sessions", "Sessions that have an upstream: live ones have connections, idle ones expire.", "state")
 	metricSessionEvents = counter("sessions_total", "What has happened to sessions.", "event")
 	metricBlocked       = counter("blocked_total", "Connections that a limit has kept out: that of an option, or of all upstreams (upstreams_full).", "reason")
+	metricStoreLookups  = counter("store_lookups_total", "Clients that the session store was to be asked for, by what came of it.", "result")
+	metricStoreUpdates  = counter("store_updates_total", "Sessions that the session store was told.")
+	metricStoreErrors   = counter("store_errors_total", "Requests to the session store that failed.")
+	metricStoreUp       = gauge("store_up", "1 if the session store works, 0 if it does not or there is none.")
 	metricQueue         = gauge("queue", "Connections that wait for an upstream that is full.")
 )
 
@@ -124,9 +129,23 @@ func (p *pool) collect(s *scrape) {
 	}
 	s.out <- p.counts.duration.metric(metricDuration, s.pool)
 	s.out <- p.counts.dials.metric(metricDialDuration, s.pool)
+	p.collectStore(s)
 	live, idle := p.collectTargets(s)
 	s.put(metricSessions, int64(live), "live")
 	s.put(metricSessions, int64(idle), "idle")
+}
+
+func (p *pool) collectStore(s *scrape) {
+	for _, r := range share.LookupResults() {
+		s.put(metricStoreLookups, p.counts.store.Lookups[r].Load(), r.String())
+	}
+	s.put(metricStoreUpdates, p.counts.store.Updates.Load())
+	s.put(metricStoreErrors, p.counts.store.Errors.Load())
+	up := int64(0)
+	if sharing := p.sharing.Load(); sharing != nil && sharing.Working() {
+		up = 1
+	}
+	s.put(metricStoreUp, up)
 }
 
 // collectTargets takes the metrics of the targets, and returns how many sessions they have.

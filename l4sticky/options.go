@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores"
 )
 
 const (
@@ -15,7 +17,11 @@ const (
 	defaultExpiry       = 30 * time.Second
 	defaultDeactivation = 60 * time.Second
 	defaultMaxSessions  = 1_000_000
+	defaultStoreTimeout = 20 * time.Millisecond
 )
+
+// No client waits for a store longer than for a target that does not answer.
+var inStoreTimeout = parse.Between(caddy.Duration(time.Millisecond), caddy.Duration(10*time.Second))
 
 // Options are what `sticky_proxy` and `sticky_ip` have in common: which addresses count as one client, for how
 // long a client stays with its target, and how a new client gets one.
@@ -73,6 +79,19 @@ type Options struct {
 	//
 	// Default: `stay`.
 	ReturnHome string `json:"return_home,omitempty"`
+
+	// Where the sessions are that several balancers share, so that each of them sends a client to the same target. The table of
+	// this process stays in front. It is an error together with `placement random`, which has no sessions. Default: `memory`,
+	// nothing is shared.
+	SessionStoreRaw json.RawMessage `json:"session_store,omitempty" caddy:"namespace=layer4.sticky.stores inline_key=store"`
+
+	// How long a client that is new to this process waits for the session store at most. Then it is placed without it, as all are while
+	// the store fails. Zero means the default; it is from 1ms to 10s. Default: `20ms`.
+	StoreTimeout caddy.Duration `json:"store_timeout,omitempty"`
+
+	// Whether a config is refused whose session store can't be used when the config is loaded. Else that is a warning, and the store
+	// is tried again. Default: false, in a Caddyfile `off`.
+	StoreRequired bool `json:"store_required,omitempty"`
 }
 
 // What return_home may be.
@@ -93,14 +112,22 @@ func (o *Options) table() parse.Options {
 		parse.Int("max_sessions", &o.MaxSessions, defaultMaxSessions),
 		parse.DurationOrOff("slow_start", &o.SlowStart, 0, 0),
 		parse.Enum("return_home", &o.ReturnHome, returnStay, returnStay, returnWhenIdle),
+		parse.Module("session_store", &o.SessionStoreRaw, stores.Namespace, storeKey),
+		parse.Duration("store_timeout", &o.StoreTimeout, defaultStoreTimeout, inStoreTimeout),
+		parse.OnOff("store_required", &o.StoreRequired),
 	}
 }
 
 // setDefaults puts the defaults where nothing is set, and returns an error if a value is out of its bounds.
 func (o *Options) setDefaults() error {
-	err := o.table().SetDefaults()
-	if err == nil && o.SlowStart > 0 && o.Placement == target.Legacy.Name {
-		err = fmt.Errorf("slow_start: %v can't be kept with placement legacy, which places clients exactly as LoadBalancer.js does", time.Duration(o.SlowStart))
+	if err := o.table().SetDefaults(); err != nil {
+		return err
 	}
-	return err
+	if o.SlowStart > 0 && o.Placement == target.Legacy.Name {
+		return fmt.Errorf("slow_start: %v can't be kept with placement legacy, which places clients exactly as LoadBalancer.js does", time.Duration(o.SlowStart))
+	}
+	if o.sharesSessions() && !target.PlacementNamed(o.Placement).Sticky {
+		return fmt.Errorf("session_store: placement %s has no sessions that could be shared", o.Placement)
+	}
+	return nil
 }

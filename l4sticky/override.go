@@ -60,6 +60,15 @@ func checkOverride(o adminapi.Override) error {
 func (p *pool) setOverride(t *target.Target, o adminapi.Override) error {
 	p.operating.Lock()
 	defer p.operating.Unlock()
+	err := p.unsyncedOverride(t, o, monotonic())
+	if err == nil {
+		p.unsyncedShareOverride(t)
+	}
+	return err
+}
+
+// unsyncedOverride is setOverride for a deadline that began at some time, and for this node alone. The caller operates.
+func (p *pool) unsyncedOverride(t *target.Target, o adminapi.Override, began time.Duration) error {
 	c := t.Control(target.Operator)
 	if o.State != "" {
 		c.Mode = modes[o.State]
@@ -81,7 +90,7 @@ func (p *pool) setOverride(t *target.Target, o adminapi.Override) error {
 	if c.Mode == target.Serve {
 		p.endDrain(t)
 	} else {
-		p.setDrain(t, o.Deadline, o.Rate)
+		p.setDrain(t, o.Deadline, o.Rate, began)
 	}
 	p.watchDrains()
 	p.watchSlowStarts()

@@ -73,7 +73,7 @@ func (p *picker) Next(w search.Waker) (search.Dial, search.Step) {
 	if p.began == 0 {
 		p.began = now
 	}
-	if p.lookup.mustWait(p.dialer.sessions, p.session, w) {
+	if p.lookup.mustWait(p.dialer.pool, p.session, w) {
 		return search.Dial{}, search.AwaitWake
 	}
 	p.judgeAwaited()

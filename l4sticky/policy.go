@@ -136,6 +136,7 @@ func (p *SelectionPolicy) Select(upstreams l4proxy.UpstreamPool, cx *layer4.Conn
 		}
 	}()
 	safely.Reach("sticky_ip")
+	p.dialer.awaitSession(session)
 	c.last = p.choose(upstreams, cx, c, session)
 	held = c.last != nil && sessionRefsOf(cx).add(p.dialer.poolConfig, session)
 	if c.last == nil {
@@ -220,6 +221,9 @@ func (p *SelectionPolicy) Cleanup() error {
 //		max_sessions <number>
 //		slow_start <duration>|off
 //		return_home stay|when_idle
+//		session_store <store> ...
+//		store_timeout <duration>
+//		store_required on|off
 //	}
 func (p *SelectionPolicy) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return p.table().ReadModule(d, "sticky_ip")

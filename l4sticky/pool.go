@@ -7,7 +7,9 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/session"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -37,7 +39,11 @@ type pool struct {
 	emptied        chan struct{} // receives a value when the last of them has ended
 	counts         *counts       // for the metrics
 
-	operating sync.Mutex // is held while an operator sets something
+	sharing    atomic.Pointer[sharing] // nil while the sessions are not shared; it changes with the lock held
+	storeLines loglimit.Limiter        // of the log lines about the store
+
+	operating sync.Mutex                // is held while an operator sets something, or what another node has told is set
+	heard     map[*target.Target]string // what was set last, as nodes tell each other; guarded by operating
 	drains    drains
 	starts    slowStarts
 	rebalance atomic.Pointer[rebalance] // the last one, nil before the first
@@ -58,12 +64,16 @@ func newPool(name string) (caddy.Destructor, error) {
 		emptied:  make(chan struct{}, 1),
 		counts:   newCounts(),
 	}
-	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note})
+	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note, Lookup: p.lookUp})
+	p.storeLines = loglimit.Limiter{Lines: 10, Window: time.Minute, LeftOut: func(lines int) {
+		p.tell(storeFailed, zap.Int("left_out", lines))
+	}}
 	return p, nil
 }
 
 // Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
 func (p *pool) Destruct() error {
+	p.part()
 	p.sessions.Clear()
 	return nil
 }
@@ -109,6 +119,18 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config, dynamic
 }
 
 func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
+	store, err := openSessionStore(ctx, s.options)
+	if err != nil {
+		return nil, err
+	}
+	defer store.release()
+	c, err := p.joinWith(ctx, s, store)
+	p.awaitStore()
+	return c, err
+}
+
+// joinWith is join with a session store, which may be nil.
+func (p *pool) joinWith(ctx caddy.Context, s settings, store *openStore) (*poolConfig, error) {
 	config := ctx.GetMetricsRegistry()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,6 +157,9 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 		logger:       ctx.Logger(),
 	}
 	c.events = newEmitter(c)
+	if store != nil {
+		c.store = store.use()
+	}
 	p.configs = append(p.configs, c)
 	if len(p.configs) == 1 {
 		p.unsyncedApply(c)
@@ -152,6 +177,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 	p.configs = slices.DeleteFunc(p.configs, func(other *poolConfig) bool { return other == c })
 	c.unsyncedForget()
 	c.targets.Close()
+	defer c.store.release()
 	if n := len(p.configs); n > 0 {
 		p.unsyncedApply(p.configs[n-1])
 	} else {
@@ -173,5 +199,6 @@ func (p *pool) unsyncedApply(c *poolConfig) {
 		p.watchDrains()
 		p.watchSlowStarts()
 		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
+		p.unsyncedShare(c)
 	}
 }

@@ -33,6 +33,7 @@ type poolConfig struct {
 	deactivation time.Duration
 	logger       *zap.Logger
 	events       *emitter
+	store        *openStore // nil if the sessions are not shared
 
 	times names.Times                  // of look-ups; guarded by the pool's lock
 	names map[target.Address]*poolName // by the upstream; guarded by the pool's lock

@@ -43,6 +43,8 @@ func (c *poolConfig) status() adminapi.Pool {
 		Pool:        c.name,
 		Connections: int(c.open.Load()),
 		Waiting:     int(c.waiting.Load()),
+		Node:        node.id,
+		Nodes:       c.nodes(),
 		Sessions:    adminapi.Sessions{Limit: c.settings.options.MaxSessions},
 		Upstreams:   []adminapi.Upstream{},
 	}
@@ -57,6 +59,18 @@ func (c *poolConfig) status() adminapi.Pool {
 		status.Sessions.Idle += u.Sessions.Idle
 	}
 	return status
+}
+
+// nodes returns the nodes that share the pool's sessions.
+func (p *pool) nodes() (all []adminapi.Node) {
+	s := p.sharing.Load()
+	if s == nil {
+		return nil
+	}
+	for _, n := range s.Nodes() {
+		all = append(all, adminapi.Node{ID: n.ID, Host: n.Host, LastSeen: time.Now().Add(-n.Seen), Connections: n.Connections})
+	}
+	return all
 }
 
 func (c *poolConfig) upstreamStatus(m *target.Member) adminapi.Upstream {

@@ -12,9 +12,23 @@ type Pool struct {
 	// Connections are the clients that have one, also those that have no upstream yet.
 	Connections int `json:"connections"`
 	// Waiting are the connections among them that wait for an upstream that is full.
-	Waiting   int        `json:"waiting"`
+	Waiting int `json:"waiting"`
+	// Node is the ID of the process that answers. It is another one after a restart.
+	Node string `json:"node"`
+	// Nodes are all that share the sessions of the pool, as the session store has it. There are none without a store.
+	Nodes     []Node     `json:"nodes,omitempty"`
 	Sessions  Sessions   `json:"sessions"`
 	Upstreams []Upstream `json:"upstreams"`
+}
+
+// A Node is a process that shares the sessions of a pool.
+type Node struct {
+	ID string `json:"id"`
+	// Host is the name of its machine.
+	Host     string    `json:"host"`
+	LastSeen time.Time `json:"last_seen"`
+	// Connections are those of the pool that were open then.
+	Connections int `json:"connections"`
 }
 
 // Sessions counts the sessions of a pool or of an upstream.

@@ -34,7 +34,7 @@ type Store interface {
 // An Update is what a node says of one session, or asks: a client that has no session gets this one.
 //
 // The session in the store counts, if there is one, unless it is at the Target already, or at the one that is replaced. Then, and if there is none,
-// it is at the Target from then on.
+// it is at the Target from then on. Live and TTL are about the session that counts, whichever that is.
 type Update struct {
 	// Client has the session. It may have a zone.
 	Client netip.Addr

@@ -1,0 +1,75 @@
+package parse
+
+import (
+	"cmp"
+	"encoding/json"
+	"slices"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// Module returns an option that is a guest module: in a Caddyfile its name, and what the module reads after that. The field has the module's
+// JSON with its name under a key.
+func Module(name string, field *json.RawMessage, namespace, key string) Option {
+	return Option{
+		name: name,
+		block: func(d *caddyfile.Dispenser) error {
+			module, err := ReadGuest(d, name, namespace, key)
+			*field = module
+			return err
+		},
+		complete: func() error { return nil },
+		value:    func() any { return Guest(*field, key) },
+	}
+}
+
+// ReadGuest reads a guest module at the name of whose option the dispenser stands, and returns its JSON with its name under a key. An
+// error begins with the option.
+func ReadGuest(d *caddyfile.Dispenser, option, namespace, key string) (json.RawMessage, error) {
+	if !d.NextArg() {
+		return nil, d.Errf("%s takes the name of a %s", option, key)
+	}
+	name := d.Val()
+	var known []string
+	for _, module := range caddy.GetModules(namespace) {
+		known = append(known, module.ID.Name())
+	}
+	if !slices.Contains(known, name) {
+		return nil, d.Errf("%s: unknown %s '%s'%s", option, key, name, Suggest(name, known))
+	}
+	module, err := caddyfile.UnmarshalModule(d, namespace+"."+name)
+	if err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(module, key, name, nil), nil
+}
+
+// Guest returns what is equal for the JSON of guest modules of the same name, under a key, and with the same options.
+func Guest(raw json.RawMessage, key string) any {
+	return guest{moduleName(raw, key), canonical(raw)}
+}
+
+// A guest is what tells a guest module with its options from another one. Its text is the name alone: options may be secret.
+type guest struct{ name, options string }
+
+func (g guest) String() string { return cmp.Or(g.name, "none") + " with its options" }
+
+// moduleName returns the name in a module's JSON.
+func moduleName(raw json.RawMessage, key string) string {
+	var members map[string]any
+	_ = json.Unmarshal(raw, &members)
+	name, _ := members[key].(string)
+	return name
+}
+
+// canonical returns a JSON text in a form that is the same for all that mean the same.
+func canonical(raw json.RawMessage) string {
+	var value any
+	if json.Unmarshal(raw, &value) != nil {
+		return string(raw)
+	}
+	text, _ := json.Marshal(value) // the members of an object are sorted
+	return string(text)
+}

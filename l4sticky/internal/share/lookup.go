@@ -1,0 +1,155 @@
+package share
+
+import (
+	"context"
+	"net/netip"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores"
+)
+
+const (
+	// maxClaims is how many clients are asked for in one request, so that none waits long for the others.
+	maxClaims = 128
+	// maxAsking is how many requests for clients are under way at a time.
+	maxAsking = 8
+	// maxWaiting is how many clients wait at most. The store is not asked for more.
+	maxWaiting = 8192
+)
+
+// A LookupResult is what came of a client that the store was to be asked for.
+type LookupResult int
+
+const (
+	// Found means that another node, or this one before, has placed the client.
+	Found LookupResult = iota
+	// Claimed means that this node was the first one to place the client.
+	Claimed
+	// Late means that the store did not answer in time.
+	Late
+	// Refused means that the store has answered with an error.
+	Refused
+	// Skipped means that the store was not asked, since it fails or has too much to do.
+	Skipped
+
+	lookupResults
+)
+
+var lookupNames = [lookupResults]string{"found", "claimed", "late", "error", "skipped"}
+
+// String returns the result's name for metrics.
+func (r LookupResult) String() string { return lookupNames[r] }
+
+// LookupResults returns all that there are.
+func LookupResults() []LookupResult { return []LookupResult{Found, Claimed, Late, Refused, Skipped} }
+
+// A claim is a client that is new here, and its target if the store knows none.
+type claim struct {
+	client netip.Addr
+	target string
+	answer func(target string, known bool)
+	timer  *time.Timer
+	over   atomic.Bool
+}
+
+// end answers a claim, unless it has an answer.
+func (s *Sharer) end(c *claim, r LookupResult, target string) {
+	if !c.over.CompareAndSwap(false, true) {
+		return
+	}
+	s.counts.Lookups[r].Add(1)
+	c.answer(target, r == Found)
+}
+
+// Ask has answer called with the target of a client that has no session here: the one in the store, which is known then, or else the given
+// one, which the store notes. If it does not answer in time, answer is called with none. It may be called at once, and is called once.
+func (s *Sharer) Ask(client netip.Addr, target string, answer func(target string, known bool)) {
+	if !s.working.Load() || s.closed.Load() || s.isReplaced(client) {
+		s.counts.Lookups[Skipped].Add(1)
+		answer("", false)
+		return
+	}
+	c := &claim{client: client, target: target, answer: answer}
+	a := &s.asking
+	a.Lock()
+	full := len(a.claims) >= maxWaiting
+	if !full {
+		c.timer = time.AfterFunc(time.Duration(s.timeout.Load()), safely.Func("session store", func() { s.end(c, Late, "") }))
+		a.claims = append(a.claims, c)
+		if a.workers < maxAsking {
+			a.workers++
+			go safely.Do("session store", s.askAll)
+		}
+	}
+	a.Unlock()
+	if full {
+		s.counts.Lookups[Skipped].Add(1)
+		answer("", false)
+	}
+}
+
+// askAll asks for clients until none is left.
+func (s *Sharer) askAll() {
+	for batch := s.nextClaims(); len(batch) > 0; batch = s.nextClaims() {
+		safely.Do("session store", func() { s.ask(batch) })
+	}
+}
+
+// nextClaims returns some of the clients that are to be asked for. If there are none, a worker is done.
+func (s *Sharer) nextClaims() []*claim {
+	a := &s.asking
+	a.Lock()
+	defer a.Unlock()
+	n := min(len(a.claims), maxClaims)
+	batch := a.claims[:n:n]
+	if a.claims = a.claims[n:]; n == 0 {
+		a.claims = nil
+		a.workers--
+	}
+	return batch
+}
+
+// ask asks for some clients, and answers. What the store is not known to have done is told again by what is pending.
+func (s *Sharer) ask(batch []*claim) {
+	updates, ttl := make([]stores.Update, 0, len(batch)), s.local.Expiry()+Lease
+	left := batch[:0]
+	for _, c := range batch {
+		if !c.over.Load() {
+			left = append(left, c)
+			updates = append(updates, stores.Update{Client: c.client, Target: c.target, Live: true, TTL: ttl})
+		}
+	}
+	if len(left) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(s.timeout.Load()))
+	defer cancel()
+	err := s.callWithin(ctx, func(ctx context.Context, store stores.Store) error {
+		return store.Update(ctx, s.pool, s.node, updates)
+	})
+	for i, c := range left {
+		c.timer.Stop()
+		u := &updates[i]
+		switch {
+		case err != nil || u.Kept == "":
+			s.end(c, Refused, "")
+		case u.Known:
+			s.end(c, Found, u.Kept)
+		default:
+			s.end(c, Claimed, u.Kept)
+		}
+		s.settle(c, u.Kept)
+	}
+}
+
+// settle has the store learn what it was told wrongly: the client may have left meanwhile, or may have been placed without it.
+func (s *Sharer) settle(c *claim, kept string) {
+	switch now, present := s.local.Session(c.client); {
+	case !present && kept != "":
+		s.note(c.client, change{held: kept})
+	case present && now.Target != kept:
+		s.note(c.client, change{})
+	}
+}
