@@ -18,6 +18,8 @@ var strippers = []string{
 // wallClock are the places where the time of day is meant, or a moment that is always over.
 var wallClock = map[string]string{
 	"l4sticky/changes.go Round":                             "a time in the log, and for the handlers of events",
+	"l4sticky/internal/persist/read.go UnixMilli":           "when sessions expire while no process runs",
+	"l4sticky/internal/persist/write.go UnixMilli":          "when sessions expire while no process runs",
 	"l4sticky/internal/relay/relay.go Unix":                 "a deadline that is always over",
 	"l4sticky/shareoverride.go UnixMilli":                   "when a drain began, for other machines",
 	"middleware/script/internal/embedded/files.go UnixNano": "the time of a file, for a script",

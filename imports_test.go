@@ -35,7 +35,7 @@ var arrows = map[string][]string{
 	"l4sticky/upstreams":          {"l4sticky/internal/names", "caddyfile/parse"},
 	"l4sticky/stores":             {},
 	"l4sticky/stores/storetest":   {"l4sticky/stores"},
-	"l4sticky/stores/redis":       {"l4sticky/stores", "caddyfile/parse"},
+	"l4sticky/stores/redis":       {"l4sticky/stores", "internal/", "caddyfile/parse"},
 	"l4sticky/internal/share":     {"l4sticky/stores", "l4sticky/internal/session", "internal/"},
 	"l4sticky/internal/":          {"internal/"},
 	"l4sticky/internal/target":    {"l4sticky/internal/flow"},
@@ -53,12 +53,13 @@ var arrows = map[string][]string{
 
 // testArrows tells what the tests of a package may import besides.
 var testArrows = map[string][]string{
-	"l4sticky/internal/": {"l4sticky/internal/conntest", "l4sticky/stores/storetest"},
-	"l4sticky":           {"caddyfile/parse/parsetest", "l4sticky/stores/storetest"},
-	"l4sticky/upstreams": {"caddyfile/parse/parsetest", "l4sticky"},
-	"middleware":         {"caddyfile/parse/parsetest", "middleware/script"},
-	"middleware/script":  {"caddyfile/parse/parsetest"},
-	"privileges":         {"caddyfile/parse/parsetest"},
+	"l4sticky/internal/":    {"l4sticky/internal/conntest", "l4sticky/stores/storetest"},
+	"l4sticky":              {"caddyfile/parse/parsetest", "l4sticky/stores/storetest"},
+	"l4sticky/upstreams":    {"caddyfile/parse/parsetest", "l4sticky"},
+	"l4sticky/stores/redis": {"caddyfile/parse/parsetest"},
+	"middleware":            {"caddyfile/parse/parsetest", "middleware/script"},
+	"middleware/script":     {"caddyfile/parse/parsetest"},
+	"privileges":            {"caddyfile/parse/parsetest"},
 }
 
 // frameworks are what the internal packages, which are plain Go, do without.

@@ -29,6 +29,7 @@ var documented = map[string]string{
 	"layer4.middleware.script":                  "script.md",
 	"layer4.sticky.upstreams.a":                 "dynamic_upstreams.md",
 	"layer4.sticky.upstreams.srv":               "dynamic_upstreams.md",
+	"layer4.sticky.stores.memory":               "session_store.md",
 	"privileges":                                "privileges.md",
 	"admin.api.sticky":                          "admin.md",
 }

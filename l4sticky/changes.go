@@ -97,6 +97,9 @@ func (p *pool) note(e session.Event[*target.Target]) {
 	case session.Placed, session.Found:
 		p.counts.sessions[session.Placed].Add(1)
 		e.Target.Sessions.Add(1, 0)
+	case session.Restored:
+		p.counts.sessions[session.Restored].Add(1)
+		e.Target.Sessions.Add(1, 1)
 	case session.Idle:
 		e.Target.Sessions.Add(0, 1)
 	case session.Resumed:

@@ -34,7 +34,7 @@ var blockReasons = []string{"max_connections", "max_connections_per_client", ups
 
 // sessionEvents are the events of sessions that are counted, by their names.
 var sessionEvents = map[session.Kind]string{
-	session.Placed: "placed", session.Moved: "moved", session.Expired: "expired", session.Evicted: "evicted", session.Forgotten: "forgotten",
+	session.Placed: "placed", session.Restored: "restored", session.Moved: "moved", session.Expired: "expired", session.Evicted: "evicted", session.Forgotten: "forgotten",
 }
 
 // The upper ends of the buckets of histograms.

@@ -112,7 +112,7 @@ func (p *pool) noteShared(e session.Event[*target.Target]) {
 		return
 	}
 	switch e.Kind {
-	case session.Placed, session.Idle, session.Resumed:
+	case session.Placed, session.Restored, session.Idle, session.Resumed:
 		s.Note(e.Client)
 	case session.Moved:
 		s.NoteMoved(e.Client, e.Previous.Address.String())

@@ -64,6 +64,16 @@ func (c *crowd) visit() {
 	}
 }
 
+// restore restores sessions of any clients.
+func (c *crowd) restore() {
+	infos := make([]Info[string], 10)
+	for i := range infos {
+		idle := time.Duration(rand.Int64N(int64(expiry)))
+		infos[i] = Info[string]{Client: addr(rand.IntN(len(c.replicas))), Target: "restored", IdleSince: c.clock.now() - idle}
+	}
+	c.table.Restore(infos)
+}
+
 // TestConcurrentEvents has many goroutines use a small table, and compares it with what its events told.
 func TestConcurrentEvents(t *testing.T) {
 	c := &crowd{clock: new(clock)}
@@ -76,6 +86,9 @@ func TestConcurrentEvents(t *testing.T) {
 		visitors.Go(func() {
 			for i := range 2000 {
 				c.visit()
+				if i%20 == 0 {
+					c.restore()
+				}
 				if i%100 == 0 {
 					c.clock.advance(expiry / 2)
 					c.table.expire()
@@ -95,6 +108,7 @@ func TestConcurrentEvents(t *testing.T) {
 			t.Errorf("client %d: the events tell of %v, the table has %v", n, got, want)
 		}
 	}
+	mustBeInOrder(t, c.table)
 	for i := range c.table.shards {
 		if out := c.table.shards[i].outbox; out.delivering || len(out.queue)+len(out.lookups) > 0 {
 			t.Errorf("shard %d keeps %d messages and %d lookups", i, len(out.queue), len(out.lookups))

@@ -6,7 +6,7 @@
 // was released, to the precision of the clock: the table never hands out an expired session as a live one, although it
 // frees the memory a little later. All connections of a client that are open at the same time share one session, and so
 // agree on the target. The table holds no more sessions than its capacity; the session that has been idle longest makes
-// room for a new one.
+// room for a new one. Restore puts sessions in that were idle at another time or place.
 //
 //	           Acquire              Settle, Reach or              last Release
 //	(absent) ──────────▶ unplaced ──────────────────▶ live, at a ──────────────▶ idle, at a

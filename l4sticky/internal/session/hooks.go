@@ -41,7 +41,7 @@ type Event[T comparable] struct {
 	Previous T
 }
 
-// A Kind says what has happened to a session. A session begins with Placed or Found and ends with Expired, Evicted,
+// A Kind says what has happened to a session. A session begins with Placed, Found or Restored and ends with Expired, Evicted,
 // Forgotten or Dropped. Sessions that never get a target cause no events, and neither do detached ones.
 type Kind uint8
 
@@ -50,6 +50,8 @@ const (
 	Placed Kind = iota + 1
 	// Found means the same, but the target is what Hooks.Lookup has answered.
 	Found
+	// Restored means that Restore has put the session into the table. It is idle.
+	Restored
 	// Moved means that the session got another target.
 	Moved
 	// Followed means the same of a session without connections, by Follow.
@@ -69,7 +71,9 @@ const (
 	Dropped
 )
 
-var kinds = [...]string{"none", "placed", "found", "moved", "followed", "idle", "resumed", "expired", "evicted", "forgotten", "dropped"}
+var kinds = [...]string{
+	"none", "placed", "found", "restored", "moved", "followed", "idle", "resumed", "expired", "evicted", "forgotten", "dropped",
+}
 
 // String returns the kind's name in lower case.
 func (k Kind) String() string { return kinds[k] }

@@ -70,12 +70,24 @@ func (x *index[T]) remove(s *Session[T]) {
 	}
 }
 
-func (x *index[T]) grow() {
+func (x *index[T]) grow() { x.moveTo(make([]*Session[T], max(minSlots, 2*len(x.slots)))) }
+
+// moveTo puts the sessions into slots that are empty, and more than there are.
+func (x *index[T]) moveTo(slots []*Session[T]) {
 	old := x.slots
-	x.slots = make([]*Session[T], max(minSlots, 2*len(old)))
+	x.slots = slots
 	for _, s := range old {
 		if s != nil {
 			x.put(s)
 		}
 	}
+}
+
+// slotsFor returns how many slots there are when so many sessions are in the index, or more.
+func (x *index[T]) slotsFor(count int) int {
+	slots := max(minSlots, len(x.slots))
+	for 4*count > 3*slots {
+		slots *= 2
+	}
+	return slots
 }

@@ -130,3 +130,34 @@ func TestForget(t *testing.T) {
 		t.Errorf("%d sessions are left: %v", table.Len(), page)
 	}
 }
+
+func TestWalk(t *testing.T) {
+	table, clock := newTable(1000)
+	for i := range 300 {
+		visit(table, addr(i), "x")
+	}
+	clock.advance(expiry)
+	live := table.Acquire(addr(1000))
+	defer table.Release(live)
+	place(table, live, "live")
+	defer table.Release(table.Acquire(addr(1001))) // has no target
+	for i := 400; i < 700; i++ {
+		visit(table, addr(i), "x")
+	}
+	seen := make(map[netip.Addr]int)
+	table.Walk(func(i Info[string]) {
+		seen[i.Client]++
+		if i.Live() != (i.Client == addr(1000)) {
+			t.Errorf("%+v", i)
+		}
+		visit(table, i.Client, "x") // no lock is held
+	})
+	if len(seen) != 301 {
+		t.Errorf("walked by %d clients, want 301", len(seen))
+	}
+	for client, times := range seen {
+		if times != 1 {
+			t.Errorf("%v came %d times", client, times)
+		}
+	}
+}

@@ -211,6 +211,21 @@ func (m *model) relocate(client netip.Addr, to string) (relocated, left int) {
 	return 0, 0
 }
 
+// restore puts idle sessions in, the newest first.
+func (m *model) restore(infos ...Info[string]) (restored int) {
+	m.sweep(m.expired, Expired)
+	for _, i := range infos {
+		if m.sessions[i.Client] != nil || len(m.sessions) >= m.capacity {
+			continue
+		}
+		s := &modelled{client: i.Client, target: i.Target, reached: true, moved: i.Moved, idleSince: i.IdleSince}
+		m.sessions[i.Client] = s
+		m.tell(Restored, s, "")
+		restored++
+	}
+	return restored
+}
+
 // await returns the lookup that has to be asked for, if there is one.
 func (m *model) await(s *modelled, waiter int) (waits bool, asked *modelledLookup) {
 	if s.detached || s.target != "" || s.lookup != nil && s.lookup.answered {
@@ -267,7 +282,7 @@ func (r *replica) observe(e Event[string]) {
 	s, present := r.stays[e.Client]
 	moves := e.Kind == Moved || e.Kind == Followed
 	switch {
-	case present == (e.Kind == Placed || e.Kind == Found),
+	case present == (e.Kind <= Restored),
 		moves && (s.target != e.Previous || s.target == e.Target),
 		e.Kind > Followed && s.target != e.Target,
 		!moves && e.Previous != "",
@@ -281,7 +296,7 @@ func (r *replica) observe(e Event[string]) {
 		delete(r.stays, e.Client)
 		return
 	}
-	r.stays[e.Client] = stay{e.Target, e.Kind == Idle || e.Kind == Followed}
+	r.stays[e.Client] = stay{e.Target, e.Kind == Idle || e.Kind == Followed || e.Kind == Restored}
 }
 
 // stays returns the sessions of so many clients that have a target.

@@ -140,6 +140,7 @@ func operations(clients int) (all []operation) {
 	}
 	return append(all,
 		operation{"advance", always(func(r *rig) { r.advance(expiry) })},
+		operation{"restore all", func(r *rig) bool { return r.restore(clients) > 0 }},
 		operation{"expire", always(func(r *rig) {
 			r.table.expire()
 			r.model.sweep(r.model.expired, Expired)
@@ -208,6 +209,7 @@ func clientOperations(client netip.Addr) []operation {
 		r.mustAgree(left, wantLeft)
 		return want+wantLeft > 0
 	}})
+	all = append(all, operation{"restore", func(r *rig) bool { return r.restoreOne(client) > 0 }})
 	for _, target := range []string{"", "C"} {
 		all = append(all, operation{fmt.Sprintf("follow %q", target), func(r *rig) bool {
 			before := len(r.model.events)
@@ -222,6 +224,31 @@ func clientOperations(client netip.Addr) []operation {
 		all[i].name += " of " + client.String()
 	}
 	return all
+}
+
+// idleFor is for how long a client has been idle that is restored. No other session becomes idle at the same moment.
+func idleFor(client int) time.Duration {
+	return expiry/2 + time.Duration(client+1)*time.Microsecond
+}
+
+// restore restores the sessions of so many clients, the one that has been idle longest first.
+func (r *rig) restore(clients int) (restored int) {
+	var infos []Info[string]
+	for n := clients - 1; n >= 0; n-- {
+		infos = append(infos, Info[string]{Client: addr(n), Target: "D", IdleSince: r.clock.now() - idleFor(n)})
+	}
+	restored = r.table.restore(infos)
+	slices.Reverse(infos)
+	r.mustAgree(restored, r.model.restore(infos...))
+	return restored
+}
+
+// restoreOne restores a client that had left its target.
+func (r *rig) restoreOne(client netip.Addr) (restored int) {
+	info := Info[string]{Client: client, Target: "B", Moved: true, IdleSince: r.clock.now() - idleFor(maxClients)}
+	restored = r.table.restore([]Info[string]{info})
+	r.mustAgree(restored, r.model.restore(info))
+	return restored
 }
 
 func (r *rig) await(h handle) {
@@ -258,9 +285,15 @@ func (r *rig) step(o operation) bool {
 
 // TestEveryOrder does all operations in every order.
 func TestEveryOrder(t *testing.T) {
-	for _, c := range []struct{ clients, capacity, depth int }{{1, 1, 5}, {2, 1, 4}, {2, 2, 4}} {
+	for _, c := range []struct {
+		clients, capacity, depth int
+		other                    bool // also what comes from other tables
+	}{{1, 1, 5, false}, {2, 1, 4, false}, {2, 2, 4, false}, {1, 1, 4, true}, {2, 1, 3, true}, {2, 2, 3, true}} {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			r, all, sequences := newRig(c.capacity), operations(c.clients), 0
+			if !c.other {
+				all = slices.DeleteFunc(all, func(o operation) bool { return strings.HasPrefix(o.name, "follow") || strings.HasPrefix(o.name, "restore") })
+			}
 			var explore func(sequence []operation)
 			explore = func(sequence []operation) {
 				for _, last := range all {

@@ -43,8 +43,11 @@ func (sh *shard[T]) head() *Session[T] {
 }
 
 // unsyncedList appends a session to the idle list. The shard must be locked.
-func (sh *shard[T]) unsyncedList(s *Session[T]) {
-	s.prev, s.next = sh.idle.prev, &sh.idle
+func (sh *shard[T]) unsyncedList(s *Session[T]) { sh.unsyncedListBehind(sh.idle.prev, s) }
+
+// unsyncedListBehind puts a session into the idle list behind another one, or at its beginning behind &sh.idle. The shard must be locked.
+func (sh *shard[T]) unsyncedListBehind(other, s *Session[T]) {
+	s.prev, s.next = other, other.next
 	s.prev.next, s.next.prev = s, s
 	sh.unsyncedNoteOldest()
 }
@@ -64,4 +67,26 @@ func (sh *shard[T]) unsyncedNoteOldest() {
 	if sh.oldest.Load() != since {
 		sh.oldest.Store(since)
 	}
+}
+
+// widen has the index make room for more sessions. It makes its memory while the shard is not locked.
+func (sh *shard[T]) widen(more int) {
+	size, wider := sh.roomFor(more)
+	if !wider {
+		return
+	}
+	slots := make([]*Session[T], size)
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	if len(sh.sessions.slots) < size {
+		sh.sessions.moveTo(slots)
+	}
+}
+
+// roomFor returns how many slots the index needs for more sessions, and whether it has fewer.
+func (sh *shard[T]) roomFor(more int) (slots int, wider bool) {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	slots = sh.sessions.slotsFor(sh.sessions.count + more)
+	return slots, more > 0 && slots > len(sh.sessions.slots)
 }

@@ -66,9 +66,11 @@ type Table[T comparable] struct {
 	capacity atomic.Int64
 	size     atomic.Int64
 
-	sweeping sync.Mutex  // held while sessions are expired or cleared
-	armed    atomic.Bool // the timer is set, or a goroutine is about to set it
-	timer    *time.Timer // of the next session to expire
+	sweeping  sync.Mutex // held while sessions are expired or cleared
+	restoring sync.Mutex // held while sessions are restored
+
+	armed atomic.Bool // the timer is set, or a goroutine is about to set it
+	timer *time.Timer // of the next session to expire
 
 	shards    [shardCount]shard[T]
 	idleSince [shardCount]atomic.Int64 // see shard.oldest

@@ -1,0 +1,109 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+)
+
+// A guarded connection fails once the server sends what a client must not see: the client would end the process if there is an answer without a
+// question, or allocate whatever length is told. It also ends when the client is closed, even while the client does
+// not know it yet.
+type guarded struct {
+	net.Conn
+	forget   func() bool
+	in, out  frames
+	mu       sync.Mutex // guards all below
+	asked    []question
+	channels int // whose subscription is still to be confirmed
+}
+
+// A question is a command whose answer is awaited.
+type question struct {
+	command string
+	args    int
+}
+
+var errUnasked = errors.New("an answer without a question")
+
+func newGuarded(ctx context.Context, conn net.Conn) *guarded {
+	g := &guarded{Conn: conn}
+	g.in.each, g.out.each = g.answer, g.ask
+	g.forget = context.AfterFunc(ctx, safely.Func("redis.close", func() { _ = conn.Close() }))
+	return g
+}
+
+// Read returns an error in place of bytes that the client must not see.
+func (g *guarded) Read(into []byte) (int, error) {
+	n, err := g.Conn.Read(into)
+	if e := g.in.feed(into[:n]); e != nil {
+		_ = g.Conn.Close()
+		return 0, fmt.Errorf("this is no Redis: %w", e)
+	}
+	return n, err
+}
+
+// Write notes the commands before the server can answer them.
+func (g *guarded) Write(bytes []byte) (int, error) {
+	if err := g.out.feed(bytes); err != nil {
+		return 0, err
+	}
+	return g.Conn.Write(bytes)
+}
+
+// Close closes the connection.
+func (g *guarded) Close() error {
+	g.forget()
+	return g.Conn.Close()
+}
+
+func (g *guarded) ask(_ byte, elements int, command string) error {
+	g.mu.Lock()
+	g.asked = append(g.asked, question{command, elements - 1})
+	g.mu.Unlock()
+	return nil
+}
+
+// answer looks whether a frame is one that the client understands at this point.
+func (g *guarded) answer(kind byte, _ int, word string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if kind == '>' {
+		return g.unsyncedPush(word)
+	}
+	if len(g.asked) == 0 {
+		return errUnasked
+	}
+	q := g.asked[0]
+	g.asked = g.asked[1:]
+	switch {
+	case q.command == "SUBSCRIBE" && kind != '-':
+		return fmt.Errorf("%c%s does not answer %s", kind, word, q.command)
+	case q.command == "UNSUBSCRIBE": // which has no answer of its own, so that the client sends a PING after it
+		if word != "PONG" || len(g.asked) == 0 {
+			return fmt.Errorf("%c%s does not answer %s", kind, word, q.command)
+		}
+		g.asked = g.asked[1:]
+	}
+	return nil
+}
+
+// unsyncedPush is answer for what the server sends by itself, or to confirm subscriptions. The lock must be held.
+func (g *guarded) unsyncedPush(word string) error {
+	if !strings.HasSuffix(word, "subscribe") || strings.HasSuffix(word, "unsubscribe") {
+		return nil
+	}
+	if g.channels == 0 {
+		if len(g.asked) == 0 || g.asked[0].command != "SUBSCRIBE" || word != "subscribe" {
+			return errUnasked
+		}
+		g.channels, g.asked = g.asked[0].args, g.asked[1:]
+	}
+	g.channels--
+	return nil
+}
