@@ -21,6 +21,7 @@ var wallClock = map[string]string{
 	"l4sticky/internal/persist/read.go UnixMilli":           "when sessions expire while no process runs",
 	"l4sticky/internal/persist/write.go UnixMilli":          "when sessions expire while no process runs",
 	"l4sticky/internal/relay/relay.go Unix":                 "a deadline that is always over",
+	"l4sticky/keepkey.go UTC":                               "a time in the name of a file",
 	"l4sticky/shareoverride.go UnixMilli":                   "when a drain began, for other machines",
 	"middleware/script/internal/embedded/files.go UnixNano": "the time of a file, for a script",
 }

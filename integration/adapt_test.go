@@ -56,6 +56,9 @@ func isMatcher(input string) bool {
 
 // TestAdapt compares the JSON of each option's Caddyfile form with what is documented, and loads it.
 func TestAdapt(t *testing.T) {
+	certificates := t.TempDir()
+	writeCertificate(t, certificates)
+	t.Setenv("CERTIFICATES", certificates)
 	fixtures(t, "adapt", func(t *testing.T, input, want string) {
 		config, err := adaptCaddyfile(input)
 		if err != nil {

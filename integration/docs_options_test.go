@@ -27,6 +27,7 @@ var documented = map[string]string{
 	"layer4.middleware.authorize":               "authorize.md",
 	"layer4.middleware.rate_limit":              "rate_limit.md",
 	"layer4.middleware.script":                  "script.md",
+	"layer4.sticky.stores.redis":                "session_store.md",
 	"layer4.sticky.upstreams.a":                 "dynamic_upstreams.md",
 	"layer4.sticky.upstreams.srv":               "dynamic_upstreams.md",
 	"layer4.sticky.stores.memory":               "session_store.md",
@@ -35,7 +36,7 @@ var documented = map[string]string{
 }
 
 // onTheLine are options that have no line of their own in a Caddyfile, by their names, or by package, type and name.
-var onTheLine = map[string]bool{"l4sticky/upstreams.A.name": true, "l4sticky/upstreams.A.port": true, "l4sticky/upstreams.SRV.name": true, "upstreams": true, "dynamic_upstreams": true, "dial": true, "chain": true, "path": true, "type": true, "url": true, "ipv4": true, "ipv6": true}
+var onTheLine = map[string]bool{"l4sticky/upstreams.A.name": true, "l4sticky/upstreams.A.port": true, "l4sticky/upstreams.SRV.name": true, "l4sticky/stores/redis.Store.addresses": true, "upstreams": true, "dynamic_upstreams": true, "dial": true, "chain": true, "path": true, "type": true, "url": true, "ipv4": true, "ipv6": true}
 
 // noSnippet are options that nobody writes by hand.
 var noSnippet = map[string]bool{"version": true}

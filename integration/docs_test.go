@@ -123,6 +123,8 @@ func besideScript(t *testing.T, pages []page) {
 	t.Chdir(t.TempDir())
 	t.Setenv("FIRST_TARGET", "localhost:8000")
 	t.Setenv("TARGET", "localhost")
+	t.Setenv("REDIS_PASSWORD", "secret")
+	writeCertificate(t, ".")
 	if err := os.WriteFile("blocked.txt", []byte("::ffff:192.0.2.1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}

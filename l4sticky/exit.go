@@ -49,6 +49,9 @@ func endAll() {
 	})
 	wait.Wait()
 	partings.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), lastKeptWait)
+	defer cancel()
+	lastWrites.awaitAll(ctx)
 }
 
 // awaitSettled waits, if Caddy exits, until the connections that listeners have accepted have got to a handler that

@@ -222,6 +222,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := c.resolve(ctx, names.Times{Interval: time.Duration(h.ResolveInterval), Hold: time.Duration(h.ResolveHold)}); err != nil {
 		return err
 	}
+	c.persist(ctx)
 	return c.checkTargets(h)
 }
 
@@ -273,6 +274,8 @@ func (h *Handler) Cleanup() error {
 //		max_sessions <number>
 //		slow_start <duration>|off
 //		return_home stay|when_idle
+//		persist on|off
+//		persist_interval <duration>
 //		session_store <store> ...
 //		store_timeout <duration>
 //		store_required on|off

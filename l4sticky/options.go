@@ -18,10 +18,15 @@ const (
 	defaultDeactivation = 60 * time.Second
 	defaultMaxSessions  = 1_000_000
 	defaultStoreTimeout = 20 * time.Millisecond
+
+	defaultPersistInterval = 60 * time.Second
 )
 
 // No client waits for a store longer than for a target that does not answer.
 var inStoreTimeout = parse.Between(caddy.Duration(time.Millisecond), caddy.Duration(10*time.Second))
+
+// What is written more often than each second would be worth less than it costs.
+var inPersistInterval = parse.Between(caddy.Duration(time.Second), caddy.Duration(24*time.Hour))
 
 // Options are what `sticky_proxy` and `sticky_ip` have in common: which addresses count as one client, for how
 // long a client stays with its target, and how a new client gets one.
@@ -80,6 +85,16 @@ type Options struct {
 	// Default: `stay`.
 	ReturnHome string `json:"return_home,omitempty"`
 
+	// Whether the sessions outlive a stop of Caddy: they are written into Caddy's storage, under the name of the host and that of the pool,
+	// when the pool ends and each `persist_interval`, and read when the pool begins. While Caddy is down they expire as they would have.
+	// A config that leaves it out stops the writing; what is written stays. It is an error together with `placement random`, which
+	// has no sessions. Default: false, in a Caddyfile `off`.
+	Persist bool `json:"persist,omitempty"`
+
+	// How often the sessions are written while Caddy runs, as it may end without a stop: then those that began since are lost, and a
+	// client that had connections keeps its session for up to that much longer. Zero means the default; it is from 1s to 24h. Default: `60s`.
+	PersistInterval caddy.Duration `json:"persist_interval,omitempty"`
+
 	// Where the sessions are that several balancers share, so that each of them sends a client to the same target. The table of
 	// this process stays in front. It is an error together with `placement random`, which has no sessions. Default: `memory`,
 	// nothing is shared.
@@ -112,6 +127,8 @@ func (o *Options) table() parse.Options {
 		parse.Int("max_sessions", &o.MaxSessions, defaultMaxSessions),
 		parse.DurationOrOff("slow_start", &o.SlowStart, 0, 0),
 		parse.Enum("return_home", &o.ReturnHome, returnStay, returnStay, returnWhenIdle),
+		parse.OnOff("persist", &o.Persist),
+		parse.Duration("persist_interval", &o.PersistInterval, defaultPersistInterval, inPersistInterval),
 		parse.Module("session_store", &o.SessionStoreRaw, stores.Namespace, storeKey),
 		parse.Duration("store_timeout", &o.StoreTimeout, defaultStoreTimeout, inStoreTimeout),
 		parse.OnOff("store_required", &o.StoreRequired),
@@ -128,6 +145,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.sharesSessions() && !target.PlacementNamed(o.Placement).Sticky {
 		return fmt.Errorf("session_store: placement %s has no sessions that could be shared", o.Placement)
+	}
+	if o.Persist && !target.PlacementNamed(o.Placement).Sticky {
+		return fmt.Errorf("persist: placement %s has no sessions that could be kept", o.Placement)
 	}
 	return nil
 }

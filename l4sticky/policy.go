@@ -75,6 +75,7 @@ func (p *SelectionPolicy) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
+	c.persist(ctx)
 	p.dialer = newDialer(c, defaultDialTimeout, keepalive.Default, ctx.Logger())
 	p.places = make(map[target.Address]int)
 	for i, u := range upstreams {
@@ -221,6 +222,8 @@ func (p *SelectionPolicy) Cleanup() error {
 //		max_sessions <number>
 //		slow_start <duration>|off
 //		return_home stay|when_idle
+//		persist on|off
+//		persist_interval <duration>
 //		session_store <store> ...
 //		store_timeout <duration>
 //		store_required on|off

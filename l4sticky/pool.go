@@ -45,6 +45,7 @@ type pool struct {
 	operating sync.Mutex                // is held while an operator sets something, or what another node has told is set
 	heard     map[*target.Target]string // what was set last, as nodes tell each other; guarded by operating
 	drains    drains
+	keeper    keeper
 	starts    slowStarts
 	rebalance atomic.Pointer[rebalance] // the last one, nil before the first
 
@@ -63,6 +64,7 @@ func newPool(name string) (caddy.Destructor, error) {
 		registry: target.NewRegistry(monotonic),
 		emptied:  make(chan struct{}, 1),
 		counts:   newCounts(),
+		keeper:   keeper{fresh: true},
 	}
 	p.sessions = session.NewWithHooks(monotonic, defaultExpiry, defaultMaxSessions, session.Hooks[*target.Target]{Note: p.note, Lookup: p.lookUp})
 	p.storeLines = loglimit.Limiter{Lines: 10, Window: time.Minute, LeftOut: func(lines int) {
@@ -71,10 +73,11 @@ func newPool(name string) (caddy.Destructor, error) {
 	return p, nil
 }
 
-// Destruct clears the sessions when neither a handler nor a connection uses the pool any more.
+// Destruct clears the sessions when neither a handler nor a connection uses the pool any more, and has them written before if the
+// last config wanted that.
 func (p *pool) Destruct() error {
 	p.part()
-	p.sessions.Clear()
+	p.finish()
 	return nil
 }
 
@@ -178,6 +181,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 	c.unsyncedForget()
 	c.targets.Close()
 	defer c.store.release()
+	p.keeper.ran = p.keeper.ran || c.kept != nil && c.run.hasRun()
 	if n := len(p.configs); n > 0 {
 		p.unsyncedApply(p.configs[n-1])
 	} else {
@@ -198,6 +202,7 @@ func (p *pool) unsyncedApply(c *poolConfig) {
 		}
 		p.watchDrains()
 		p.watchSlowStarts()
+		p.unsyncedKeep(c)
 		p.sessions.SetLimits(time.Duration(c.settings.options.SessionExpiry), c.settings.options.MaxSessions)
 		p.unsyncedShare(c)
 	}

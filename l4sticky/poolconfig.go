@@ -41,6 +41,8 @@ type poolConfig struct {
 	source  *poolSource             // nil if the config has none; guarded by the pool's lock
 	dynamic map[target.Address]bool // the upstreams that it has found; guarded by the pool's lock
 
+	kept *keptConfig // how sessions are kept over a stop of Caddy, nil if they are not; guarded by the pool's lock
+
 	checking *checking // how the targets are checked, nil until a handler has told it; guarded by the pool's lock
 }
 

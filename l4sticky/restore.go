@@ -30,6 +30,15 @@ type restoreCounts struct {
 	full     int // the table has no room for them
 }
 
+// add adds what became of other sessions.
+func (n *restoreCounts) add(other restoreCounts) {
+	n.restored += other.restored
+	n.unknown += other.unknown
+	n.expired += other.expired
+	n.present += other.present
+	n.full += other.full
+}
+
 // restoreSessions puts sessions into the pool's table, as idle ones, where a client has none and there is room; of these sessions
 // those that expire last are preferred. The clients are known by their prefixes, if the config has client_prefix. The placement must
 // be one that has sessions. It may be called at any time, also while clients come and go; it takes about a microsecond for

@@ -71,6 +71,12 @@ func (r *run) wasRefused() bool {
 	return cause != nil && strings.HasPrefix(cause.Error(), "configuration ")
 }
 
+// hasRun reports whether a config that has ended has come to run: it was neither refused nor only validated.
+func (r *run) hasRun() bool {
+	cause := context.Cause(r.ctx)
+	return !r.wasRefused() && (cause == nil || cause.Error() != "validation complete")
+}
+
 // closeLeftovers closes what layer4 has opened for a config whose start has failed: Caddy stops only the apps that did
 // start, and layer4 itself keeps what it had opened by then. After an ordinary stop there is nothing left to close.
 func closeLeftovers(ctx caddy.Context) {

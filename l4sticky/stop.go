@@ -52,6 +52,7 @@ type stopping struct {
 // end is endAll for one pool.
 func (p *pool) end(began time.Time) {
 	safely.Reach("exit")
+	defer p.finish()
 	open := p.open.Load()
 	if open == 0 {
 		return

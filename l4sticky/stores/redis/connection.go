@@ -37,6 +37,7 @@ var (
 type connection struct {
 	option  rueidis.ClientOption
 	pending chan struct{} // has an element for each call whose answer is awaited
+	begin   sync.Once     // starts to connect when the connection is used first, or prevents that
 	tried   chan struct{} // is closed after the first attempt to connect
 	ended   chan struct{} // is closed when everything is closed
 	ctx     context.Context
@@ -47,21 +48,21 @@ type connection struct {
 	err    error // of the last attempt to connect
 }
 
-// connect returns a connection that connects in the background. It must be destructed.
-func connect(option rueidis.ClientOption) *connection {
+// newConnection returns a connection that connects in the background once it is used. It must be destructed.
+func newConnection(option rueidis.ClientOption) *connection {
 	c := &connection{
 		option: option, pending: make(chan struct{}, maxPending),
 		tried: make(chan struct{}), ended: make(chan struct{}),
 	}
 	c.ctx, c.end = context.WithCancel(context.Background())
 	c.option.DialCtxFn = newDialer(c.ctx).dial
-	go safely.Do("redis.connect", c.keep)
 	return c
 }
 
 // Destruct ends the connection in the background, since a server that does not answer makes that slow.
 func (c *connection) Destruct() error {
 	c.end()
+	c.begin.Do(func() { close(c.ended) })
 	return nil
 }
 
@@ -98,6 +99,7 @@ func newClient(option rueidis.ClientOption) (client rueidis.Client, err error) {
 
 // ready returns the client. It waits for the first attempt to connect, and returns an error if there is no client after that.
 func (c *connection) ready(ctx context.Context) (rueidis.Client, error) {
+	c.begin.Do(func() { go safely.Do("redis.connect", c.keep) })
 	select {
 	case <-c.tried:
 	case <-c.ctx.Done():

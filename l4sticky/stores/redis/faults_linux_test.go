@@ -147,20 +147,26 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// A user needs no more rights than the documentation says.
-func TestLeastRights(t *testing.T) {
-	t.Parallel()
+// allow makes the user that the documentation has for servers, or for Sentinels.
+func allow(t *testing.T, s *server, at int) {
+	t.Helper()
 	page, err := os.ReadFile("../../../docs/session_store.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rule, _ := strings.Cut(string(page), "ACL SETUSER ")
-	rule, _, _ = strings.Cut(rule, "\n")
+	rules := strings.Split(string(page), "ACL SETUSER ")
+	rule, _, _ := strings.Cut(rules[1+at], "\n")
 	rights := strings.Fields(strings.ReplaceAll(rule, "<password>", "s3cret"))
-	s := startServer(t)
 	if got := s.cli(append([]string{"ACL", "SETUSER"}, rights...)...); got != "OK" {
 		t.Fatalf("%s: %s", rule, got)
 	}
+}
+
+// A user needs no more rights than the documentation says.
+func TestLeastRights(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	allow(t, s, 0)
 	s.cli("ACL", "SETUSER", "default", "off") // what is left of it is this connection
 	store := open(t, `{"username": "caddy", "password": "s3cret"}`, s)
 	l := listen(t, store, "default", "other")
@@ -178,24 +184,30 @@ func TestLeastRights(t *testing.T) {
 	mustFail(t, foreign, "NOPERM")
 }
 
+// What a server answers to the first commands of a client: that it speaks RESP3, and is no cluster.
+const (
+	helloAnswer  = "%1\r\n$5\r\nproto\r\n:3\r\n"
+	singleAnswer = "-ERR This instance has cluster support disabled\r\n"
+)
+
 // A server may be any program that answers anything, or nothing, or ends its connections.
 func TestGarbage(t *testing.T) {
 	t.Parallel()
-	const hello = "%1\r\n$5\r\nproto\r\n:3\r\n"
 	for name, answers := range map[string][]string{
 		"http":       {"HTTP/1.1 400 Bad Request\r\n\r\n"},
 		"ssh":        {"SSH-2.0-OpenSSH_9.2\r\n"},
 		"nothing":    {""},
 		"resp2":      {"-ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `default` `s3cret`\r\n"},
+		"echo":       {"-ERR you said HELLO 3 AUTH default s3cret\r\n"},
 		"ok":         {"+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n"},
-		"many":       {hello + strings.Repeat("+OK\r\n", 100)},
-		"length":     {hello, "-ERR cluster support is disabled\r\n", "$-5\r\n", "*1000000000000\r\n"},
-		"early":      {hello, "-ERR cluster support is disabled\r\n:1\r\n:1\r\n"},
-		"pushes":     {hello, "-ERR cluster support is disabled\r\n>3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"},
-		"empty":      {hello, "-ERR cluster support is disabled\r\n", "*0\r\n", "*1\r\n*0\r\n", "*4\r\n$1\r\nx\r\n*0\r\n*0\r\n*0\r\n"},
-		"strange":    {hello, "-ERR cluster support is disabled\r\n", "*1\r\n$0\r\n\r\n", "*1\r\n$1\r\nx\r\n", "*1\r\n:1\r\n", "_\r\n", "#t\r\n"},
-		"subscribed": {hello, "-ERR cluster support is disabled\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n"},
-		"slots":      {hello, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$0\r\n\r\n:1\r\n"},
+		"many":       {helloAnswer + strings.Repeat("+OK\r\n", 100)},
+		"length":     {helloAnswer, singleAnswer, "$-5\r\n", "*1000000000000\r\n"},
+		"early":      {helloAnswer, singleAnswer + ":1\r\n:1\r\n"},
+		"pushes":     {helloAnswer, singleAnswer + ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"},
+		"empty":      {helloAnswer, singleAnswer, "*0\r\n", "*1\r\n*0\r\n", "*4\r\n$1\r\nx\r\n*0\r\n*0\r\n*0\r\n"},
+		"strange":    {helloAnswer, singleAnswer, "*1\r\n$0\r\n\r\n", "*1\r\n$1\r\nx\r\n", "*1\r\n:1\r\n", "_\r\n", "#t\r\n"},
+		"subscribed": {helloAnswer, singleAnswer, "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n", "+QUEUED\r\n"},
+		"slots":      {helloAnswer, "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$0\r\n\r\n:1\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,4 +257,29 @@ func serveGarbage(t *testing.T, answers []string) string {
 		}
 	}()
 	return listener.Addr().String()
+}
+
+// FuzzServer has a server answer anything.
+func FuzzServer(f *testing.F) {
+	for _, answers := range [][2]string{
+		{"*1\r\n$1\r\n=\r\n", "*4\r\n$1\r\n1\r\n$1\r\ng\r\n*0\r\n*0\r\n"},
+		{"%0\r\n", "-MOVED 1 127.0.0.1:1\r\n"},
+		{"-NOSCRIPT x\r\n", "-LOADING x\r\n"},
+		{">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$1\r\ny\r\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"},
+		{"+QUEUED\r\n", ">2\r\n$10\r\ninvalidate\r\n_\r\n"},
+	} {
+		f.Add([]byte(answers[0]), []byte(answers[1]), true)
+		f.Add([]byte(answers[1]), []byte(answers[0]), false)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte, hello bool) {
+		answers := []string{string(first), string(second)}
+		if hello {
+			answers = append([]string{helloAnswer, singleAnswer}, answers...)
+		}
+		store := open(t, `{"addresses": ["`+serveGarbage(t, answers)+`"]}`)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_ = try(ctx, store)
+		_ = store.Listen(ctx, "default", "n1", func(stores.News) {})
+	})
 }

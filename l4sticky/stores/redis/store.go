@@ -135,7 +135,7 @@ func (s *Store) Provision(caddy.Context) error {
 	}
 	s.secrets = slices.DeleteFunc([]string{option.Password, option.Sentinel.Password}, func(secret string) bool { return secret == "" })
 	s.key = key
-	value, _, err := connections.LoadOrNew(s.key, func() (caddy.Destructor, error) { return connect(option), nil })
+	value, _, err := connections.LoadOrNew(s.key, func() (caddy.Destructor, error) { return newConnection(option), nil })
 	if err != nil {
 		return err
 	}

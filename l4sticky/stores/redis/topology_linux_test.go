@@ -32,7 +32,12 @@ func TestSentinel(t *testing.T) {
 	sentinel.args = []string{write(t, sentinel.folder, "sentinel.conf", []byte(config))}
 	sentinel.password = "s3cret"
 	sentinel.start()
-	store := open(t, `{"sentinel_master": "sticky", "sentinel_password": "s3cret"}`, sentinel)
+	allow(t, sentinel, 1)
+	for _, s := range []*server{primary, replica} {
+		allow(t, s, 0)
+	}
+	const users = `"username": "caddy", "password": "s3cret", "sentinel_master": "sticky", "sentinel_username": "caddy", `
+	store := open(t, `{`+users+`"sentinel_password": "s3cret"}`, sentinel)
 	l := listen(t, store, "default", "other")
 	if err := try(soon(t), store); err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func TestSentinel(t *testing.T) {
 	if u := update(t, store, "n1", stores.Update{Client: client, Target: targetB, TTL: time.Minute}); u.Kept != targetA {
 		t.Errorf("%+v", u)
 	}
-	wrong := open(t, `{"sentinel_master": "sticky", "sentinel_password": "s3cret-2"}`, sentinel)
+	wrong := open(t, `{`+users+`"sentinel_password": "s3cret-2"}`, sentinel)
 	if err := try(soon(t), wrong); err == nil || strings.Contains(err.Error(), "s3cret") {
 		t.Error(err)
 	}

@@ -59,7 +59,7 @@ func (s *Store) updateWave(ctx context.Context, n *names, node string, updates [
 		if len(of) == 0 {
 			continue
 		}
-		c := call{keys: make([]string, 0, len(of)), args: append(make([]string, 0, 2+4*len(of)), node, n.channel)}
+		c := call{keys: make([]string, 0, len(of)), args: append(make([]string, 0, 2+3*len(of)), node, n.channel)}
 		for _, i := range of {
 			c.keys = append(c.keys, n.session(updates[i].Client))
 			c.args = appendUpdate(c.args, &updates[i])
@@ -79,14 +79,14 @@ func (s *Store) updateWave(ctx context.Context, n *names, node string, updates [
 }
 
 func appendUpdate(args []string, u *stores.Update) []string {
-	replaces, live := escape(u.Replaces), "0"
+	replaces, ttl := escape(u.Replaces), milliseconds(u.TTL)
 	if u.Any {
 		replaces = "*"
 	}
-	if u.Live {
-		live = "1"
+	if !u.Live {
+		ttl = "-" + ttl
 	}
-	return append(args, escape(u.Target), replaces, live, milliseconds(u.TTL))
+	return append(args, escape(u.Target), replaces, ttl)
 }
 
 // milliseconds rounds up, since nothing is kept for no time.

@@ -1,15 +1,17 @@
 -- Updates sessions. KEYS are their records, ARGV the node, the channel of the pool, and for each record: the target, the one that it
--- replaces ('*' for any), '1' if the client has connections at the node, and the TTL in milliseconds.
+-- replaces ('*' for any), and the TTL in milliseconds, with a '-' before it if the client has no connections at the node.
 --
 -- A record is the target and the nodes at which the client has connections, with a blank before each. The answer has for each record '=' if
 -- there was one, else '-', and then the target that is kept, if that is another one; or '!' and an error.
-local call, find, sub = redis.call, string.find, string.sub
+local call, byte, find, sub = redis.call, string.byte, string.find, string.sub
 local node, channel = ARGV[1], ARGV[2]
 local holder = ' ' .. node
+local holderEnd = holder .. ' '
+local extends = redis.REDIS_VERSION_NUM -- since Redis 7, as is PEXPIRE with GT
 local longest = 256 -- of all nodes of a record: those that are dead would else pile up in a session that never ends
 
 local function hold(nodes, live)
-	local from, to = find(nodes .. ' ', holder .. ' ', 1, true)
+	local from, to = find(nodes .. ' ', holderEnd, 1, true)
 	if live and not from then
 		nodes = nodes .. holder
 		while #nodes > longest do
@@ -21,27 +23,47 @@ local function hold(nodes, live)
 	return nodes
 end
 
-local function write(key, record, old, atLeast, ttl)
-	local left = atLeast and old ~= '' and call('PTTL', key) or 0
-	if record ~= old then
-		call('SET', key, record, 'PX', left > tonumber(ttl) and left or ttl)
-	elseif not atLeast or left < tonumber(ttl) then
+local function extend(key, ttl)
+	if extends then
+		call('PEXPIRE', key, ttl, 'GT')
+	elseif call('PTTL', key) < tonumber(ttl) then
 		call('PEXPIRE', key, ttl)
 	end
 end
 
-local function update(key, target, replaces, live, ttl)
-	local record = call('GET', key) or ''
+local function write(key, record, old, atLeast, ttl)
+	if record == old then
+		if atLeast then
+			extend(key, ttl)
+		else
+			call('PEXPIRE', key, ttl)
+		end
+		return
+	end
+	local left = atLeast and old ~= '' and call('PTTL', key) or 0
+	call('SET', key, record, 'PX', left > tonumber(ttl) and left or ttl)
+end
+
+local function update(key, target, replaces, ttl)
+	local record, live = call('GET', key) or '', byte(ttl) ~= 45
+	if live and record == target .. holder then -- the most common case by far
+		extend(key, ttl)
+		return '='
+	end
+	if not live then
+		ttl = sub(ttl, 2)
+	end
 	local at = find(record, ' ', 1, true) or #record + 1
-	local kept, held = sub(record, 1, at - 1), sub(record, at)
+	local kept, nodes = sub(record, 1, at - 1), sub(record, at)
 	local sign = kept == '' and '-' or '='
 	local moves = kept ~= '' and kept ~= target and (replaces == '*' or replaces == kept)
 	if moves or kept == '' then
 		kept = target
 	end
-	if target ~= '' then
-		local nodes = hold(held, live)
-		write(key, kept .. nodes, record, nodes ~= '' or held == '', ttl)
+	if kept ~= '' then
+		local now = hold(nodes, live)
+		local last = nodes ~= '' and now == ''
+		write(key, kept .. now, record, not last, ttl)
 	elseif moves then
 		call('DEL', key)
 	end
@@ -53,8 +75,8 @@ end
 
 local answers = {}
 for i = 1, #KEYS do
-	local at = 4 * i
-	local ok, answer = pcall(update, KEYS[i], ARGV[at - 1], ARGV[at], ARGV[at + 1] == '1', ARGV[at + 2])
+	local at = 3 * i
+	local ok, answer = pcall(update, KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2])
 	if not ok then
 		answer = '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
 	end
