@@ -14,8 +14,9 @@ import (
 
 // unsafe are the files that may start goroutines without package safely, and why.
 var unsafe = map[string]string{
-	"caddyfile/legacy/command.go": "a command of the shell, which serves nobody and may end by its panic",
-	"caddyfile/legacy/start.go":   "a command of the shell, which serves nobody and may end by its panic",
+	"caddyfile/legacy/command.go":          "a command of the shell, which serves nobody and may end by its panic",
+	"caddyfile/legacy/start.go":            "a command of the shell, which serves nobody and may end by its panic",
+	"l4sticky/internal/simulation/main.go": "a command of the shell, which serves nobody and may end by its panic",
 }
 
 // TestEveryGoroutineIsSafe sees to it that whatever the project starts, by go or by a timer, ends by a panic alone: it
