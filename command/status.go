@@ -47,6 +47,22 @@ func printPool(w io.Writer, p adminapi.Pool) {
 	fmt.Fprintf(w, "Pool %s: %d connections, %d of them waiting; %d sessions, %d of them live\n",
 		cli.Printable(p.Pool), p.Connections, p.Waiting, p.Sessions.Live+p.Sessions.Idle, p.Sessions.Live)
 	printUpstreams(w, p.Upstreams...)
+	if len(p.Nodes) > 0 {
+		printNodes(w, p)
+	}
+}
+
+// printNodes prints the nodes that share the sessions of a pool, the one that answers with a star.
+func printNodes(w io.Writer, p adminapi.Pool) {
+	table(w, "NODE\tHOST\tSEEN\tCONNECTIONS", func(row func(...any)) {
+		for _, n := range p.Nodes {
+			id := n.ID
+			if id == p.Node {
+				id += "*"
+			}
+			row(id, n.Host, fmt.Sprint(max(0, time.Since(n.LastSeen).Round(time.Second)), " ago"), n.Connections)
+		}
+	})
 }
 
 func printUpstreams(w io.Writer, upstreams ...adminapi.Upstream) {

@@ -32,6 +32,10 @@ func TestSharedFailover(t *testing.T) {
 	targets, ips := greeters(t, 3), clientIPs(60)
 	c := startCluster(t, storeAt(startRedis(t)), targets...)
 	homes := whoEach(t, ips, c.firstListen)
+	var e struct{ Text string }
+	if c.second.mustAsk(t, "GET", "pools/default/explain?client="+ips[0], "", &e); !strings.Contains(e.Text, "the session store") {
+		t.Errorf("it is explained by %q", e.Text)
+	}
 	mustAgree(t, "at the second node", whoEach(t, ips, c.secondListen), homes)
 	failed := targets[0]
 	left := homedAt(homes, failed.name)
@@ -99,6 +103,8 @@ func TestNodesAreListed(t *testing.T) {
 	if a, b := look(c.first), look(c.second); a.Node == b.Node || a.Node == "" {
 		t.Errorf("the nodes are %q and %q", a.Node, b.Node)
 	}
+	own := look(c.first).Node
+	mustMatch(t, c.first.stickyCommand(t), `Pool default: .*\nNODE +HOST +SEEN +CONNECTIONS *\n.*`+own+`\* +\S+ +\d+s ago +0 *\n.*`, "status")
 	c.second.end(t)
 	await(t, "one is left", func() bool { return len(look(c.first).Nodes) == 1 })
 }

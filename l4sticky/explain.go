@@ -70,6 +70,9 @@ func (c *poolConfig) explain(client netip.Addr) adminapi.Explanation {
 	if e.Reason == "" {
 		e.Reason, e.Text = why(own, e.Upstream)
 	}
+	if e.Session == nil && c.sharing.Load() != nil {
+		e.Text += ", unless the session store has a session of the client"
+	}
 	return e
 }
 
