@@ -26,7 +26,7 @@ var arrows = map[string][]string{
 	"caddyfile/parse":              {},
 	"caddyfile/parse/":             {"caddyfile/parse"},
 	"caddyfile/legacy":             {"caddyfile/parse", "internal/", "l4sticky", "l4sticky/adminapi", "middleware", "middleware/script", "privileges"},
-	"command":                      {"caddyfile/legacy", "internal/", "l4sticky/adminapi"},
+	"command":                      {"caddyfile/legacy", "command/internal/", "internal/", "l4sticky/adminapi"},
 	"internal/":                    {"internal/"},
 	"internal/cli":                 {"caddyfile/parse"},
 	"hijack":                       {"internal/"},

@@ -36,6 +36,12 @@ if ! command -v cc >/dev/null; then
 	apt-get update -q
 	apt-get install -qy --no-install-recommends gcc=4:12.2.0-3 libc6-dev
 fi
+# The tests of the session store start servers of their own. The one that comes with a package is not started.
+if ! command -v redis-server >/dev/null || ! command -v redis-sentinel >/dev/null; then
+	say "installing Redis"
+	apt-get update -q
+	RUNLEVEL=1 apt-get install -qy --no-install-recommends redis-server redis-sentinel
+fi
 installed=integration/node/node_modules/.package-lock.json
 if [ "$black_box" ] && ! [ $installed -nt integration/node/package-lock.json ]; then
 	say "installing Node modules"

@@ -28,19 +28,27 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 	}
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) { want(fmt.Sprintf("| `--%s` |", f.Name)) })
-	for _, c := range root.Commands() {
-		want(fmt.Sprintf("| `caddy sticky %s` |", c.Use))
+	eachCommand(root, "", func(names string, c *cobra.Command) {
+		want(fmt.Sprintf("| `caddy sticky %s` |", names+c.Use))
 		c.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
-			defaults := map[string]string{"": "", "0": "", "0s": "", "false": " off"}
+			defaults := map[string]string{"": "", "[]": "", "0": "", "0s": "", "false": " off"}
 			value, known := defaults[f.DefValue]
 			if !known {
 				value = " `" + f.DefValue + "`"
 			}
-			want(fmt.Sprintf("| `%s` | `--%s` |%s |", c.Name(), f.Name, value))
+			want(fmt.Sprintf("| `%s` | `--%s` |%s |", names+c.Name(), f.Name, value))
 		})
-	}
+	})
 	if got := strings.Count(page, "\n| `"); got != rows {
 		t.Errorf("the page has %d rows, and there are %d commands and flags", got, rows)
+	}
+}
+
+// eachCommand calls do for all commands below one, with the names that stand before theirs.
+func eachCommand(parent *cobra.Command, names string, do func(names string, c *cobra.Command)) {
+	for _, c := range parent.Commands() {
+		do(names, c)
+		eachCommand(c, names+c.Name()+" ", do)
 	}
 }
 

@@ -24,26 +24,43 @@ func sessionsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sessions",
 		Short: "Lists which client is at which upstream",
-		Args:  cobra.NoArgs,
+		Args:  cobra.ArbitraryArgs, // so that the error is about the unknown command
 	}
-	flags := cmd.Flags()
-	flags.String("client", "", "Only that of this IP address")
-	flags.String("upstream", "", "Only those at this upstream")
-	flags.String("state", "", "Only those that are live, with connections, or idle")
-	limit := flags.Int("limit", 100, "How many, or 0 for all")
-	cmd.RunE = run(func(cmd *cobra.Command, c *call, _ []string) error {
+	filter := filterFlags(cmd)
+	limit := cmd.Flags().Int("limit", 100, "How many, or 0 for all")
+	list := run(func(_ *cobra.Command, c *call, _ []string) error {
 		if *limit < 0 {
 			return fmt.Errorf("--limit: %d is negative", *limit)
 		}
+		return c.sessions(filter(), *limit)
+	})
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return cli.Unknown(cmd, args)
+		}
+		return list(cmd, args)
+	}
+	cmd.AddCommand(exportCommand(), importCommand())
+	return cmd
+}
+
+// filterFlags adds the flags that say which sessions are meant. The function that it returns makes the query that they stand for.
+func filterFlags(cmd *cobra.Command) func() url.Values {
+	flags := cmd.Flags()
+	values := map[string]*string{
+		"client":   flags.String("client", "", "Only that of this IP address"),
+		"upstream": flags.String("upstream", "", "Only those at this upstream"),
+		"state":    flags.String("state", "", "Only those that are live, with connections, or idle"),
+	}
+	return func() url.Values {
 		query := make(url.Values)
-		for _, name := range []string{"client", "upstream", "state"} {
-			if value := cmd.Flag(name).Value.String(); value != "" {
-				query.Set(name, value)
+		for name, value := range values {
+			if *value != "" {
+				query.Set(name, *value)
 			}
 		}
-		return c.sessions(query, *limit)
-	})
-	return cmd
+		return query
+	}
 }
 
 // sessions lists sessions page by page. As JSON, they are in one document of the API's form.

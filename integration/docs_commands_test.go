@@ -45,6 +45,11 @@ var commands = map[string][]string{
 		"caddy sticky activate localhost:8000",
 		"caddy sticky plan Caddyfile",
 	},
+	"TestStickyExportImport": {
+		"caddy sticky sessions export > sessions.jsonl",
+		"caddy sticky sessions import sessions.jsonl",
+	},
+	"TestImportFromHAProxy, TestImportOfRecordedTables": movingCommands,
 	"whoever uses an example, and the tests of what these start": {
 		"npm install",
 		"docker compose up --build",

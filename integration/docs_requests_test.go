@@ -1,12 +1,7 @@
 package integration
 
 import (
-	"io"
-	"net"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -50,9 +45,6 @@ func TestRequestsInDocs(t *testing.T) {
 
 // The page about HAProxy's runtime API has every command that the HAProxy of this machine knows.
 func TestRuntimeAPIOfHAProxy(t *testing.T) {
-	if _, err := exec.LookPath("haproxy"); err != nil {
-		t.Skip("there is no haproxy")
-	}
 	text := ""
 	for _, p := range readPages(t) {
 		if p.path == "docs/haproxy-runtime-api.md" {
@@ -79,32 +71,5 @@ func TestRuntimeAPIOfHAProxy(t *testing.T) {
 // helpOfHAProxy returns what HAProxy answers to `help`.
 func helpOfHAProxy(t *testing.T) string {
 	t.Helper()
-	folder := t.TempDir()
-	socket := filepath.Join(folder, "socket")
-	config := filepath.Join(folder, "haproxy.cfg")
-	text := "global\nstats socket " + socket + " level admin\ndefaults\nmode tcp\ntimeout connect 3s\ntimeout client 3s\ntimeout server 3s\n" +
-		"listen one\nbind " + freeAddr(t) + "\nserver a 127.0.0.1:1\n"
-	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "haproxy", "-db", "-f", config)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Wait() }) // the context has ended by then
-	var conn net.Conn
-	await(t, "haproxy", func() (ok bool) {
-		var err error
-		conn, err = net.Dial("unix", socket)
-		return err == nil
-	})
-	defer conn.Close()
-	if _, err := io.WriteString(conn, "help\n"); err != nil {
-		t.Fatal(err)
-	}
-	help, err := io.ReadAll(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(help)
+	return askHAProxy(t, startHAProxy(t, "listen one\nbind "+freeAddr(t)+"\nserver a 127.0.0.1:1\n"), "help")
 }

@@ -73,6 +73,12 @@ func freeAddr(t testing.TB) string {
 	return freeport.Addr(t)
 }
 
+// freeAddr6 is freeAddr for IPv6.
+func freeAddr6(t testing.TB) string {
+	t.Helper()
+	return fmt.Sprintf("[::1]:%d", freePort(t))
+}
+
 // clientIPs returns n source addresses, which Linux lets a client bind without further ado.
 func clientIPs(n int) []string {
 	ips := make([]string, 0, n)

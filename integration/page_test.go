@@ -217,7 +217,7 @@ func TestPageWithThousandUpstreams(t *testing.T) {
 	t.Parallel()
 	b := startBrowser(t, 500)
 	listen := freeAddr(t)
-	p, _, url := startPage(t, balance(listen, "pool "+strings.Repeat("long", 30)+"\nupstream 127.0.0.1:20000-20999"))
+	p, _, url := startPage(t, balance(listen, "pool "+strings.Repeat("long", 30)+"\nupstream 127.0.0.9:20000-20999"))
 	t.Cleanup(func() { p.end(t) })
 	b.open(url)
 	b.until(`document.querySelectorAll("tbody tr").length === 1000`)

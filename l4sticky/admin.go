@@ -55,6 +55,7 @@ var endpoints = []endpoint{
 	{method: http.MethodGet, path: "pools", serve: getPools},
 	{method: http.MethodGet, path: "pools/{pool}", serve: getPool},
 	{method: http.MethodGet, path: "pools/{pool}/sessions", params: []string{"client", "upstream", "state", "limit", "cursor"}, serve: getSessions},
+	{method: http.MethodPost, path: "pools/{pool}/sessions", serve: postSessions},
 	{method: http.MethodDelete, path: "pools/{pool}/sessions", params: []string{"client", "upstream", "state", "close", "all"}, serve: deleteSessions},
 	{method: http.MethodGet, path: "pools/{pool}/upstreams/{address}", serve: getUpstream},
 	{method: http.MethodPatch, path: "pools/{pool}/upstreams/{address}", serve: patchUpstream},
@@ -153,12 +154,18 @@ func apiError(status int, format string, args ...any) error {
 // badRequest returns an error that tells what is wrong with a request.
 func badRequest(err error) error { return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err} }
 
-// maxBody is the size of the largest document that is read.
+// maxBody is the size of the largest document that is read, unless an endpoint takes more.
 const maxBody = 1 << 20
 
 // decode reads the body of a request into a document.
-func (r *adminRequest) decode(document any) error {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody))
+func (r *adminRequest) decode(document any) error { return r.decodeWithin(maxBody, document) }
+
+// decodeWithin is decode for a body of at most that many bytes.
+func (r *adminRequest) decodeWithin(limit int64, document any) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if int64(len(body)) > limit {
+		return apiError(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
+	}
 	if err == nil {
 		err = decodeStrictly(body, document)
 	}

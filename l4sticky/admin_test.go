@@ -39,6 +39,9 @@ func TestAdminIsDocumented(t *testing.T) {
 		adminapi.PoolPlan{},
 		adminapi.UpstreamPlan{},
 		adminapi.Forgotten{},
+		adminapi.Import{},
+		adminapi.ImportedSession{},
+		adminapi.Imported{},
 		adminapi.Explanation{},
 		adminapi.Candidate{},
 	} {

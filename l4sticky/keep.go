@@ -21,7 +21,7 @@ import (
 const (
 	// keptWait is how long a config that is loaded waits for the sessions that were kept. They are restored all the same if they come
 	// later, where a client has no session by then.
-	keptWait = 3 * time.Second
+	keptWait = 5 * time.Second
 	// keptTimeout is how long a storage may take to read or to write.
 	keptTimeout = 30 * time.Second
 	// lastKeptWait is how long Caddy waits, when it exits, until sessions are written.

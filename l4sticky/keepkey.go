@@ -31,8 +31,8 @@ func storageKey(pool string) string {
 	return path.Join(keptFolder, safeName(cmp.Or(node.host, "localhost")), safeName(pool))
 }
 
-// safeName returns a name for any text, not the same for any two, that is safe as the name of a file on all systems, also on those
-// that do not tell upper and lower case apart. The character ~ is in none of them.
+// safeName returns a name for a text that is safe as the name of a file, also where upper and lower case are the same. Any two texts
+// have different names. The character ~ is in none of them.
 func safeName(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -43,7 +43,7 @@ func safeName(text string) string {
 			fmt.Fprintf(&b, "%%%02x", c)
 		}
 	}
-	name := b.String()
+	name := cmp.Or(b.String(), "%")
 	if len(name) > longestName {
 		return fmt.Sprintf("%s%%%%%016x", name[:longestName-18], xxhash.Sum64String(text))
 	}

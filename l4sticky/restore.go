@@ -64,9 +64,12 @@ func (c *poolConfig) restoreSessions(kept []keptSession) (n restoreCounts) {
 		}
 	}
 	n.restored = c.sessions.Restore(infos)
-	if n.restored < len(infos) {
-		n.present = c.present(infos) - n.restored
-		n.full = len(infos) - n.restored - n.present
+	if left := len(infos) - n.restored; left > 0 {
+		present, expired := c.leftOut(infos)
+		n.present = min(left, max(0, present-n.restored))
+		expired = min(left-n.present, expired)
+		n.expired += expired
+		n.full = left - n.present - expired
 	}
 	return n
 }
@@ -80,12 +83,15 @@ func (c *poolConfig) targetsByAddress() map[string]*target.Target {
 	return targets
 }
 
-// present returns how many of some sessions are of clients that have a session.
-func (c *poolConfig) present(infos []session.Info[*target.Target]) (n int) {
+// leftOut returns how many of some sessions are of clients that have one in the table, and how many others have expired meanwhile.
+func (c *poolConfig) leftOut(infos []session.Info[*target.Target]) (present, expired int) {
+	now, expiry := monotonic(), time.Duration(c.settings.options.SessionExpiry)
 	for _, i := range infos {
 		if _, found := c.sessions.Peek(i.Client); found {
-			n++
+			present++
+		} else if now-i.IdleSince >= expiry {
+			expired++
 		}
 	}
-	return n
+	return present, expired
 }

@@ -57,12 +57,25 @@ func TestRestoreSessionsOfPrefixes(t *testing.T) {
 	got := v.restoreSessions([]keptSession{
 		{client: netip.MustParseAddr("192.0.2.1"), target: "a:1", expiresIn: time.Second},
 		{client: netip.MustParseAddr("192.0.2.2"), target: "a:1", expiresIn: 2 * time.Second},
-		{client: netip.MustParseAddr("198.51.100.1"), target: "a:1", expiresIn: time.Millisecond},
+		{client: netip.MustParseAddr("198.51.100.1"), target: "a:1", expiresIn: time.Second / 2},
 	})
 	if want := (restoreCounts{restored: 1, present: 1, full: 1}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if info, found := v.sessions.Peek(v.clientOf(netip.MustParseAddr("192.0.2.9"))); !found || *v.sessionStatus(info).ExpiresIn < 1 {
 		t.Errorf("the client of the prefix has no session, or that which expires first: %+v", info)
+	}
+}
+
+// TestRestoreSessionsThatExpireMeanwhile does not take them for those that there is no room for.
+func TestRestoreSessionsThatExpireMeanwhile(t *testing.T) {
+	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
+	defer v.quit()
+	got := v.restoreSessions([]keptSession{
+		{client: netip.MustParseAddr("192.0.2.1"), target: "a:1", expiresIn: time.Minute},
+		{client: netip.MustParseAddr("192.0.2.2"), target: "a:1", expiresIn: 1},
+	})
+	if want := (restoreCounts{restored: 1, expired: 1}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -111,6 +111,36 @@ type Forgotten struct {
 	Connections int `json:"connections"`
 }
 
+// An Import is what a POST of sessions takes.
+type Import struct {
+	Sessions []ImportedSession `json:"sessions"`
+}
+
+// An ImportedSession is a session that another balancer, or this one, has had.
+type ImportedSession struct {
+	Client string `json:"client"`
+	// Upstream is the address of a target of the pool, or an upstream of the config that stands for one target.
+	Upstream string `json:"upstream"`
+	// Since is when the session began. Without it, that is now.
+	Since *time.Time `json:"since,omitempty"`
+	// ExpiresIn is in how many seconds the session ends unless its client comes, at most the pool's session_expiry, which it is
+	// without a value. Negative is an error.
+	ExpiresIn *float64 `json:"expires_in,omitempty"`
+}
+
+// Imported is the answer to a POST of sessions: how many there are of each kind, which makes all together.
+type Imported struct {
+	Imported int `json:"imported"`
+	// Present are those whose clients have a session already, which they keep.
+	Present int `json:"present"`
+	// Expired are those that have no time left.
+	Expired int `json:"expired"`
+	// NoRoom are those for which the pool's max_sessions leave no room.
+	NoRoom int `json:"no_room"`
+	// UnknownUpstreams counts those at upstreams that the pool does not have, by their addresses.
+	UnknownUpstreams map[string]int `json:"unknown_upstreams"`
+}
+
 // An Explanation tells where a client goes, and why.
 type Explanation struct {
 	Client string `json:"client"`

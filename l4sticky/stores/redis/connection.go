@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -143,25 +142,4 @@ func (c *connection) do(ctx context.Context, send func(rueidis.Client) []rueidis
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-}
-
-// A redactedError is an error whose text has no password in it. What other software answers may have anything in it.
-type redactedError struct {
-	text string
-	error
-}
-
-func (e *redactedError) Error() string { return e.text }
-func (e *redactedError) Unwrap() error { return e.error }
-
-// redacted returns the error without the passwords of the store in its text.
-func (s *Store) redacted(err error) error {
-	if err == nil {
-		return nil
-	}
-	text := err.Error()
-	for _, secret := range s.secrets {
-		text = strings.ReplaceAll(text, secret, "…")
-	}
-	return &redactedError{"redis: " + text, err}
 }

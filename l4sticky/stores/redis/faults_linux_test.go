@@ -199,6 +199,7 @@ func TestGarbage(t *testing.T) {
 		"nothing":    {""},
 		"resp2":      {"-ERR unknown command `HELLO`, with args beginning with: `3` `AUTH` `default` `s3cret`\r\n"},
 		"echo":       {"-ERR you said HELLO 3 AUTH default s3cret\r\n"},
+		"verbose":    {helloAnswer, singleAnswer, "!90004\r\nERR s3cret\n" + strings.Repeat("\x1b[31m s3cret ", 6924)[:89993] + "\r\n"},
 		"ok":         {"+OK\r\n", "+OK\r\n", "+OK\r\n", "+OK\r\n"},
 		"many":       {helloAnswer + strings.Repeat("+OK\r\n", 100)},
 		"length":     {helloAnswer, singleAnswer, "$-5\r\n", "*1000000000000\r\n"},
@@ -216,8 +217,11 @@ func TestGarbage(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 				err := try(ctx, store)
 				cancel()
-				if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 3 || strings.Contains(err.Error(), "s3cret") {
-					t.Errorf("not all failed, or with a password: %v", err)
+				if joined, ok := err.(interface{ Unwrap() []error }); !ok || len(joined.Unwrap()) != 3 {
+					t.Errorf("not all failed: %v", err)
+				}
+				if text := err.Error(); strings.Contains(text, "s3cret") || strings.Count(text, "\n") > 2 || len(text) > 1000 || strings.Contains(text, "\x1b") {
+					t.Errorf("the errors are %q", text)
 				}
 				ctx, cancel = context.WithTimeout(t.Context(), 100*time.Millisecond)
 				if err := store.Listen(ctx, "default", "n1", func(stores.News) { t.Error("news") }); err == nil {

@@ -47,7 +47,10 @@ func (c *connection) subscribe(ctx context.Context, channel string, confirmed fu
 		case message := <-messages:
 			receive(message)
 		case err, ok := <-s.ended:
-			if !ok {
+			switch {
+			case c.ctx.Err() != nil:
+				return errClosed
+			case !ok:
 				return safely.ErrPanic
 			}
 			return err

@@ -3,6 +3,7 @@ package redis
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -250,4 +251,23 @@ func TestScriptsAreLoadedAgain(t *testing.T) {
 func namesOfDefault() *names {
 	n := namesOf("sticky", "default")
 	return &n
+}
+
+// Before Redis 7, a script does not know the version, and PEXPIRE has no GT.
+func TestTTLBeforeRedis7(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	old := strings.Replace(updateSource, "redis.REDIS_VERSION_NUM", "nil", 1)
+	if old == updateSource {
+		t.Fatal("the script does not ask for the version")
+	}
+	for i, step := range []struct {
+		ttl  string
+		left int
+	}{{"60000", 60_000}, {"1000", 60_000}, {"3600000", 3_600_000}, {"-1000", 1000}, {"-60000", 60_000}, {"-1000", 60_000}} {
+		s.cli("EVAL", old, "1", "{x}10.1.2.3", "n1", "channel", targetA, "", step.ttl)
+		if left, _ := strconv.Atoi(s.cli("PTTL", "{x}10.1.2.3")); left > step.left || left < step.left-500 {
+			t.Errorf("step %d: %d ms are left", i, left)
+		}
+	}
 }
