@@ -33,6 +33,13 @@ var commands = map[string][]string{
 		"curl --insecure --interface 127.0.0.3 --connect-to ::127.0.0.1:8443 https://game.example.com",
 		"curl http://[::1]:8080",
 	},
+	"TestExampleCluster": {
+		"./cluster.sh",
+		`for port in 8081 8082 8083; do curl "http://127.0.0.1:$port/?name=ann"; done`,
+		`for port in 8081 8082 8083; do curl --interface 127.0.0.3 "http://127.0.0.1:$port/?name=bob"; done`,
+		"caddy sticky drain 127.0.0.1:7001 --address localhost:2021",
+		"caddy sticky status --address localhost:2023",
+	},
 	"TestPools, TestExplain, TestDrainWithDeadline": {
 		"curl localhost:2019/sticky/pools",
 		"curl localhost:2019/sticky/pools/default/explain?client=127.0.0.2",
