@@ -132,7 +132,7 @@ func everySecond(all []string) (some []string) {
 // imported again.
 func TestStickyImportOfMany(t *testing.T) {
 	t.Parallel()
-	const count = 25_000
+	const count = 20_000
 	targets, listen := greeters(t, 2), freeAddr(t)
 	p := startCaddy(t, balance(listen, "session_expiry 1h", targets...))
 	sticky := p.stickyCommand(t)
@@ -142,7 +142,7 @@ func TestStickyImportOfMany(t *testing.T) {
 	}
 	code, stdout, stderr := sticky("sessions", "import", writeFile(t, "part", lines.String()+"x\n"))
 	part := p.pool(t).Sessions.Idle
-	if code != 1 || !strings.Contains(stderr, "Error: only a part is imported: line 25001: ") || part == 0 || part == count || !regexp.MustCompile(fmt.Sprintf(`\n%d +0 +0`, part)).MatchString(stdout) {
+	if code != 1 || !strings.Contains(stderr, "Error: only a part is imported: line 20001: ") || part == 0 || part == count || !regexp.MustCompile(fmt.Sprintf(`\n%d +0 +0`, part)).MatchString(stdout) {
 		t.Errorf("exit code %d, %d sessions, %s%s", code, part, stdout, stderr)
 	}
 	mustMatch(t, sticky, fmt.Sprintf(`IMPORTED .*\n%d +%d +0 +0 +0 *\n`, count-part, part), "sessions", "import", writeFile(t, "sessions", lines.String()))
@@ -206,4 +206,23 @@ func TestStickyImportErrors(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s, want %s", args, code, stderr, want)
 		}
 	}
+}
+
+// Sessions that are imported at one node are known at the others, where their clients may come.
+func TestSharedImport(t *testing.T) {
+	t.Parallel()
+	targets, ips := greeters(t, 4), clientIPs(100)
+	store := startRedis(t)
+	c := startCluster(t, storeAt(store), targets...)
+	await(t, "both nodes use the store", func() bool { return c.works(t) })
+	var lines strings.Builder
+	homes := make(map[string]string)
+	for i, ip := range ips {
+		lines.WriteString(line(ip, targets[i%4].addr))
+		homes[ip] = targets[i%4].name
+	}
+	mustMatch(t, c.first.stickyCommand(t), `IMPORTED .*\n100 +0 +0 +0 +0 *\n`, "sessions", "import", writeFile(t, "sessions", lines.String()))
+	await(t, "the store has all", func() bool { return store.clients() == len(ips) })
+	mustAgree(t, "at the second node", whoEach(t, ips, c.secondListen), homes)
+	mustAgree(t, "at the first node", whoEach(t, ips, c.firstListen), homes)
 }

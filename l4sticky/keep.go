@@ -104,8 +104,10 @@ func (p *pool) unsyncedKeep(c *poolConfig) {
 func (p *pool) keepDue() {
 	defer p.scheduleKeep()
 	safely.Reach("persist")
-	if k := p.running(); k != nil {
-		k.write(k.interval)
+	p.keeper.storing.Lock()
+	defer p.keeper.storing.Unlock()
+	if k := p.running(); k != nil { // else the last write has been, or the table is empty by now
+		k.unsyncedWrite(k.interval)
 	}
 }
 
@@ -155,7 +157,7 @@ func (p *pool) finish() {
 		go safely.Do("persist", func() {
 			defer written()
 			defer p.finished()
-			k.write(0)
+			k.write()
 		})
 	case !finishing:
 		p.sessions.Clear()
@@ -169,10 +171,15 @@ func (p *pool) finished() {
 	p.keeper.finishing = false
 }
 
-// write writes the sessions. Those that have connections are taken to have none any more after some time.
-func (k *keptConfig) write(longest time.Duration) {
+// write is unsyncedWrite for sessions whose connections are over.
+func (k *keptConfig) write() {
 	k.keeper.storing.Lock()
 	defer k.keeper.storing.Unlock()
+	k.unsyncedWrite(0)
+}
+
+// unsyncedWrite writes the sessions. Those that have connections are taken to have them for so long. The storage must be locked.
+func (k *keptConfig) unsyncedWrite(longest time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), keptTimeout)
 	defer cancel()
 	if err := k.storage.Store(ctx, storageKey(k.name), k.encode(time.Now(), longest)); err != nil {

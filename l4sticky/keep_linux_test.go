@@ -41,7 +41,7 @@ func BenchmarkKeepMillion(b *testing.B) {
 		v := joinKept(b, storage, b.Name(), time.Hour, tenAddresses()...)
 		fillKept(b, v)
 		began := processTime(b)
-		v.kept.write(0)
+		v.kept.write()
 		b.ReportMetric(float64((processTime(b) - began).Milliseconds()), "ms-cpu-write")
 		leaveKept(b, v)
 		began = processTime(b)
@@ -62,7 +62,7 @@ func BenchmarkConnectionsBesideKeep(b *testing.B) {
 		v := joinKept(b, storage, b.Name(), time.Hour, tenAddresses()...)
 		fillKept(b, v)
 		reportWaits(b, v, "alone", func() { time.Sleep(time.Second) })
-		reportWaits(b, v, "write", func() { v.kept.write(0) })
+		reportWaits(b, v, "write", func() { v.kept.write() })
 		data := storage.values[storageKey(v.name)]
 		v.sessions.Clear()
 		reportWaits(b, v, "read", func() {

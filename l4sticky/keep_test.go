@@ -15,6 +15,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/certmagic"
 
+	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/internal/safely/safelytest"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/persist"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
 )
@@ -194,12 +196,12 @@ func TestSlowStorage(t *testing.T) {
 	v.sessions.Release(s)
 	close(storage.gate)
 	v.keeper.storing.Lock() // the restorer has it until it is done
-	v.keeper.storing.Unlock()
 	for client, want := range map[netip.Addr]string{visitor: "b:1", other: "a:1"} {
 		if info, found := v.sessions.Peek(client); !found || info.Target.Address.Dial != want {
 			t.Errorf("%v is at %+v, want %s", client, info.Target, want)
 		}
 	}
+	v.keeper.storing.Unlock()
 	leaveKept(t, v)
 }
 
@@ -277,5 +279,23 @@ func TestSafeName(t *testing.T) {
 	}
 	if got, want := storageKey("10.0.0.1:80"), fmt.Sprintf("sticky/sessions/%s/10.0.0.1%%3a80", safeName(node.host)); got != want {
 		t.Errorf("the key is %q, want %q", got, want)
+	}
+}
+
+// TestPanicsOfTheKeeper are those of a read, after which the pool begins without, and of a write, after which the next one comes.
+func TestPanicsOfTheKeeper(t *testing.T) {
+	storage := newMemoryStorage()
+	panicked := safelytest.InjectOnce(t, "persist")
+	v := joinKept(t, storage, t.Name(), time.Minute, "a:1")
+	safelytest.AwaitPanic(t, panicked)
+	panicked = safelytest.InjectOnce(t, "persist")
+	safely.Do("test", v.keepDue)
+	if panicked() != 1 || storage.stores != 0 || !v.keeper.timer.Reset(time.Hour) {
+		t.Errorf("%d panics, stored %d times, and no timer is set", panicked(), storage.stores)
+	}
+	v.keepDue()
+	leaveKept(t, v)
+	if storage.stores != 2 {
+		t.Errorf("stored %d times, want 2", storage.stores)
 	}
 }

@@ -51,8 +51,8 @@ type stopping struct {
 
 // end is endAll for one pool.
 func (p *pool) end(began time.Time) {
-	safely.Reach("exit")
 	defer p.finish()
+	safely.Reach("exit")
 	open := p.open.Load()
 	if open == 0 {
 		return

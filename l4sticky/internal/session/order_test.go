@@ -292,7 +292,9 @@ func TestEveryOrder(t *testing.T) {
 		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
 			r, all, sequences := newRig(c.capacity), operations(c.clients), 0
 			if !c.other {
-				all = slices.DeleteFunc(all, func(o operation) bool { return strings.HasPrefix(o.name, "follow") || strings.HasPrefix(o.name, "restore") })
+				all = slices.DeleteFunc(all, func(o operation) bool {
+					return strings.HasPrefix(o.name, "follow") || strings.HasPrefix(o.name, "restore")
+				})
 			}
 			var explore func(sequence []operation)
 			explore = func(sequence []operation) {

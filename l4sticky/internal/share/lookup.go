@@ -129,6 +129,9 @@ func (s *Sharer) ask(batch []*claim) {
 	err := s.callWithin(ctx, func(ctx context.Context, store stores.Store) error {
 		return store.Update(ctx, s.pool, s.node, updates)
 	})
+	if err != nil && ctx.Err() == nil {
+		s.behind.Store(true)
+	}
 	for i, c := range left {
 		c.timer.Stop()
 		u := &updates[i]

@@ -45,7 +45,7 @@ func (s *Sharer) keepMeeting(met chan<- error) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
 	<-pause.C
-	for first := true; ; first = false {
+	for first := true; first || s.ctx.Err() == nil; first = false {
 		err := errPanic
 		safely.Do("session store", func() { err = s.meet(first) })
 		if first {
@@ -60,7 +60,8 @@ func (s *Sharer) keepMeeting(met chan<- error) {
 		case <-s.ctx.Done():
 			return
 		case <-s.retry:
-			if err != nil { // not sooner than that
+			if err != nil || !s.working.Load() { // a store that meets nodes but does nothing else is not met at the rate of what fails
+				pause.Reset(retryInterval)
 				select {
 				case <-s.ctx.Done():
 					return
@@ -89,7 +90,7 @@ func (s *Sharer) meet(first bool) error {
 	if works && !first {
 		s.local.Failed(nil)
 	}
-	if fresh || works {
+	if works && s.behind.Swap(false) || fresh {
 		s.tellAll()
 	}
 	for target, setting := range m.Settings {

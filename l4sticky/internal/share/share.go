@@ -68,6 +68,7 @@ type Sharer struct {
 	timeout atomic.Int64
 	store   atomic.Pointer[stores.Store]
 	working atomic.Bool // else no client waits for the store
+	behind  atomic.Bool // a request has failed, and not just because it took longer than a client waits
 	closed  atomic.Bool
 	faults  atomic.Int64  // requests in a row that have failed
 	urgent  chan struct{} // has a value when something pending can't wait
@@ -144,7 +145,11 @@ func (s *Sharer) Working() bool { return s.working.Load() }
 func (s *Sharer) call(request func(context.Context, stores.Store) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
-	return s.callWithin(ctx, request)
+	err := s.callWithin(ctx, request)
+	if err != nil {
+		s.behind.Store(true)
+	}
+	return err
 }
 
 var errPanic = errors.New("the session store has panicked")
@@ -192,7 +197,7 @@ func (s *Sharer) Close(ctx context.Context) {
 	go safely.Do("session store", func() {
 		defer close(done)
 		s.tasks.Wait()
-		if s.working.Load() {
+		if s.working.Load() && ctx.Err() == nil {
 			s.flush(ctx)
 			_ = s.callWithin(ctx, func(ctx context.Context, store stores.Store) error {
 				_, err := store.Meet(ctx, s.pool, stores.Node{ID: s.node, Host: s.host, Interval: MeetInterval, Leaving: true})

@@ -87,7 +87,7 @@ func (s *Sharer) keepWriting() {
 	tick := time.NewTicker(FlushInterval)
 	defer tick.Stop()
 	w := walk{last: time.Now()}
-	for {
+	for s.ctx.Err() == nil {
 		select {
 		case <-s.ctx.Done():
 			return
@@ -96,7 +96,7 @@ func (s *Sharer) keepWriting() {
 			safely.Do("session store", func() { s.renew(&w) })
 		}
 		safely.Do("session store", func() {
-			if s.working.Load() && s.flush(s.ctx) {
+			if s.working.Load() && s.flush(context.Background()) {
 				w.whole = parts
 			}
 		})
@@ -106,6 +106,7 @@ func (s *Sharer) keepWriting() {
 // flush tells the store of all that is pending, and reports whether it is to be told of all sessions.
 func (s *Sharer) flush(ctx context.Context) (all bool) {
 	changes, all := s.takePending()
+	told := true
 	updates := make([]stores.Update, 0, min(len(changes), maxUpdates))
 	for client, c := range changes {
 		u, needed := s.updateFor(client, c)
@@ -115,11 +116,15 @@ func (s *Sharer) flush(ctx context.Context) (all bool) {
 		}
 		updates = append(updates, u)
 		if len(updates) == maxUpdates {
-			s.tell(ctx, updates, changes)
+			if told = s.tell(ctx, updates, changes); !told {
+				break // the others would fail as well, each after the whole time that a request may take
+			}
 			updates = updates[:0]
 		}
 	}
-	s.tell(ctx, updates, changes)
+	if told {
+		s.tell(ctx, updates, changes)
+	}
 	s.putBack(changes)
 	clear(changes)
 	s.pending.Lock()
@@ -151,12 +156,13 @@ func (s *Sharer) tell(ctx context.Context, updates []stores.Update, changes map[
 	if len(updates) == 0 {
 		return true
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	err := s.callWithin(ctx, func(ctx context.Context, store stores.Store) error {
 		return store.Update(ctx, s.pool, s.node, updates)
 	})
 	if err != nil {
+		s.behind.Store(true)
 		return false
 	}
 	s.counts.Updates.Add(int64(len(updates)))
@@ -203,7 +209,7 @@ func (s *Sharer) tellPart(part int, all bool) bool {
 		}
 	})
 	for batch := range slices.Chunk(updates, maxUpdates) {
-		if !s.tell(s.ctx, batch, nil) {
+		if !s.tell(context.Background(), batch, nil) {
 			return false
 		}
 	}

@@ -262,28 +262,3 @@ func serveGarbage(t *testing.T, answers []string) string {
 	}()
 	return listener.Addr().String()
 }
-
-// FuzzServer has a server answer anything.
-func FuzzServer(f *testing.F) {
-	for _, answers := range [][2]string{
-		{"*1\r\n$1\r\n=\r\n", "*4\r\n$1\r\n1\r\n$1\r\ng\r\n*0\r\n*0\r\n"},
-		{"%0\r\n", "-MOVED 1 127.0.0.1:1\r\n"},
-		{"-NOSCRIPT x\r\n", "-LOADING x\r\n"},
-		{">3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$1\r\ny\r\n", ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n"},
-		{"+QUEUED\r\n", ">2\r\n$10\r\ninvalidate\r\n_\r\n"},
-	} {
-		f.Add([]byte(answers[0]), []byte(answers[1]), true)
-		f.Add([]byte(answers[1]), []byte(answers[0]), false)
-	}
-	f.Fuzz(func(t *testing.T, first, second []byte, hello bool) {
-		answers := []string{string(first), string(second)}
-		if hello {
-			answers = append([]string{helloAnswer, singleAnswer}, answers...)
-		}
-		store := open(t, `{"addresses": ["`+serveGarbage(t, answers)+`"]}`)
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-		defer cancel()
-		_ = try(ctx, store)
-		_ = store.Listen(ctx, "default", "n1", func(stores.News) {})
-	})
-}

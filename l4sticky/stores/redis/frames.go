@@ -14,26 +14,31 @@ const (
 	maxBlob     = 16 << 20
 	maxElements = 256 << 10 // of one frame, with those within others
 	maxDepth    = 8
-	maxWord     = 16 // of the first element, which is all that is looked at
+	maxWords    = 3 // of the strings in a frame, which is all that is looked at
+	maxWord     = 512
 )
 
 // frames finds the ends of the frames in a stream of RESP3, which comes in pieces. What no server sends, which are streamed
 // strings and attributes for instance, is an error.
 type frames struct {
-	// each is called with each whole frame: its type, the number of its elements, and how the first one of them begins, or it itself
-	// if it is no aggregate.
-	each func(kind byte, elements int, word string) error
+	// each is called with each whole frame.
+	each func(frame) error
 
 	line   []byte // what there is of a header
 	blob   int    // how many bytes of a string are still to come
 	ending string // what must come after them
 	open   []int  // how many elements of each aggregate are still to come
 
-	kind     byte // of the whole frame, as all below
-	count    int
-	word     []byte
-	first    bool // the first element has not ended yet
-	elements int
+	frame    frame
+	elements int // of the frame, with those within others
+}
+
+// A frame is what is looked at of one.
+type frame struct {
+	kind     byte             // its type, or '_' for any null
+	elements int              // if it is an aggregate
+	words    [maxWords]string // how the first of its strings, numbers and the like begin, in whatever depth they are
+	count    int              // of the words
 }
 
 // feed reads the next piece.
@@ -50,7 +55,7 @@ func (f *frames) feed(piece []byte) error {
 				return errors.New("a string does not end where it should")
 			}
 			if f.ending, piece = f.ending[1:], piece[1:]; f.ending == "" {
-				err = f.ended()
+				err = f.endedWord()
 			}
 		default:
 			end := bytes.IndexByte(piece, '\n') + 1
@@ -74,10 +79,11 @@ func (f *frames) feed(piece []byte) error {
 	return nil
 }
 
-// note keeps the beginning of the first element.
+// note keeps the beginning of what may come in several pieces.
 func (f *frames) note(text []byte) {
-	if f.first {
-		f.word = append(f.word, text[:min(len(text), maxWord-len(f.word))]...)
+	if f.frame.count < maxWords {
+		word := &f.frame.words[f.frame.count]
+		*word += string(text[:min(len(text), maxWord-len(*word))])
 	}
 }
 
@@ -89,7 +95,7 @@ func (f *frames) header() error {
 		return errors.New("a line does not end with CRLF")
 	}
 	if len(f.open) == 0 {
-		f.kind, f.count, f.word, f.first, f.elements = kind, 1, f.word[:0], true, 0
+		f.frame, f.elements = frame{kind: kind}, 0
 	}
 	switch kind {
 	case '+', '-', ':', ',', '(':
@@ -109,14 +115,14 @@ func (f *frames) header() error {
 		return fmt.Errorf("%q is no type", kind)
 	}
 	f.note(text)
-	return f.ended()
+	return f.endedWord()
 }
 
 func (f *frames) beginString(text []byte) error {
 	n, err := strconv.Atoi(string(text))
 	switch {
 	case n == -1:
-		return f.ended()
+		return f.null()
 	case err != nil || n < 0 || n > maxBlob:
 		return fmt.Errorf("'%s' is no length of a string", text)
 	}
@@ -131,12 +137,12 @@ func (f *frames) beginAggregate(kind byte, text []byte) error {
 	}
 	switch {
 	case n == -1 && kind == '*':
-		return f.ended()
+		return f.null()
 	case err != nil || n < 0 || n > maxElements-f.elements || len(f.open) == maxDepth || kind == '>' && len(f.open) > 0:
 		return fmt.Errorf("'%c%s' is no beginning of an aggregate", kind, text)
 	}
 	if len(f.open) == 0 {
-		f.count = n
+		f.frame.elements = n
 	}
 	f.elements += n
 	if n == 0 {
@@ -146,9 +152,24 @@ func (f *frames) beginAggregate(kind byte, text []byte) error {
 	return nil
 }
 
+// null ends an element that is none.
+func (f *frames) null() error {
+	if len(f.open) == 0 {
+		f.frame.kind = '_'
+	}
+	return f.endedWord()
+}
+
+// endedWord ends an element that is no aggregate.
+func (f *frames) endedWord() error {
+	if f.frame.count < maxWords {
+		f.frame.count++
+	}
+	return f.ended()
+}
+
 // ended ends an element, and the aggregates whose last one it is.
 func (f *frames) ended() error {
-	f.first = false
 	for len(f.open) > 0 {
 		last := len(f.open) - 1
 		if f.open[last]--; f.open[last] > 0 {
@@ -156,5 +177,5 @@ func (f *frames) ended() error {
 		}
 		f.open = slices.Delete(f.open, last, last+1)
 	}
-	return f.each(f.kind, f.count, string(f.word))
+	return f.each(f.frame)
 }

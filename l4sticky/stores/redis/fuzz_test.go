@@ -72,14 +72,9 @@ func FuzzFrames(f *testing.F) {
 		f.Add([]byte(text), 1)
 	}
 	f.Fuzz(func(t *testing.T, stream []byte, size int) {
-		type frame struct {
-			kind  byte
-			count int
-			word  string
-		}
 		read := func(pieces [][]byte) (all []frame, err error) {
-			in := frames{each: func(kind byte, count int, word string) error {
-				all = append(all, frame{kind, count, word})
+			in := frames{each: func(f frame) error {
+				all = append(all, f)
 				return nil
 			}}
 			for _, piece := range pieces {

@@ -25,8 +25,8 @@ type guarded struct {
 
 // A question is a command whose answer is awaited.
 type question struct {
-	command string
-	args    int
+	command, subcommand string
+	args                int
 }
 
 var errUnasked = errors.New("an answer without a question")
@@ -62,43 +62,69 @@ func (g *guarded) Close() error {
 	return g.Conn.Close()
 }
 
-func (g *guarded) ask(_ byte, elements int, command string) error {
+func (g *guarded) ask(f frame) error {
 	g.mu.Lock()
-	g.asked = append(g.asked, question{command, elements - 1})
+	g.asked = append(g.asked, question{f.words[0], f.words[1], f.elements - 1})
 	g.mu.Unlock()
 	return nil
 }
 
 // answer looks whether a frame is one that the client understands at this point.
-func (g *guarded) answer(kind byte, _ int, word string) error {
+func (g *guarded) answer(f frame) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if kind == '>' {
-		return g.unsyncedPush(word)
+	if f.kind == '>' {
+		return g.unsyncedPush(f)
 	}
 	if len(g.asked) == 0 {
 		return errUnasked
 	}
 	q := g.asked[0]
 	g.asked = g.asked[1:]
-	switch {
-	case q.command == "SUBSCRIBE" && kind != '-':
-		return fmt.Errorf("%c%s does not answer %s", kind, word, q.command)
-	case q.command == "UNSUBSCRIBE": // which has no answer of its own, so that the client sends a PING after it
-		if word != "PONG" || len(g.asked) == 0 {
-			return fmt.Errorf("%c%s does not answer %s", kind, word, q.command)
+	if !q.isAnsweredBy(f) {
+		return fmt.Errorf("%c%s does not answer %s", f.kind, f.words[0], q.command)
+	}
+	if q.command == "UNSUBSCRIBE" { // which has no answer of its own, so that the client sends a PING after it
+		if len(g.asked) == 0 {
+			return errUnasked
 		}
 		g.asked = g.asked[1:]
 	}
 	return nil
 }
 
-// unsyncedPush is answer for what the server sends by itself, or to confirm subscriptions. The lock must be held.
-func (g *guarded) unsyncedPush(word string) error {
-	if !strings.HasSuffix(word, "subscribe") || strings.HasSuffix(word, "unsubscribe") {
-		return nil
+func (q *question) isAnsweredBy(f frame) bool {
+	if f.kind == '-' || f.kind == '!' {
+		redirects := strings.HasPrefix(f.words[0], "MOVED") || strings.HasPrefix(f.words[0], "ASK")
+		return q.command != "UNSUBSCRIBE" && (!redirects || strings.Count(f.words[0], " ") >= 2)
 	}
-	if g.channels == 0 {
+	switch q.command {
+	case "SUBSCRIBE":
+		return false // it is confirmed by a push
+	case "UNSUBSCRIBE":
+		return f.words[0] == "PONG"
+	case "ROLE":
+		return f.elements > 0
+	case "SENTINEL":
+		return !strings.EqualFold(q.subcommand, "GET-MASTER-ADDR-BY-NAME") || f.kind == '_' || f.elements == 2
+	}
+	return true
+}
+
+// news has for each channel of a Sentinel to which the client listens how many words its messages have at least.
+var news = map[string]int{"+sentinel": 4, "+switch-master": 5, "+reboot": 4}
+
+// unsyncedPush is answer for what the server sends by itself, or to confirm subscriptions. The lock must be held.
+func (g *guarded) unsyncedPush(f frame) error {
+	switch word := f.words[0]; {
+	case word == "message":
+		if strings.Count(f.words[2], " ")+1 < news[f.words[1]] {
+			return fmt.Errorf("'%s' is no message of %s", f.words[2], f.words[1])
+		}
+		return nil
+	case !strings.HasSuffix(word, "subscribe") || strings.HasSuffix(word, "unsubscribe"):
+		return nil
+	case g.channels == 0:
 		if len(g.asked) == 0 || g.asked[0].command != "SUBSCRIBE" || word != "subscribe" {
 			return errUnasked
 		}
