@@ -132,7 +132,7 @@ func everySecond(all []string) (some []string) {
 // imported again.
 func TestStickyImportOfMany(t *testing.T) {
 	t.Parallel()
-	const count = 20_000
+	const count = 25_000
 	targets, listen := greeters(t, 2), freeAddr(t)
 	p := startCaddy(t, balance(listen, "session_expiry 1h", targets...))
 	sticky := p.stickyCommand(t)
@@ -142,7 +142,7 @@ func TestStickyImportOfMany(t *testing.T) {
 	}
 	code, stdout, stderr := sticky("sessions", "import", writeFile(t, "part", lines.String()+"x\n"))
 	part := p.pool(t).Sessions.Idle
-	if code != 1 || !strings.Contains(stderr, "Error: only a part is imported: line 20001: ") || part == 0 || part == count || !regexp.MustCompile(fmt.Sprintf(`\n%d +0 +0`, part)).MatchString(stdout) {
+	if code != 1 || !strings.Contains(stderr, "Error: only a part is imported: line 25001: ") || part == 0 || part == count || !regexp.MustCompile(fmt.Sprintf(`\n%d +0 +0`, part)).MatchString(stdout) {
 		t.Errorf("exit code %d, %d sessions, %s%s", code, part, stdout, stderr)
 	}
 	mustMatch(t, sticky, fmt.Sprintf(`IMPORTED .*\n%d +%d +0 +0 +0 *\n`, count-part, part), "sessions", "import", writeFile(t, "sessions", lines.String()))

@@ -38,7 +38,7 @@ type Store interface {
 type Update struct {
 	// Client has the session. It may have a zone.
 	Client netip.Addr
-	// Target is the address of the client's target. If it is empty, the session is forgotten.
+	// Target is the address of the client's target. If it is empty, the session is forgotten, unless it counts: then it stays.
 	Target string
 	// Replaces is the address of the target that the client has left. If it is empty, the first one stays that was noted.
 	Replaces string

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores/storetest"
 )
 
@@ -102,4 +103,24 @@ func TestCloseWhileTheStoreHangs(t *testing.T) {
 func goroutines() string {
 	stacks := make([]byte, 1<<20)
 	return string(stacks[:runtime.Stack(stacks, true)])
+}
+
+// TestReleaseOfWhatIsNotHere has the store take a client for live at a node that has no session of it any more, since what the node has told
+// came late.
+func TestReleaseOfWhatIsNotHere(t *testing.T) {
+	bubble(t, func(t *testing.T, store *storetest.Store) {
+		a := newNode(t, "a", "A")
+		a.start(t, store)
+		settle()
+		update := stores.Update{Client: addr(1), Target: "A", Live: true, TTL: time.Hour}
+		if err := store.Update(context.Background(), pool, "a", []stores.Update{update}); err != nil {
+			t.Fatal(err)
+		}
+		a.Note(addr(1))
+		settle()
+		mustHold(t, store, addr(1), "A", nil, expiry)
+		a.Note(addr(2))
+		settle()
+		mustHold(t, store, addr(2), "", nil, 0)
+	})
 }

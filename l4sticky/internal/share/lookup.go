@@ -149,10 +149,7 @@ func (s *Sharer) ask(batch []*claim) {
 
 // settle has the store learn what it was told wrongly: the client may have left meanwhile, or may have been placed without it.
 func (s *Sharer) settle(c *claim, kept string) {
-	switch now, present := s.local.Session(c.client); {
-	case !present && kept != "":
-		s.note(c.client, change{held: kept})
-	case present && now.Target != kept:
+	if now, present := s.local.Session(c.client); !present || now.Target != kept {
 		s.note(c.client, change{})
 	}
 }

@@ -31,6 +31,7 @@ type node struct {
 	table    *session.Table[string]
 	home     string
 	unknown  string // a target that the node does not have
+	expiry   time.Duration
 	clock    func() time.Duration
 	mu       sync.Mutex
 	settings map[string]string
@@ -39,7 +40,7 @@ type node struct {
 
 func newNode(t testing.TB, id, home string) *node {
 	began := time.Now()
-	n := &node{home: home, clock: func() time.Duration { return time.Since(began) }, settings: make(map[string]string)}
+	n := &node{home: home, expiry: expiry, clock: func() time.Duration { return time.Since(began) }, settings: make(map[string]string)}
 	n.Sharer = New(pool, id, "host-"+id, n, new(Counts))
 	n.table = session.NewWithHooks(n.clock, expiry, 1<<21, session.Hooks[string]{
 		Note: func(e session.Event[string]) {
@@ -80,7 +81,7 @@ func (n *node) Session(client netip.Addr) (Session, bool) {
 }
 
 func (n *node) state(i session.Info[string]) Session {
-	s := Session{Target: i.Target, Live: i.Live(), Left: expiry}
+	s := Session{Target: i.Target, Live: i.Live(), Left: n.expiry}
 	if !s.Live {
 		s.Left -= n.clock() - i.IdleSince
 	}
@@ -105,7 +106,7 @@ func (n *node) Setting(target, setting string) {
 	n.settings[target] = setting
 }
 
-func (n *node) Expiry() time.Duration { return expiry }
+func (n *node) Expiry() time.Duration { return n.expiry }
 
 func (n *node) Connections() int { return n.table.Len() }
 

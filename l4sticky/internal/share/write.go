@@ -23,7 +23,6 @@ const (
 type change struct {
 	replaces string // the target that the client has left, if it has
 	any      bool   // the session in the store does not count, whatever it is
-	held     string // the target at which the store takes the client for live, who has no session
 }
 
 // Note has the store told of a client's session soon.
@@ -109,12 +108,7 @@ func (s *Sharer) flush(ctx context.Context) (all bool) {
 	told := true
 	updates := make([]stores.Update, 0, min(len(changes), maxUpdates))
 	for client, c := range changes {
-		u, needed := s.updateFor(client, c)
-		if !needed {
-			delete(changes, client)
-			continue
-		}
-		updates = append(updates, u)
+		updates = append(updates, s.updateFor(client, c))
 		if len(updates) == maxUpdates {
 			if told = s.tell(ctx, updates, changes); !told {
 				break // the others would fail as well, each after the whole time that a request may take
@@ -133,21 +127,20 @@ func (s *Sharer) flush(ctx context.Context) (all bool) {
 	return all
 }
 
-// updateFor returns what the store is to be told of a client, if anything.
-func (s *Sharer) updateFor(client netip.Addr, c change) (u stores.Update, needed bool) {
-	u = stores.Update{Client: client, Replaces: c.replaces, Any: c.any}
+// updateFor returns what the store is to be told of a client. If that has no session any more, the one in the store stays, but the client is not live
+// here.
+func (s *Sharer) updateFor(client netip.Addr, c change) stores.Update {
+	u := stores.Update{Client: client, Replaces: c.replaces, Any: c.any}
 	now, present := s.local.Session(client)
 	switch {
 	case present:
 		u.Target, u.Live, u.TTL = now.Target, now.Live, now.ttl()
 	case c.any:
 		u.TTL = time.Millisecond
-	case c.held != "":
-		u.Target, u.TTL = c.held, s.local.Expiry()
 	default:
-		return u, false
+		u.Replaces, u.TTL = "", s.local.Expiry()
 	}
-	return u, true
+	return u
 }
 
 // tell tells the store of some sessions, and follows where others have placed their clients. It reports whether the store knows
@@ -169,7 +162,7 @@ func (s *Sharer) tell(ctx context.Context, updates []stores.Update, changes map[
 	for i := range updates {
 		u := &updates[i]
 		delete(changes, u.Client)
-		if u.Kept != u.Target && u.Kept != "" && !s.local.Follow(u.Client, u.Kept) {
+		if u.Target != "" && u.Kept != u.Target && u.Kept != "" && !s.local.Follow(u.Client, u.Kept) {
 			s.note(u.Client, change{replaces: u.Kept}) // this node can't take the client there
 		}
 	}

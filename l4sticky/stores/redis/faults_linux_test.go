@@ -176,6 +176,16 @@ func TestLeastRights(t *testing.T) {
 	if got := l.next(t); got.Setting != "drain" {
 		t.Errorf("%+v", got)
 	}
+	for _, node := range []string{"n1", "n1", "n2"} { // is renewed, and noted for another node
+		update(t, store, node, stores.Update{Client: client, Target: targetA, Live: true, TTL: time.Hour})
+	}
+	if err := store.Set(soon(t), "default", "n1", targetB, "drain", true); err != nil {
+		t.Error(err)
+	}
+	if got := l.next(t); got.Target != targetB {
+		t.Errorf("%+v", got)
+	}
+	meet(t, store, stores.Node{ID: "n1", Leaving: true})
 	update(t, store, "n1", stores.Update{Client: client, Any: true, TTL: time.Minute})
 	if got := l.next(t); got.Client != client {
 		t.Errorf("%+v", got)

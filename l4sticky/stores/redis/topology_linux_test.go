@@ -134,7 +134,10 @@ func TestCluster(t *testing.T) {
 func TestClusterChanges(t *testing.T) {
 	t.Parallel()
 	all := startCluster(t)
-	store := open(t, "", all[0])
+	for _, s := range all {
+		allow(t, s, 0)
+	}
+	store := open(t, `{"username": "caddy", "password": "s3cret"}`, all[0])
 	if err := try(soon(t), store); err != nil {
 		t.Fatal(err)
 	}
