@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 var testArrows = map[string][]string{
 	"l4sticky/internal/":    {"l4sticky/internal/conntest", "l4sticky/stores/storetest"},
 	"l4sticky":              {"caddyfile/parse/parsetest", "l4sticky/stores/storetest"},
+	"l4sticky/stores":       {"l4sticky", "l4sticky/stores/storetest"},
 	"l4sticky/upstreams":    {"caddyfile/parse/parsetest", "l4sticky"},
 	"l4sticky/stores/redis": {"caddyfile/parse/parsetest"},
 	"middleware":            {"caddyfile/parse/parsetest", "middleware/script"},

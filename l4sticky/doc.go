@@ -18,6 +18,10 @@
 // target is told by pool.tell: to the log, and to the handlers of Caddy's events that this config has, on a goroutine that runs while
 // there are events.
 //
+// If the sessions are shared, a pool has a sharing, which outlives the config whose store it uses until another one counts or the pool
+// ends. If they are kept over a restart, it has a keeper, which writes them into Caddy's storage. Both see the table from outside, and what
+// happens in it by pool.note; only a client that is new waits for a store, by pool.lookUp.
+//
 // Metrics are read from the pools when they are asked for, by a collector that each config registers. What a pool counts for them alone
 // is in its counts; targets count what is about them.
 //

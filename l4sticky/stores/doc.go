@@ -25,5 +25,5 @@
 // # Other stores
 //
 // A store is a module of the namespace `layer4.sticky.stores`: a type with the four methods of Store beside those of every Caddy module, and
-// UnmarshalCaddyfile if it is to be written in a Caddyfile.
+// UnmarshalCaddyfile if it is to be written in a Caddyfile. The example has one whole.
 package stores

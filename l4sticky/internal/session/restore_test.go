@@ -196,7 +196,7 @@ func TestRestoreGoesOnWhereItWas(t *testing.T) {
 		"all are forgotten": func(table *Table[string], _ *clock, _ netip.Addr) { table.Clear() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			table, clock := newTable(million)
+			table, clock := newTable(1_000_000)
 			clock.advance(time.Hour)
 			var group []*Session[string]
 			for n := 0; len(group) < 3*restoreSize; n++ {
