@@ -55,7 +55,7 @@ var arrows = map[string][]string{
 // testArrows tells what the tests of a package may import besides.
 var testArrows = map[string][]string{
 	"l4sticky/internal/":    {"l4sticky/internal/conntest", "l4sticky/stores/storetest"},
-	"l4sticky":              {"caddyfile/parse/parsetest", "l4sticky/stores/storetest"},
+	"l4sticky":              {"caddyfile/parse/parsetest", "l4sticky/stores/redis", "l4sticky/stores/storetest"},
 	"l4sticky/stores":       {"l4sticky", "l4sticky/stores/storetest"},
 	"l4sticky/upstreams":    {"caddyfile/parse/parsetest", "l4sticky"},
 	"l4sticky/stores/redis": {"caddyfile/parse/parsetest"},

@@ -78,6 +78,7 @@ var commands = map[string][]string{
 		"integration/bench/run.sh",
 		"integration/bench/run.sh -only conn -balancers ours,nginx,haproxy",
 		"integration/bench/run.sh -only bulk,idle -balancers ours,haproxy-splice -rounds 3 -bin ./caddy",
+		"integration/bench/run.sh -only store -balancers ours,ours-redis -o bench-results/store",
 	},
 }
 

@@ -246,6 +246,19 @@ func TestStoreAtLoad(t *testing.T) {
 	who(t, "127.0.0.2", listen)
 }
 
+// A config that is only validated leaves no node behind that the others would list.
+func TestValidateLeavesNoNode(t *testing.T) {
+	t.Parallel()
+	store := startRedis(t)
+	path, adapter := writeConfig(t, nodeConfig(freeAddr(t), "rendezvous", storeAt(store), greeters(t, 1)...))
+	if output, err := caddyCommand(t, "validate", "--config", path, "--adapter", adapter).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	if nodes := store.cli("HGETALL", "sticky:{default}:nodes"); nodes != "" {
+		t.Errorf("these are left: %s", nodes)
+	}
+}
+
 // Reloads with a store leave nothing behind.
 func TestStoreLeaks(t *testing.T) {
 	t.Parallel()

@@ -29,7 +29,7 @@ func ask(method, url, body string) *httptest.ResponseRecorder {
 }
 
 // joinUpstreams returns a pool of the test's name with some options and upstreams.
-func joinUpstreams(t *testing.T, options Options, upstreams ...target.Config) *poolConfig {
+func joinUpstreams(t testing.TB, options Options, upstreams ...target.Config) *poolConfig {
 	t.Helper()
 	options.Pool = strings.ReplaceAll(t.Name(), "/", "-")
 	if err := options.setDefaults(); err != nil {

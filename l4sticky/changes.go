@@ -45,6 +45,8 @@ var (
 	addressLeft         = &change{"address_left", "address left", zap.WarnLevel}
 	storeFailed         = &change{"session_store_failed", "session store failed", zap.WarnLevel}
 	storeWorks          = &change{"session_store_works", "session store works again", zap.InfoLevel}
+	storeUnheard        = &change{"session_store_unheard", "news from the session store are not heard", zap.WarnLevel}
+	storeHeard          = &change{"session_store_heard", "news from the session store are heard again", zap.InfoLevel}
 	sessionMoved        = &change{"session_moved", "session moved", zap.DebugLevel}
 )
 

@@ -60,16 +60,15 @@ func checkOverride(o adminapi.Override) error {
 func (p *pool) setOverride(t *target.Target, o adminapi.Override) error {
 	p.operating.Lock()
 	defer p.operating.Unlock()
-	err := p.unsyncedOverride(t, o, monotonic())
+	err := p.unsyncedOverride(t, t.Control(target.Operator), o, monotonic())
 	if err == nil {
 		p.unsyncedShareOverride(t)
 	}
 	return err
 }
 
-// unsyncedOverride is setOverride for a deadline that began at some time, and for this node alone. The caller operates.
-func (p *pool) unsyncedOverride(t *target.Target, o adminapi.Override, began time.Duration) error {
-	c := t.Control(target.Operator)
+// unsyncedOverride is setOverride for a deadline that began at some time, and for this node alone; c is what was set before. The caller operates.
+func (p *pool) unsyncedOverride(t *target.Target, c target.Control, o adminapi.Override, began time.Duration) error {
 	if o.State != "" {
 		c.Mode = modes[o.State]
 		c.Reason = byOperator

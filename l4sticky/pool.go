@@ -56,6 +56,8 @@ type pool struct {
 	stop    stopTerms                  // of the last config that had the pool, once no config has it
 	applied atomic.Pointer[poolConfig] // the config whose limits and health checks count, nil if no config has the pool; it changes with the lock held
 	checks  map[task]*checker
+
+	validated bool // the last config that had the pool was only validated
 }
 
 func newPool(name string) (caddy.Destructor, error) {
@@ -78,6 +80,9 @@ func newPool(name string) (caddy.Destructor, error) {
 func (p *pool) Destruct() error {
 	p.part()
 	p.finish()
+	if p.validated { // the process ends without a call of endAll
+		partings.Wait()
+	}
 	return nil
 }
 
@@ -186,6 +191,7 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 		p.unsyncedApply(p.configs[n-1])
 	} else {
 		p.stop = c.stop
+		p.validated = c.run.wasValidated()
 		p.unsyncedApply(nil)
 	}
 	return true

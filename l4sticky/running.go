@@ -72,9 +72,12 @@ func (r *run) wasRefused() bool {
 }
 
 // hasRun reports whether a config that has ended has come to run: it was neither refused nor only validated.
-func (r *run) hasRun() bool {
+func (r *run) hasRun() bool { return !r.wasRefused() && !r.wasValidated() }
+
+// wasValidated reports whether the config was only validated, and has ended.
+func (r *run) wasValidated() bool {
 	cause := context.Cause(r.ctx)
-	return !r.wasRefused() && (cause == nil || cause.Error() != "validation complete")
+	return cause != nil && cause.Error() == "validation complete"
 }
 
 // closeLeftovers closes what layer4 has opened for a config whose start has failed: Caddy stops only the apps that did

@@ -2,6 +2,7 @@ package l4sticky
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	"go.uber.org/zap"
@@ -62,26 +63,28 @@ func (p *pool) unsyncedHeard(t *target.Target, text string) {
 	if p.heard == nil {
 		p.heard = make(map[*target.Target]string)
 	}
+	c := p.applied.Load()
+	maps.DeleteFunc(p.heard, func(other *target.Target, _ string) bool { return c == nil || c.targets.Member(other) == nil })
 	p.heard[t] = text
 }
 
 // Setting does what an operator has set for a target at another node. It may be called with the same again and again.
-func (l localSessions) Setting(address, text string) {
+func (l localSessions) Setting(address, text string, within time.Duration) {
 	c := l.applied.Load()
 	t := l.targetNamed(address)
 	if t == nil || c == nil {
 		return
 	}
 	m := c.targets.Member(t)
-	if m == nil || !l.hear(t, text) {
+	if m == nil || !l.hear(t, text, within) {
 		return
 	}
 	status := c.upstreamStatus(m)
 	c.tellOf(m, upstreamSet, zap.String("state", status.State), zap.Int("weight", status.Weight), zap.Int("max_connections", status.MaxConnections))
 }
 
-// hear does what another node has told of a target, and reports whether that was new.
-func (p *pool) hear(t *target.Target, text string) bool {
+// hear does what another node has told of a target within a time, or some time ago if that is 0, and reports whether that was new.
+func (p *pool) hear(t *target.Target, text string, within time.Duration) bool {
 	p.operating.Lock()
 	defer p.operating.Unlock()
 	if p.heard[t] == text {
@@ -95,10 +98,19 @@ func (p *pool) hear(t *target.Target, text string) bool {
 	if text == p.overrideText(t) || p.override(t) == nil && (o.Override == adminapi.Override{State: stateActive}) {
 		return false
 	}
-	began := monotonic()
-	if o.Began > 0 {
-		began -= time.Since(time.UnixMilli(o.Began))
+	p.endDrain(t) // that was set before
+	return p.unsyncedOverride(t, target.Control{}, o.Override, o.beganWithin(within)) == nil
+}
+
+// beganWithin returns when the deadline was set, by the clock of this node. What was told within a time did not begin before that: the clock of
+// the node that has set it may be wrong.
+func (o *sharedOverride) beganWithin(within time.Duration) time.Duration {
+	if o.Began <= 0 {
+		return monotonic()
 	}
-	_ = p.unsyncedOverride(t, adminapi.Override{State: stateActive}, began) // ends what was set before
-	return p.unsyncedOverride(t, o.Override, began) == nil
+	ago := max(0, time.Since(time.UnixMilli(o.Began)))
+	if within > 0 {
+		ago = min(ago, within)
+	}
+	return monotonic() - ago
 }

@@ -207,13 +207,17 @@ func (l localSessions) Expiry() time.Duration {
 func (l localSessions) Connections() int { return int(l.open.Load()) }
 
 // Failed tells that the store is not used any more, or is used again.
-func (l localSessions) Failed(err error) {
-	if !l.storeLines.Admit() {
-		return
+func (l localSessions) Failed(err error) { l.tellStore(err, storeFailed, storeWorks) }
+
+// Deaf tells that what other nodes do is not heard, or is heard again.
+func (l localSessions) Deaf(err error) { l.tellStore(err, storeUnheard, storeHeard) }
+
+func (l localSessions) tellStore(err error, bad, good *change) {
+	switch {
+	case !l.storeLines.Admit():
+	case err == nil:
+		l.tell(good)
+	default:
+		l.tell(bad, zap.Error(err))
 	}
-	if err == nil {
-		l.tell(storeWorks)
-		return
-	}
-	l.tell(storeFailed, zap.Error(err))
 }

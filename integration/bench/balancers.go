@@ -16,6 +16,7 @@ type site struct {
 	dir     string // for its files, empty at first
 	listen  string // where its clients come
 	targets []string
+	redis   string // the address of a redis-server, for balancers that use one
 	// What goes before the listening address in the Caddyfile of ours, such as "seamless/".
 	network string
 	// How many connections it must be ready for.
@@ -30,6 +31,7 @@ const (
 	toolHAProxy = "haproxy"
 	toolNginx   = "nginx"
 	toolNode    = "node"
+	toolRedis   = "redis-server" // which balances nothing
 )
 
 // balancer is one way to get from the clients to the targets.
@@ -40,6 +42,7 @@ type balancer struct {
 	// Returns what goes into the config file.
 	config func(site) string
 	env    []string
+	redis  bool // a redis-server runs beside it
 	// Tells whether it takes part where its name is not given.
 	standard bool
 	// Takes part only in scenarios whose names begin with one of these, or in all that it can if there are none.
@@ -87,6 +90,10 @@ func balancers() []balancer {
 		{
 			name: "loadbalancer.js-script", tool: toolNode, config: legacyScripted, only: []string{"script"},
 			note: "`loadbalancer.js` with the same script",
+		},
+		{
+			name: "ours-redis", tool: toolCaddy, config: redisConfig, redis: true, only: []string{"store"},
+			note: "`ours` with `session_store redis` on the same machine",
 		},
 		{name: "direct", note: "no balancer: clients connect to the targets"},
 	}
@@ -147,6 +154,10 @@ func caddyfile(s site, listen, handler string) string {
 
 func oursConfig(s site) string {
 	return caddyfile(s, s.network+s.listen, "sticky_proxy "+strings.Join(s.targets, " "))
+}
+
+func redisConfig(s site) string {
+	return caddyfile(s, s.network+s.listen, "sticky_proxy "+strings.Join(s.targets, " ")+" {\n\t\t\t\t\tsession_store redis "+s.redis+"\n\t\t\t\t}")
 }
 
 // allowAll is a script that lets everybody in.

@@ -11,7 +11,7 @@ import (
 func testSite() site {
 	return site{
 		dir: "/site", listen: "127.0.0.1:9101", targets: []string{"127.0.0.1:9102", "127.0.0.1:9103", "127.0.0.1:9104"},
-		conns: 1000, script: "/npm/index.js",
+		redis: "127.0.0.1:9105", conns: 1000, script: "/npm/index.js",
 	}
 }
 
@@ -28,7 +28,11 @@ func TestConfigs(t *testing.T) {
 			continue
 		}
 		config := b.config(s)
-		for _, address := range append([]string{s.listen}, s.targets...) {
+		addresses := append([]string{s.listen}, s.targets...)
+		if b.redis {
+			addresses = append(addresses, s.redis)
+		}
+		for _, address := range addresses {
 			port := address[strings.LastIndexByte(address, ':')+1:]
 			if strings.Count(config, port) != 1 {
 				t.Errorf("%s: port %s is not in the config once:\n%s", b.name, port, config)
@@ -80,26 +84,32 @@ func TestLatencies(t *testing.T) {
 func TestTable(t *testing.T) {
 	t.Parallel()
 	h := heading{"conn", "New connections", "what it is", []column{
-		{"norm", "norm", "%.2f", spread}, {"per_second", "per second", "%.0f", median}, {"failed", "failed", "%.0f", total},
+		{"norm", "norm", "%.2f", spread},
+		{"per_second", "per second", "%.0f", median},
+		{"failed", "failed", "%.0f", total},
+		{"norm", "to the first", "%.1f", ratio},
 	}}
 	rounds := []played{
-		{Scenario: "conn", Balancer: "ours", Figures: map[string]float64{"norm": 0.7, "per_second": 300, "failed": 1}},
-		{Scenario: "conn", Balancer: "ours", Figures: map[string]float64{"norm": 0.5, "per_second": 100, "failed": 0}},
-		{Scenario: "conn", Balancer: "ours", Figures: map[string]float64{"norm": 0.6, "per_second": 250, "failed": 2}},
+		{Scenario: "conn", Balancer: "ours", Round: 1, Figures: map[string]float64{"norm": 0.7, "per_second": 300, "failed": 1}},
+		{Scenario: "conn", Balancer: "ours", Round: 2, Figures: map[string]float64{"norm": 0.5, "per_second": 100, "failed": 0}},
+		{Scenario: "conn", Balancer: "ours", Round: 3, Figures: map[string]float64{"norm": 0.6, "per_second": 250, "failed": 2}},
+		{Scenario: "conn", Balancer: "haproxy", Round: 1, Figures: map[string]float64{"norm": 1.4}},
+		{Scenario: "conn", Balancer: "haproxy", Round: 2, Figures: map[string]float64{"norm": 0.5}},
 		{Scenario: "conn", Balancer: "direct", Figures: map[string]float64{"per_second": 10, "failed": 0}},
 		{Scenario: "conn", Balancer: "direct", Error: "gone"},
 		{Scenario: "trips", Balancer: "nginx", Figures: map[string]float64{"norm": 1}},
 	}
 	var text strings.Builder
-	writeTable(&text, h, []string{"ours", "nginx", "direct"}, rounds)
+	writeTable(&text, h, []string{"ours", "haproxy", "nginx", "direct"}, rounds)
 	want := `## New connections
 
 ` + "`conn`" + `: what it is
 
-| balancer | norm | per second | failed |
-|---|---:|---:|---:|
-| ours | 0.60 (0.50–0.70) | 250 | 3 |
-| direct (1 of 2 rounds failed) | – | 10 | 0 |
+| balancer | norm | per second | failed | to the first |
+|---|---:|---:|---:|---:|
+| ours | 0.60 (0.50–0.70) | 250 | 3 | 1.0 (1.0–1.0) |
+| haproxy | 0.95 (0.50–1.40) | – | – | 1.5 (1.0–2.0) |
+| direct (1 of 2 rounds failed) | – | 10 | 0 | – |
 
 `
 	if text.String() != want {

@@ -34,7 +34,7 @@ func runClient(text string) error {
 	c := &client{engine: e, job: &j, stdin: bufio.NewReader(os.Stdin)}
 	c.failed = c.rest
 	work := map[string]func() error{
-		kindConnect: c.connects, kindTrips: c.trips, kindDown: c.down, kindUp: c.up,
+		kindConnect: c.connects, kindKnown: c.known, kindTrips: c.trips, kindDown: c.down, kindUp: c.up,
 		kindHold: c.hold, kindFault: c.fault, kindReload: c.reload,
 	}[j.Kind]
 	if work == nil {
@@ -96,18 +96,19 @@ func (c *client) measure(tick func()) error {
 	if err != nil {
 		return err
 	}
-	c.result.ClientCPU, c.result.BalancerCPU, c.result.TargetCPU = after[0]-before[0], after[1]-before[1], after[2]-before[2]
+	c.result.ClientCPU, c.result.BalancerCPU = after[0]-before[0], after[1]-before[1]
+	c.result.TargetCPU, c.result.StoreCPU = after[2]-before[2], after[3]-before[3]
 	return nil
 }
 
-// processorTimes returns those of the clients, the balancer and the targets.
-func (c *client) processorTimes() (times [3]time.Duration, err error) {
+// processorTimes returns those of the clients, the balancer, the targets and the store.
+func (c *client) processorTimes() (times [4]time.Duration, err error) {
 	var own unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &own); err != nil {
 		return times, err
 	}
 	times[0] = time.Duration(own.Nano())
-	for i, group := range []int{c.job.Balancer, c.job.Target} {
+	for i, group := range []int{c.job.Balancer, c.job.Target, c.job.Store} {
 		if group != 0 {
 			if times[1+i], err = groupCPU(group); err != nil {
 				return times, err
@@ -118,12 +119,27 @@ func (c *client) processorTimes() (times [3]time.Duration, err error) {
 }
 
 // connects opens a connection, sends a message, reads the answer, closes the connection, and opens the next.
-func (c *client) connects() error {
+func (c *client) connects() error { return c.comeAndGo(c.grow(c.job.Conns)) }
+
+// known is connects for clients that have a session: each has connected once before, or as many of them as are long-lived have a connection
+// that stays open.
+func (c *client) known() error {
+	flows := c.grow(c.job.Conns + c.job.Long)
+	brief, long := flows[:c.job.Conns], flows[c.job.Conns:]
+	if len(long) > 0 {
+		c.fill(long)
+	} else if err := c.acquaint(); err != nil {
+		return err
+	}
+	c.next, c.failed = 0, c.rest
+	return c.comeAndGo(brief)
+}
+
+func (c *client) comeAndGo(flows []flow) error {
 	c.answered = func(f *flow) {
 		c.close(f)
 		c.begin(f)
 	}
-	flows := c.grow(c.job.Conns)
 	for i := range flows {
 		c.begin(&flows[i])
 	}
@@ -146,7 +162,21 @@ func (c *client) trips() error {
 // hold opens connections of as many clients, exchanges a message on each, and keeps them open while the benchmark looks at the
 // balancer's memory.
 func (c *client) hold() error {
-	flows := c.grow(c.job.Conns)
+	c.fill(c.grow(c.job.Conns))
+	if err := c.ready(); err != nil {
+		return err
+	}
+	// The events of connections that ended meanwhile.
+	c.failed = func(*flow) {}
+	for range 10 {
+		c.turn(0)
+	}
+	c.result.Groups = c.sum()
+	return nil
+}
+
+// fill opens connections, exchanges a message on each, and returns when all are there.
+func (c *client) fill(flows []flow) {
 	begun, held := 0, 0
 	c.answered = func(*flow) {
 		held++
@@ -164,14 +194,4 @@ func (c *client) hold() error {
 	for held < len(flows) {
 		c.turn(100)
 	}
-	if err := c.ready(); err != nil {
-		return err
-	}
-	// The events of connections that ended meanwhile.
-	c.failed = func(*flow) {}
-	for range 10 {
-		c.turn(0)
-	}
-	c.result.Groups = c.sum()
-	return nil
 }

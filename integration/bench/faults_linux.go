@@ -32,24 +32,7 @@ func faultScenario(name, title, way string) scenario {
 }
 
 func (r *round) fault(way string) (figures, error) {
-	// As many clients as there are connections, so that each comes once after the target failed.
-	sources := 1 + int(float64(r.rate)*r.window.Seconds()/2)
-	j := job{Kind: kindFault, Conns: 16, Sources: sources, Rate: r.rate, Window: r.window}
-	c, err := r.client(j)
-	if err != nil {
-		return nil, err
-	}
-	defer c.stop()
-	if err := r.ready(c); err != nil {
-		return nil, err
-	}
-	if err := r.failTarget(way); err != nil {
-		return nil, err
-	}
-	if err := c.say("go"); err != nil {
-		return nil, err
-	}
-	result, err := r.finish(c, j)
+	result, err := r.paced(func() error { return r.failTarget(way) })
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +44,28 @@ func (r *round) fault(way string) (figures, error) {
 		f["conns"] += float64(g.Done + g.failures())
 	}
 	return f, nil
+}
+
+// paced has new clients and those with a session connect by turns at a steady rate, after something is done.
+func (r *round) paced(before func() error) (outcome, error) {
+	// As many clients as there are connections, so that each comes once.
+	sources := 1 + int(float64(r.rate)*r.window.Seconds()/2)
+	j := job{Kind: kindFault, Conns: 16, Sources: sources, Rate: r.rate, Window: r.window}
+	c, err := r.client(j)
+	if err != nil {
+		return outcome{}, err
+	}
+	defer c.stop()
+	if err := r.ready(c); err != nil {
+		return outcome{}, err
+	}
+	if err := before(); err != nil {
+		return outcome{}, err
+	}
+	if err := c.say("go"); err != nil {
+		return outcome{}, err
+	}
+	return r.finish(c, j)
 }
 
 func reloadScenario() scenario {

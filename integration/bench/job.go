@@ -5,6 +5,7 @@ import "time"
 // What a client is to do; see the functions of the same names.
 const (
 	kindConnect = "connect"
+	kindKnown   = "known"
 	kindTrips   = "trips"
 	kindDown    = "down"
 	kindUp      = "up"
@@ -39,7 +40,7 @@ type job struct {
 	// After how long an answer is given up.
 	Patience time.Duration
 	// The process groups whose processor time is read at the beginning and the end of the window.
-	Balancer, Target int
+	Balancer, Target, Store int
 }
 
 // outcome is what the clients report.
@@ -47,7 +48,7 @@ type outcome struct {
 	Seconds float64 // the length of the window
 	Groups  [2]group
 	// Processor time used within the window.
-	ClientCPU, BalancerCPU, TargetCPU time.Duration
+	ClientCPU, BalancerCPU, TargetCPU, StoreCPU time.Duration
 }
 
 // The groups of connections that are counted apart.

@@ -44,7 +44,7 @@ func describeMachine(o *options) (machine, error) {
 		m.Network = "The machine's loopback, congestion control " + strings.TrimSpace(string(control))
 	}
 	for tool, command := range map[string][]string{
-		toolCaddy: {"version"}, toolHAProxy: {"-v"}, toolNginx: {"-v"}, toolNode: {"--version"},
+		toolCaddy: {"version"}, toolHAProxy: {"-v"}, toolNginx: {"-v"}, toolNode: {"--version"}, toolRedis: {"--version"},
 	} {
 		if path := o.programs[tool]; path != "" {
 			output, err := exec.Command(path, command...).CombinedOutput()

@@ -145,7 +145,7 @@ func (o *options) writeIntroduction(w *strings.Builder, m machine) {
 		fmt.Fprintf(w, "- `%s`: %s\n", b.name, b.note)
 	}
 	fmt.Fprintln(w)
-	for _, name := range []string{"checkout", "go", toolCaddy, toolHAProxy, toolNginx, "loadbalancer.js", toolNode} {
+	for _, name := range []string{"checkout", "go", toolCaddy, toolHAProxy, toolNginx, "loadbalancer.js", toolNode, toolRedis} {
 		if version := m.Versions[name]; version != "" {
 			fmt.Fprintf(w, "- %s: %s\n", name, version)
 		}

@@ -146,6 +146,7 @@ func (o *options) findPrograms(dir string) (err error) {
 	if err != nil {
 		return err
 	}
+	o.leaveOutRedis()
 	for _, b := range o.balancers {
 		switch {
 		case b.tool == "" || o.programs[b.tool] != "":
@@ -179,4 +180,18 @@ func (o *options) caddy(dir string) (string, error) {
 		return "", fmt.Errorf("building (in the root of the checkout): %w\n%s", err, output)
 	}
 	return path, nil
+}
+
+// leaveOutRedis takes the balancers that use a redis-server out if there is none.
+func (o *options) leaveOutRedis() {
+	path, err := exec.LookPath(toolRedis)
+	o.balancers = slices.DeleteFunc(o.balancers, func(b balancer) bool {
+		if b.redis && err != nil {
+			fmt.Fprintf(os.Stderr, "%s is left out (run.sh installs what is needed): %v\n", b.name, err)
+		}
+		return b.redis && err != nil
+	})
+	if slices.ContainsFunc(o.balancers, func(b balancer) bool { return b.redis }) {
+		o.programs[toolRedis] = path
+	}
 }

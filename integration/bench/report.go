@@ -20,6 +20,7 @@ const (
 	median summary = iota
 	spread         // the median, and the least and the greatest
 	total          // the sum
+	ratio          // the median of the ratios to the first balancer in the same round, and the least and the greatest
 )
 
 // played is what is kept of one round.
@@ -45,7 +46,7 @@ func (c column) cell(values []float64) string {
 			sum += v
 		}
 		return show(sum)
-	case spread:
+	case spread, ratio:
 		return fmt.Sprintf("%s (%s–%s)", show(middle(sorted)), show(sorted[0]), show(sorted[len(sorted)-1]))
 	default:
 		return show(middle(sorted))
@@ -81,8 +82,15 @@ func writeTable(w io.Writer, h heading, names []string, rounds []played) {
 		head = append(head, c.title)
 	}
 	var lines [][]string
+	first := make(map[int]map[string]float64) // the figures of the first balancer by rounds
 	for _, name := range names {
-		if line := tableLine(h, name, rounds); line != nil {
+		played := roundsOf(h.name, name, rounds)
+		if len(lines) == 0 {
+			for _, p := range played {
+				first[p.Round] = p.Figures
+			}
+		}
+		if line := tableLine(h, name, played, first); line != nil {
 			lines = append(lines, line)
 		}
 	}
@@ -97,30 +105,44 @@ func writeTable(w io.Writer, h heading, names []string, rounds []played) {
 	fmt.Fprintln(w)
 }
 
-// tableLine returns the cells of a balancer in a scenario, or nil if it had no part in that.
-func tableLine(h heading, name string, rounds []played) []string {
-	values, failed, count := make(map[string][]float64), 0, 0
+// roundsOf returns the rounds of a balancer in a scenario.
+func roundsOf(scenario, name string, rounds []played) (own []played) {
 	for _, p := range rounds {
-		if p.Scenario != h.name || p.Balancer != name {
-			continue
+		if p.Scenario == scenario && p.Balancer == name {
+			own = append(own, p)
 		}
-		count++
+	}
+	return own
+}
+
+// tableLine returns the cells of a balancer in a scenario, or nil if it had no part in that. Ratios are to the figures that come first.
+func tableLine(h heading, name string, rounds []played, first map[int]map[string]float64) []string {
+	if len(rounds) == 0 {
+		return nil
+	}
+	failed := 0
+	for _, p := range rounds {
 		if p.Error != "" {
 			failed++
 		}
-		for figure, value := range p.Figures {
-			values[figure] = append(values[figure], value)
-		}
-	}
-	if count == 0 {
-		return nil
 	}
 	if failed > 0 {
-		name += fmt.Sprintf(" (%d of %d rounds failed)", failed, count)
+		name += fmt.Sprintf(" (%d of %d rounds failed)", failed, len(rounds))
 	}
 	line := []string{name}
 	for _, c := range h.columns {
-		line = append(line, c.cell(values[c.figure]))
+		var values []float64
+		for _, p := range rounds {
+			value, ok := p.Figures[c.figure]
+			if c.sum == ratio {
+				base := first[p.Round][c.figure]
+				value, ok = value/base, ok && base > 0
+			}
+			if ok {
+				values = append(values, value)
+			}
+		}
+		line = append(line, c.cell(values))
 	}
 	return line
 }

@@ -18,6 +18,7 @@ type round struct {
 	site     site
 	targets  *process
 	running  *process // the balancer, if there is one
+	redis    *process // if the balancer uses one
 	clients  int      // how many client processes there were
 }
 
@@ -46,11 +47,11 @@ func playRound(ctx context.Context, o *options, s scenario, b balancer) (result 
 }
 
 func (r *round) start() error {
-	addresses, err := freeAddresses(1 + targetCount)
+	addresses, err := freeAddresses(2 + targetCount)
 	if err != nil {
 		return err
 	}
-	r.site.listen, r.site.targets = addresses[0], addresses[1:]
+	r.site.listen, r.site.redis, r.site.targets = addresses[0], addresses[1], addresses[2:]
 	r.targets, err = r.child("targets", append([]string{"target"}, r.site.targets...)...)
 	if err != nil {
 		return err
@@ -60,6 +61,11 @@ func (r *round) start() error {
 	}
 	if r.balancer.tool == "" {
 		return nil
+	}
+	if r.balancer.redis {
+		if err := r.startRedis(); err != nil {
+			return err
+		}
 	}
 	path, args := r.balancer.command(r.site)
 	if err := os.WriteFile(path, []byte(r.balancer.config(r.site)), 0o600); err != nil {
@@ -79,8 +85,10 @@ func (r *round) stop() {
 	if r.running != nil {
 		r.running.stop()
 	}
-	if r.targets != nil {
-		r.targets.stop()
+	for _, p := range []*process{r.redis, r.targets} {
+		if p != nil {
+			p.stop()
+		}
 	}
 }
 
@@ -97,6 +105,9 @@ func (r *round) client(j job) (*process, error) {
 	j.To, j.Target, j.Patience = r.site.targets, r.targets.group(), 5*time.Second
 	if r.running != nil {
 		j.To, j.Balancer = []string{r.site.listen}, r.running.group()
+	}
+	if r.redis != nil {
+		j.Store = r.redis.group()
 	}
 	if j.Size == 0 {
 		j.Size = 64

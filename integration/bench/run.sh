@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-if ! command -v haproxy || ! command -v nginx || ! [ -e /usr/lib/nginx/modules/ngx_stream_module.so ]; then
+if ! command -v haproxy || ! command -v nginx || ! command -v redis-server || ! [ -e /usr/lib/nginx/modules/ngx_stream_module.so ]; then
 	# Debian starts what it installs, unless a policy says no.
 	policy=/usr/sbin/policy-rc.d
 	if [ -e $policy ]; then
@@ -15,7 +15,7 @@ if ! command -v haproxy || ! command -v nginx || ! [ -e /usr/lib/nginx/modules/n
 		chmod +x $policy
 	fi
 	apt-get update -q
-	apt-get install -qy --no-install-recommends haproxy nginx libnginx-mod-stream
+	apt-get install -qy --no-install-recommends haproxy nginx libnginx-mod-stream redis-server
 	trap - EXIT
 	rm -f $policy
 fi >&2

@@ -53,7 +53,7 @@ func scenarios() []scenario {
 		idleScenario("idle-64", "64 bytes", 64), idleScenario("idle-64k", "64 KiB", 64<<10),
 		faultScenario("refused", "A target that refuses", faultRefused),
 		faultScenario("hole", "A target that swallows SYNs", faultHole),
-		reloadScenario())
+		reloadScenario(), storeNew(), storeHit("store-known", "had one before", 0), storeHit("store-live", "has one that stays open", knownClients), storePaced())
 }
 
 // perPiece are the columns of scenarios that count pieces of work.
@@ -97,6 +97,10 @@ func (r *round) pieces(j job) (figures, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pieceFigures(result), nil
+}
+
+func pieceFigures(result outcome) figures {
 	g := result.Groups[groupNew]
 	f := figures{
 		"per_second": float64(g.Done) / result.Seconds,
@@ -104,7 +108,7 @@ func (r *round) pieces(j job) (figures, error) {
 		"failed": float64(g.failures()),
 	}
 	f.processorTime(result, "cpu_us", float64(g.Done)/1e6)
-	return f, nil
+	return f
 }
 
 // processorTime adds what the balancer used per unit of work, and in relation to what clients and targets used meanwhile: on a machine

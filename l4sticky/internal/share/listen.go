@@ -29,7 +29,7 @@ func (s *Sharer) listen() {
 // keepListening hears the news until the context ends. Whenever some may have been missed, it has the store told of all sessions, which tells
 // where they are by now.
 func (s *Sharer) keepListening(ctx context.Context, store stores.Store, heardAll func()) {
-	missed := false
+	missed, d := false, deaf{node: s}
 	for ctx.Err() == nil {
 		err := errPanic
 		safely.Do("session store", func() {
@@ -39,6 +39,7 @@ func (s *Sharer) keepListening(ctx context.Context, store stores.Store, heardAll
 					return
 				}
 				heardAll()
+				d.hears()
 				if missed {
 					s.tellAll()
 				}
@@ -50,7 +51,9 @@ func (s *Sharer) keepListening(ctx context.Context, store stores.Store, heardAll
 		}
 		if missed = true; err != nil {
 			s.counts.Errors.Add(1)
+			d.fails(err)
 		}
+		heardAll() // the listener before would hear no more
 		select {
 		case <-ctx.Done():
 		case <-time.After(retryInterval):
@@ -58,11 +61,41 @@ func (s *Sharer) keepListening(ctx context.Context, store stores.Store, heardAll
 	}
 }
 
+// deaf has it told once if no news can be heard for long though the store is used, as if its user may do all but subscribe.
+type deaf struct {
+	node  *Sharer
+	since time.Time // zero while news are heard, or the store is not used
+	told  bool
+}
+
+func (d *deaf) fails(err error) {
+	switch {
+	case !d.node.Working():
+		d.since = time.Time{}
+	case d.since.IsZero():
+		d.since = time.Now()
+	case !d.told && time.Since(d.since) >= deafness:
+		d.told = true
+		d.node.local.Deaf(err)
+	}
+}
+
+func (d *deaf) hears() {
+	d.since = time.Time{}
+	if d.told {
+		d.told = false
+		d.node.local.Deaf(nil)
+	}
+}
+
 // hear does what another node has done.
 func (s *Sharer) hear(n stores.News) {
 	if !n.Client.IsValid() {
-		s.heard(n.Target, n.Setting)
+		signal(s.retry) // a meeting tells what counts now: the news may be older than what this node has set
 		return
 	}
 	s.local.Follow(n.Client, n.Target)
+	if _, present := s.local.Session(n.Client); present {
+		s.note(n.Client, change{}) // this node may have moved the client since, and the answer to that tells
+	}
 }

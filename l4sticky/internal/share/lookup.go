@@ -14,7 +14,10 @@ const (
 	// maxClaims is how many clients are asked for in one request, so that none waits long for the others.
 	maxClaims = 128
 	// maxAsking is how many requests for clients are under way at a time.
-	maxAsking = 8
+	maxAsking = 32
+	// askPace is the time between two requests that could be larger. If all began at the same time, the clients that come a bit later would
+	// have to wait for two in a row.
+	askPace = time.Millisecond
 	// maxWaiting is how many clients wait at most. The store is not asked for more.
 	maxWaiting = 8192
 )
@@ -78,10 +81,7 @@ func (s *Sharer) Ask(client netip.Addr, target string, answer func(target string
 	if !full {
 		c.timer = time.AfterFunc(time.Duration(s.timeout.Load()), safely.Func("session store", func() { s.end(c, Late, "") }))
 		a.claims = append(a.claims, c)
-		if a.workers < maxAsking {
-			a.workers++
-			go safely.Do("session store", s.askAll)
-		}
+		s.unsyncedBeginAsking()
 	}
 	a.Unlock()
 	if full {
@@ -90,25 +90,36 @@ func (s *Sharer) Ask(client netip.Addr, target string, answer func(target string
 	}
 }
 
-// askAll asks for clients until none is left.
-func (s *Sharer) askAll() {
-	for batch := s.nextClaims(); len(batch) > 0; batch = s.nextClaims() {
-		safely.Do("session store", func() { s.ask(batch) })
+// unsyncedBeginAsking begins to ask for the clients that wait, as far as that may be done now. The lock must be held.
+func (s *Sharer) unsyncedBeginAsking() {
+	a := &s.asking
+	for len(a.claims) > 0 && a.requests < maxAsking && !a.paced {
+		now := time.Now()
+		if wait := askPace - now.Sub(a.last); wait > 0 && len(a.claims) < maxClaims {
+			a.paced = true
+			time.AfterFunc(wait, safely.Func("session store", func() { s.beginAsking(func() { a.paced = false }) }))
+			return
+		}
+		n := min(len(a.claims), maxClaims)
+		batch := a.claims[:n:n]
+		if a.claims = a.claims[n:]; len(a.claims) == 0 {
+			a.claims = nil
+		}
+		a.requests++
+		a.last = now
+		go safely.Do("session store", func() {
+			defer s.beginAsking(func() { a.requests-- })
+			s.ask(batch)
+		})
 	}
 }
 
-// nextClaims returns some of the clients that are to be asked for. If there are none, a worker is done.
-func (s *Sharer) nextClaims() []*claim {
-	a := &s.asking
-	a.Lock()
-	defer a.Unlock()
-	n := min(len(a.claims), maxClaims)
-	batch := a.claims[:n:n]
-	if a.claims = a.claims[n:]; n == 0 {
-		a.claims = nil
-		a.workers--
-	}
-	return batch
+// beginAsking notes what has happened, and asks for the clients that wait.
+func (s *Sharer) beginAsking(note func()) {
+	s.asking.Lock()
+	defer s.asking.Unlock()
+	note()
+	s.unsyncedBeginAsking()
 }
 
 // ask asks for some clients, and answers. What the store is not known to have done is told again by what is pending.

@@ -76,6 +76,7 @@ func (s *Sharer) keepMeeting(met chan<- error) {
 // meet says that the node is there, and learns what the others have set.
 func (s *Sharer) meet(first bool) error {
 	var m stores.Meeting
+	began := time.Now()
 	err := s.call(func(ctx context.Context, store stores.Store) (err error) {
 		m, err = store.Meet(ctx, s.pool, stores.Node{ID: s.node, Host: s.host, Connections: s.local.Connections(), Interval: MeetInterval})
 		return err
@@ -85,7 +86,7 @@ func (s *Sharer) meet(first bool) error {
 		return err
 	}
 	slices.SortFunc(m.Nodes, func(a, b stores.Node) int { return strings.Compare(a.ID, b.ID) })
-	fresh, missing := s.learn(m)
+	fresh, missing, within := s.learn(m, began)
 	works := s.working.CompareAndSwap(false, true)
 	if works && !first {
 		s.local.Failed(nil)
@@ -94,7 +95,7 @@ func (s *Sharer) meet(first bool) error {
 		s.tellAll()
 	}
 	for target, setting := range m.Settings {
-		s.heard(target, setting)
+		s.heard(target, setting, within)
 	}
 	return s.send(missing)
 }
@@ -106,24 +107,29 @@ func (s *Sharer) tellAll() {
 	s.pending.Unlock()
 }
 
-// learn takes what a meeting tells. Fresh means that the store may have lost what it was told, and missing are the settings that it lacks.
-func (s *Sharer) learn(m stores.Meeting) (fresh bool, missing map[string]string) {
+// learn takes what a meeting tells that began at some time. Fresh means that the store may have lost what it was told, missing are the settings
+// that it lacks, and within is the time since the meeting before, or 0.
+func (s *Sharer) learn(m stores.Meeting, began time.Time) (fresh bool, missing map[string]string, within time.Duration) {
 	k := &s.known
 	k.Lock()
 	defer k.Unlock()
 	fresh = m.Generation != k.generation
 	k.nodes, k.met, k.generation = m.Nodes, time.Now(), m.Generation
+	if !k.asked.IsZero() {
+		within = time.Since(k.asked)
+	}
+	k.asked = began
 	missing = make(map[string]string)
 	for target, setting := range k.settings {
 		if _, present := m.Settings[target]; !present || k.unsent[target] {
 			missing[target] = setting
 		}
 	}
-	return fresh, missing
+	return fresh, missing, within
 }
 
 // heard takes what was set for a target at another node, unless it was set here since.
-func (s *Sharer) heard(target, setting string) {
+func (s *Sharer) heard(target, setting string, within time.Duration) {
 	k := &s.known
 	k.Lock()
 	newer := k.unsent[target]
@@ -132,7 +138,7 @@ func (s *Sharer) heard(target, setting string) {
 	}
 	k.Unlock()
 	if !newer {
-		s.local.Setting(target, setting)
+		s.local.Setting(target, setting, within)
 	}
 }
 

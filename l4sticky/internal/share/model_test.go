@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +32,7 @@ type model struct {
 	t      *testing.T
 	store  *storetest.Store
 	random func(n int) int
-	bad    bool
+	bad    atomic.Bool
 	nodes  []*node
 	ids    []string
 	made   int
@@ -68,7 +69,7 @@ func (m *model) play() {
 		m.add()
 	}
 	for range modelSteps {
-		m.bad = m.random(100) < 90
+		m.bad.Store(m.random(100) < 90)
 		m.step()
 		time.Sleep(time.Duration(m.random(300)) * time.Millisecond)
 		m.checkLive()
@@ -76,7 +77,7 @@ func (m *model) play() {
 			break
 		}
 	}
-	m.bad = false
+	m.bad.Store(false)
 	m.store.SetFault(nil)
 	for _, v := range slices.Clone(m.visits) {
 		if m.random(3) > 0 {
@@ -104,7 +105,7 @@ func (m *model) add() {
 	n := newNode(m.t, id, fmt.Sprint("T", m.made%4))
 	n.expiry = modelExpiry
 	n.table.SetLimits(modelExpiry, 1<<20)
-	n.Use(&link{Store: m.store, random: m.random, bad: func() bool { return m.bad }}, timeout)
+	n.Use(&link{Store: m.store, random: m.random, bad: m.bad.Load}, timeout)
 	m.nodes, m.ids = append(m.nodes, n), append(m.ids, id)
 }
 
@@ -193,9 +194,13 @@ func (m *model) checkLive() {
 // checkAgreement fails unless all know the same of each client.
 func (m *model) checkAgreement() {
 	for i, n := range m.nodes {
-		if len(n.pending.changes) > 0 || n.pending.lost || len(n.asking.claims) > 0 || n.asking.workers > 0 || !n.Working() {
-			m.t.Errorf("%s: pending %v, %v; claims %v, %d workers; works: %v", m.ids[i], n.pending.changes, n.pending.lost, n.asking.claims, n.asking.workers, n.Working())
+		n.pending.Lock()
+		n.asking.Lock()
+		if len(n.pending.changes) > 0 || n.pending.lost || len(n.asking.claims) > 0 || n.asking.requests > 0 || !n.Working() {
+			m.t.Errorf("%s: pending %v, %v; claims %v, %d requests; works: %v", m.ids[i], n.pending.changes, n.pending.lost, n.asking.claims, n.asking.requests, n.Working())
 		}
+		n.asking.Unlock()
+		n.pending.Unlock()
 	}
 	for c := range modelClients {
 		client := addr(c)

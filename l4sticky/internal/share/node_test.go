@@ -35,6 +35,7 @@ type node struct {
 	clock    func() time.Duration
 	mu       sync.Mutex
 	settings map[string]string
+	within   time.Duration // of the last setting
 	failures []error
 }
 
@@ -100,15 +101,17 @@ func (n *node) Follow(client netip.Addr, target string) bool {
 	return true
 }
 
-func (n *node) Setting(target, setting string) {
+func (n *node) Setting(target, setting string, within time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.settings[target] = setting
+	n.settings[target], n.within = setting, within
 }
 
 func (n *node) Expiry() time.Duration { return n.expiry }
 
 func (n *node) Connections() int { return n.table.Len() }
+
+func (n *node) Deaf(err error) { n.Failed(err) }
 
 func (n *node) Failed(err error) {
 	n.mu.Lock()

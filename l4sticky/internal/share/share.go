@@ -3,6 +3,7 @@ package share
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,11 @@ const (
 	retryInterval = time.Second
 	// callTimeout is how long requests may take for which no client waits.
 	callTimeout = 3 * time.Second
-	// tolerated is how many requests in a row may fail before no client waits for the store any more.
+	// tolerated is how many requests may fail, each after the other, before no client waits for the store any more.
 	tolerated = 3
+	// deafness is how long news may not be heard, while the store works else, before that is told: longer than it takes to notice that the
+	// store does not work at all.
+	deafness = MeetInterval + callTimeout + 2*time.Second
 )
 
 // A Session is what a node knows of a client.
@@ -49,14 +53,17 @@ type Local interface {
 	// Follow does for a client what another node has done; without a target, its session is forgotten. It reports whether the
 	// node has the target.
 	Follow(client netip.Addr, target string) (known bool)
-	// Setting tells what an operator has set for a target at another node. It may be told again and again.
-	Setting(target, setting string)
+	// Setting tells what an operator has set for a target at another node. It may be told again and again. If it is not what was told before, it
+	// was set, or the store was told, within that time; 0 means that this is not known.
+	Setting(target, setting string, within time.Duration)
 	// Expiry is how long a session lives without connections.
 	Expiry() time.Duration
 	// Connections are how many the node has.
 	Connections() int
 	// Failed tells why the store is not used any more, and nil when it is used again.
 	Failed(err error)
+	// Deaf tells why what other nodes do is not heard, though the store is used, and nil when it is heard again.
+	Deaf(err error)
 }
 
 // A Sharer shares the sessions of one pool.
@@ -70,7 +77,6 @@ type Sharer struct {
 	working atomic.Bool // else no client waits for the store
 	behind  atomic.Bool // a request has failed, and not just because it took longer than a client waits
 	closed  atomic.Bool
-	faults  atomic.Int64  // requests in a row that have failed
 	urgent  chan struct{} // has a value when something pending can't wait
 	retry   chan struct{} // has a value when the store is to be met sooner
 
@@ -78,21 +84,31 @@ type Sharer struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 
+	faults struct {
+		sync.Mutex
+		row  int       // requests that have failed, each after the other
+		last time.Time // when the last of them did
+	}
 	asking struct {
 		sync.Mutex
-		claims  []*claim
-		workers int
+		claims   []*claim
+		requests int       // that are under way
+		last     time.Time // when the last one began
+		paced    bool      // the next one begins when a timer fires
 	}
 	pending struct {
 		sync.Mutex
 		changes map[netip.Addr]change
-		spare   map[netip.Addr]change // the empty memory of the one before
-		lost    bool                  // a change was not noted; all is told again
+		spare   map[netip.Addr]change   // the empty memory of the one before
+		ended   map[netip.Addr]struct{} // the clients whose session in the store does not count
+		ending  map[netip.Addr]struct{} // of those, the ones that the store is being told
+		lost    bool                    // a change was not noted; all is told again
 	}
 	known struct {
 		sync.Mutex
 		nodes      []stores.Node
 		met        time.Time
+		asked      time.Time // when the last meeting began
 		generation string
 		settings   map[string]string
 		unsent     map[string]bool // of the settings, those of this node that the store has not been told
@@ -116,6 +132,7 @@ func New(pool, node, host string, local Local, counts *Counts) *Sharer {
 	s := &Sharer{pool: pool, node: node, host: host, local: local, counts: counts, urgent: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.pending.changes = make(map[netip.Addr]change)
+	s.pending.ended = make(map[netip.Addr]struct{})
 	s.known.settings = make(map[string]string)
 	s.known.unsent = make(map[string]bool)
 	return s
@@ -128,6 +145,7 @@ func (s *Sharer) Use(store stores.Store, timeout time.Duration) <-chan error {
 	s.timeout.Store(int64(timeout))
 	if s.store.Swap(&store) != nil {
 		s.listen()
+		signal(s.retry) // which tells what is set for targets that are new
 		return nil
 	}
 	s.working.Store(true)
@@ -156,19 +174,35 @@ var errPanic = errors.New("the session store has panicked")
 
 // callWithin makes a request, and notes whether the store works.
 func (s *Sharer) callWithin(ctx context.Context, request func(context.Context, stores.Store) error) error {
-	err := errPanic
+	began, err := time.Now(), errPanic
 	safely.Do("session store", func() { err = request(ctx, *s.store.Load()) })
-	switch {
-	case s.closed.Load():
-	case err == nil:
-		s.faults.Store(0)
-	default:
-		s.counts.Errors.Add(1)
-		if s.faults.Add(1) == tolerated {
-			s.fail(err)
-		}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil {
+		err = fmt.Errorf("no answer within %v: %w", time.Since(began).Round(time.Millisecond), err)
+	}
+	if s.countFault(began, err) {
+		s.fail(err)
 	}
 	return err
+}
+
+// countFault notes what became of a request that began then, and reports whether too many have failed, each after the other. Those that are
+// under way at the same time fail together, as in a pause of the server or of this machine, and count once.
+func (s *Sharer) countFault(began time.Time, err error) bool {
+	f := &s.faults
+	f.Lock()
+	defer f.Unlock()
+	if err == nil {
+		f.row = 0
+	}
+	if err == nil || s.closed.Load() {
+		return false
+	}
+	s.counts.Errors.Add(1)
+	if !began.Before(f.last) {
+		f.row++
+		f.last = time.Now()
+	}
+	return f.row >= tolerated
 }
 
 // fail has no client wait for the store until it works again.

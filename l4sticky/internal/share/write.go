@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// maxUpdates is how many sessions the store is told at a time.
-	maxUpdates = 4096
+	// maxUpdates is how many sessions the store is told at a time. Clients that are new may wait behind them.
+	maxUpdates = 1024
 	// maxPending is how many changes wait at most. If there are more, all sessions are told again.
 	maxPending = 1 << 17
 	// tellTime is how long it takes to tell all sessions again.
@@ -51,6 +51,9 @@ func (s *Sharer) note(client netip.Addr, c change) {
 	}
 	c.any = c.any || before.any
 	p.changes[client] = c
+	if c.any {
+		p.ended[client] = struct{}{}
+	}
 }
 
 // isReplaced reports whether the session of a client in the store is one that this node has ended.
@@ -58,7 +61,9 @@ func (s *Sharer) isReplaced(client netip.Addr) bool {
 	p := &s.pending
 	p.Lock()
 	defer p.Unlock()
-	return p.changes[client].any
+	_, ended := p.ended[client]
+	_, ending := p.ending[client]
+	return ended || ending
 }
 
 // takePending returns what is pending, and whether more has changed that was not noted.
@@ -67,6 +72,9 @@ func (s *Sharer) takePending() (changes map[netip.Addr]change, lost bool) {
 	p.Lock()
 	defer p.Unlock()
 	changes, lost = p.changes, p.lost
+	if len(p.ended) > 0 {
+		p.ending, p.ended = p.ended, make(map[netip.Addr]struct{})
+	}
 	p.changes, p.spare, p.lost = p.spare, nil, false
 	if p.changes == nil {
 		p.changes = make(map[netip.Addr]change)
@@ -74,10 +82,19 @@ func (s *Sharer) takePending() (changes map[netip.Addr]change, lost bool) {
 	return changes, lost
 }
 
-// putBack makes changes pending again that the store may not know.
-func (s *Sharer) putBack(changes map[netip.Addr]change) {
+// putBack makes changes pending again that the store may not know. Of so many that were taken, little memory is kept: to empty that of very many
+// takes long.
+func (s *Sharer) putBack(changes map[netip.Addr]change, taken int) {
 	for client, c := range changes {
 		s.note(client, c)
+	}
+	clear(changes)
+	p := &s.pending
+	p.Lock()
+	defer p.Unlock()
+	p.ending = nil
+	if taken <= maxUpdates {
+		p.spare = changes
 	}
 }
 
@@ -105,7 +122,7 @@ func (s *Sharer) keepWriting() {
 // flush tells the store of all that is pending, and reports whether it is to be told of all sessions.
 func (s *Sharer) flush(ctx context.Context) (all bool) {
 	changes, all := s.takePending()
-	told := true
+	told, taken := true, len(changes)
 	updates := make([]stores.Update, 0, min(len(changes), maxUpdates))
 	for client, c := range changes {
 		updates = append(updates, s.updateFor(client, c))
@@ -119,11 +136,7 @@ func (s *Sharer) flush(ctx context.Context) (all bool) {
 	if told {
 		s.tell(ctx, updates, changes)
 	}
-	s.putBack(changes)
-	clear(changes)
-	s.pending.Lock()
-	s.pending.spare = changes
-	s.pending.Unlock()
+	s.putBack(changes, taken)
 	return all
 }
 
@@ -162,11 +175,24 @@ func (s *Sharer) tell(ctx context.Context, updates []stores.Update, changes map[
 	for i := range updates {
 		u := &updates[i]
 		delete(changes, u.Client)
-		if u.Target != "" && u.Kept != u.Target && u.Kept != "" && !s.local.Follow(u.Client, u.Kept) {
-			s.note(u.Client, change{replaces: u.Kept}) // this node can't take the client there
+		if u.Target != "" && u.Kept != u.Target && u.Kept != "" {
+			s.follow(u)
 		}
 	}
 	return true
+}
+
+// follow has a client go where another node has placed it, unless this node has moved or forgotten it since.
+func (s *Sharer) follow(u *stores.Update) {
+	s.pending.Lock()
+	c := s.pending.changes[u.Client]
+	s.pending.Unlock()
+	if c.any || c.replaces != "" {
+		return
+	}
+	if !s.local.Follow(u.Client, u.Kept) {
+		s.note(u.Client, change{replaces: u.Kept}) // this node can't take the client there
+	}
 }
 
 // A walk goes through the parts of the table, again and again. The goroutine that writes has it.
@@ -175,6 +201,8 @@ type walk struct {
 	whole int       // of so many parts all sessions are told, and then those with connections
 	due   float64   // parts that are to be told now
 	last  time.Time // when that was known
+
+	updates []stores.Update // the memory for those of a part
 }
 
 // renew tells the store of the sessions in the parts that are due.
@@ -185,7 +213,7 @@ func (s *Sharer) renew(w *walk) {
 	}
 	w.due = min(w.due+parts*float64(now.Sub(w.last))/float64(interval), parts)
 	for w.last = now; w.due >= 1 && s.working.Load() && !s.closed.Load(); w.due-- {
-		if !s.tellPart(w.next, w.whole > 0) {
+		if !s.tellPart(w) {
 			return
 		}
 		w.next = (w.next + 1) % parts
@@ -193,15 +221,15 @@ func (s *Sharer) renew(w *walk) {
 	}
 }
 
-// tellPart tells the store of the sessions in a part: all, or those with connections. It reports false if the store did not take them.
-func (s *Sharer) tellPart(part int, all bool) bool {
-	var updates []stores.Update
-	s.local.Scan(part, func(client netip.Addr, now Session) {
-		if all || now.Live {
-			updates = append(updates, stores.Update{Client: client, Target: now.Target, Live: now.Live, TTL: now.ttl()})
+// tellPart tells the store of the sessions in the next part: all, or those with connections. It reports false if the store did not take them.
+func (s *Sharer) tellPart(w *walk) bool {
+	w.updates = w.updates[:0]
+	s.local.Scan(w.next, func(client netip.Addr, now Session) {
+		if w.whole > 0 || now.Live {
+			w.updates = append(w.updates, stores.Update{Client: client, Target: now.Target, Live: now.Live, TTL: now.ttl()})
 		}
 	})
-	for batch := range slices.Chunk(updates, maxUpdates) {
+	for batch := range slices.Chunk(w.updates, maxUpdates) {
 		if !s.tell(context.Background(), batch, nil) {
 			return false
 		}

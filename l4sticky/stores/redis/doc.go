@@ -8,9 +8,8 @@
 //
 // # What it promises
 //
-// What the interface says, by scripts that run in the server. A session is a key that expires. All keys that a script touches have the same
-// hash tag, so that a cluster keeps them at one of its nodes: the sessions of a pool have 64 tags, and those of a batch that have the same
-// one are one command. All commands of a batch are sent at once.
+// What the interface says, by scripts that run in the server. A session is a key that expires. A batch of sessions is a few commands, which are sent at once. In a
+// cluster, all keys of a command have the same hash tag, so that it keeps them at one of its nodes: the sessions of a pool have 64 tags.
 //
 // A config is loaded whether there is a server or not. Until the first connection is there, which is tried once in a second, all methods return
 // an error; the client connects again by itself after that. No error has a password in its text.

@@ -14,10 +14,10 @@ import (
 // many sessions can be in one command.
 const tags = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_"
 
-// tagOf returns the index of the tag of a client's session.
-func tagOf(client netip.Addr) int {
+// hashOf returns the hash of a client, which is the same at all nodes.
+func hashOf(client netip.Addr) uint64 {
 	bytes := client.As16()
-	return int(xxhash.Sum64(bytes[:]) % uint64(len(tags)))
+	return xxhash.Sum64(bytes[:])
 }
 
 // The names of a pool's keys, and of its channel. Where the pool's own name has more than letters, digits and `-_.~`, it is escaped as in
@@ -41,9 +41,34 @@ func namesOf(prefix, pool string) names {
 }
 
 // session returns the key of a client's session, such as `sticky:default{k}10.1.2.3`.
-func (n *names) session(client netip.Addr) string {
-	tag := tagOf(client)
-	return n.sessions + tags[tag:tag+1] + "}" + escape(client.String())
+func (n *names) session(client netip.Addr) string { return string(n.appendSession(nil, client)) }
+
+func (n *names) appendSession(to []byte, client netip.Addr) []byte {
+	to = append(append(to, n.sessions...), tags[hashOf(client)%uint64(len(tags))], '}')
+	if client.Zone() != "" {
+		return append(to, escape(client.String())...)
+	}
+	return client.AppendTo(to)
+}
+
+// sessionsOf returns the keys of the sessions of some updates, which are given by their indices. They share their memory.
+func (n *names) sessionsOf(updates []stores.Update, groups [][]int) []string {
+	count := 0
+	for _, of := range groups {
+		count += len(of)
+	}
+	const address = 16 // a longer one makes the memory grow
+	var text strings.Builder
+	text.Grow(count * (len(n.sessions) + 2 + address))
+	keys, key := make([]string, 0, count), make([]byte, 0, 128)
+	for _, of := range groups {
+		for _, i := range of {
+			from := text.Len()
+			text.Write(n.appendSession(key, updates[i].Client))
+			keys = append(keys, text.String()[from:])
+		}
+	}
+	return keys
 }
 
 var (

@@ -16,7 +16,7 @@ func newScript(source string) *script {
 	return &script{source, hex.EncodeToString(digest[:])}
 }
 
-// A call is one of a script. All of its keys have the same hash tag.
+// A call is one of a script. In a cluster, all of its keys have the same hash tag.
 type call struct{ keys, args []string }
 
 // command makes the command that calls the script, by its digest or, for a server that does not know it, by its source.

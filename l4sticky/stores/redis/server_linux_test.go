@@ -294,3 +294,12 @@ func (s *server) processorTime() time.Duration {
 	}
 	return sum
 }
+
+// calls returns how often a command was called.
+func (s *server) calls(command string) int {
+	s.t.Helper()
+	_, info, _ := strings.Cut(s.cli("INFO", "commandstats"), "cmdstat_"+command+":calls=")
+	info, _, _ = strings.Cut(info, ",")
+	n, _ := strconv.Atoi(info)
+	return n
+}

@@ -1,10 +1,12 @@
--- Updates sessions. KEYS are their records, ARGV the node, the channel of the pool, and for each record: the target, the one that it
--- replaces ('*' for any), and the TTL in milliseconds, with a '-' before it if the client has no connections at the node.
+-- Updates sessions. KEYS are their records, ARGV the node, the channel of the pool, a byte for each record, which is the number of its
+-- terms, and the terms: the target, the one that it replaces ('*' for any), and the TTL in milliseconds, with a '-' before it if the client
+-- has no connections at the node.
 --
 -- A record is the target and the nodes at which the client has connections, with a blank before each. The answer has for each record '=' if
--- there was one, else '-', and then the target that is kept, if that is another one; or '!' and an error.
+-- there was one, else '-', and then the target that is kept, if that is another one; or '!' and an error. If it would be '=' for all
+-- of them, it is a single '='.
 local call, byte, find, sub = redis.call, string.byte, string.find, string.sub
-local node, channel = ARGV[1], ARGV[2]
+local node, channel, terms = ARGV[1], ARGV[2], ARGV[3]
 local holder = ' ' .. node
 local holderEnd = holder .. ' '
 local extends = redis.REDIS_VERSION_NUM -- since Redis 7, as is PEXPIRE with GT
@@ -73,13 +75,14 @@ local function update(key, target, replaces, ttl)
 	return kept == target and sign or sign .. kept
 end
 
-local answers = {}
+local answers, same = {}, true
 for i = 1, #KEYS do
-	local at = 3 * i
+	local at = 1 + 3 * byte(terms, i)
 	local ok, answer = pcall(update, KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2])
 	if not ok then
 		answer = '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
 	end
 	answers[i] = answer
+	same = same and answer == '='
 end
-return answers
+return same and '=' or answers

@@ -265,7 +265,7 @@ func TestTTLBeforeRedis7(t *testing.T) {
 		ttl  string
 		left int
 	}{{"60000", 60_000}, {"10000", 60_000}, {"3600000", 3_600_000}, {"-10000", 10_000}, {"-60000", 60_000}, {"-10000", 60_000}} {
-		s.cli("EVAL", old, "1", "{x}10.1.2.3", "n1", "channel", targetA, "", step.ttl)
+		s.cli("EVAL", old, "1", "{x}10.1.2.3", "n1", "channel", "\x01", targetA, "", step.ttl)
 		if left, _ := strconv.Atoi(s.cli("PTTL", "{x}10.1.2.3")); left > step.left || left < step.left/2 {
 			t.Errorf("step %d: %d ms are left", i, left)
 		}
