@@ -94,7 +94,9 @@ func textOf(err error) string {
 
 // note counts the sessions at each target, and tells of those that have moved. The session's client is locked meanwhile.
 func (p *pool) note(e session.Event[*target.Target]) {
-	p.noteShared(e)
+	if s := p.sharing.Load(); s != nil { // a pool without a store pays for no more than this
+		s.noteShared(e)
+	}
 	switch e.Kind {
 	case session.Placed, session.Found:
 		p.counts.sessions[session.Placed].Add(1)

@@ -42,7 +42,6 @@ func endAll() {
 	pools.Range(func(_, value any) bool {
 		p := value.(*pool)
 		wait.Go(safely.Func("exit", func() {
-			defer p.part()
 			p.end(began)
 		}))
 		return true

@@ -148,7 +148,7 @@ func (p *pool) unsyncedStopKeeping() *keptConfig {
 // finish writes the sessions of a pool that has ended, in the background, and forgets them then. It may be called again.
 func (p *pool) finish() {
 	p.mu.Lock()
-	k, finishing := p.unsyncedStopKeeping(), p.keeper.finishing
+	k, finishing, told := p.unsyncedStopKeeping(), p.keeper.finishing, p.told
 	p.keeper.finishing = finishing || k != nil
 	p.mu.Unlock()
 	switch {
@@ -157,9 +157,18 @@ func (p *pool) finish() {
 		go safely.Do("persist", func() {
 			defer written()
 			defer p.finished()
+			if told != nil {
+				defer func() { <-told }()
+			}
 			k.write()
 		})
-	case !finishing:
+	case finishing:
+	case told != nil:
+		go safely.Do("session store", func() {
+			<-told // what the sessions are
+			p.sessions.Clear()
+		})
+	default:
 		p.sessions.Clear()
 	}
 }

@@ -40,6 +40,7 @@ type pool struct {
 	counts         *counts       // for the metrics
 
 	sharing    atomic.Pointer[sharing] // nil while the sessions are not shared; it changes with the lock held
+	told       <-chan struct{}         // is closed when the last sharing has ended, nil if there was none; guarded by the lock
 	storeLines loglimit.Limiter        // of the log lines about the store
 
 	operating sync.Mutex                // is held while an operator sets something, or what another node has told is set

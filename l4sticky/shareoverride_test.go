@@ -2,6 +2,8 @@ package l4sticky
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +47,26 @@ func TestToldDrainGoesOn(t *testing.T) {
 		case <-told:
 			return
 		default:
+		}
+	}
+}
+
+// TestHostileSettings are what no operator can set. A store that tells them changes nothing, also of a target that there is not.
+func TestHostileSettings(t *testing.T) {
+	v := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1")
+	defer v.quit()
+	m := v.targets.Members()[0]
+	before := v.upstreamStatus(m)
+	for _, text := range []string{
+		"", "null", "[]", "drain", `{"state":"gone"}`, `{"state":"drain"`, `{"state":"drain","weight":-1}`, `{"weight":65536}`, `{"weight":1e99}`,
+		`{"max_connections":-1}`, `{"max_connections":9223372036854775808}`, `{"state":"active","deadline":"1s"}`, `{"state":"drain","deadline":"-1s"}`,
+		`{"state":"maintenance","deadline":"1s","rate":-1}`, `{"state":"drain","deadline":"300y"}`, strings.Repeat(`{"state":`, 1<<16),
+	} {
+		localSessions{v.pool}.Setting("a:1", text, 0)
+		localSessions{v.pool}.Setting("c:1", text, 0)
+		if after := v.upstreamStatus(m); !reflect.DeepEqual(after, before) {
+			t.Errorf("after %.50q the upstream is %+v", text, after)
+			before = after
 		}
 	}
 }

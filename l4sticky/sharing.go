@@ -77,8 +77,10 @@ func (p *pool) unsyncedPart() {
 	if s == nil {
 		return
 	}
-	store := s.store
+	store, told := s.store, make(chan struct{})
+	p.told = told
 	partings.Go(safely.Func("session store", func() {
+		defer close(told)
 		defer store.release()
 		ctx, cancel := context.WithTimeout(context.Background(), storeGoodbye)
 		defer cancel()
@@ -86,7 +88,7 @@ func (p *pool) unsyncedPart() {
 	}))
 }
 
-// part ends the sharing, if there is one, in the background.
+// part ends the sharing, if there is one, in the background. A pool that ends parts before it forgets its sessions, so that the store does not.
 func (p *pool) part() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -106,11 +108,7 @@ func (p *pool) awaitStore() {
 }
 
 // noteShared has the other nodes know of what has happened to a session. The session's client is locked meanwhile.
-func (p *pool) noteShared(e session.Event[*target.Target]) {
-	s := p.sharing.Load()
-	if s == nil {
-		return
-	}
+func (s *sharing) noteShared(e session.Event[*target.Target]) {
 	switch e.Kind {
 	case session.Placed, session.Restored, session.Idle, session.Resumed:
 		s.Note(e.Client)
@@ -185,23 +183,19 @@ func (l localSessions) Scan(part int, do func(netip.Addr, share.Session)) {
 	l.sessions.Scan(part, func(i session.Info[*target.Target]) { do(i.Client, sharedSession(i, now, expiry)) })
 }
 
-// Follow does for a client what another node has done, and reports whether there is such a target here.
+// Follow does for a client what another node has done, and reports whether there is such a target here. A pool that no config has any more does
+// not know that.
 func (l localSessions) Follow(client netip.Addr, address string) bool {
 	t := l.targetNamed(address)
 	if t == nil && address != "" {
-		return false
+		return l.applied.Load() == nil
 	}
 	l.sessions.Follow(client, t)
 	return true
 }
 
-// Expiry is how long a session lives without connections.
-func (l localSessions) Expiry() time.Duration {
-	if c := l.applied.Load(); c != nil {
-		return time.Duration(c.settings.options.SessionExpiry)
-	}
-	return defaultExpiry
-}
+// Expiry is how long a session lives without connections, also after the last config that had the pool.
+func (l localSessions) Expiry() time.Duration { return l.sessions.Expiry() }
 
 // Connections returns how many connections the pool has.
 func (l localSessions) Connections() int { return int(l.open.Load()) }

@@ -52,6 +52,7 @@ type stopping struct {
 // end is endAll for one pool.
 func (p *pool) end(began time.Time) {
 	defer p.finish()
+	defer p.part()
 	safely.Reach("exit")
 	open := p.open.Load()
 	if open == 0 {

@@ -107,6 +107,9 @@ func (t *Table[T]) SetLimits(expiry time.Duration, capacity int) {
 	}
 }
 
+// Expiry is how long a session lives without connections.
+func (t *Table[T]) Expiry() time.Duration { return time.Duration(t.expiry.Load()) }
+
 // Len returns the number of sessions in the table.
 func (t *Table[T]) Len() int { return int(t.size.Load()) }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -61,8 +62,8 @@ func (d *dialer) dial(ctx context.Context, address string, by *net.Dialer, confi
 	var err error
 	if config == nil {
 		conn, err = by.DialContext(ctx, "tcp", address)
-	} else {
-		conn, err = (&tls.Dialer{NetDialer: by, Config: config}).DialContext(ctx, "tcp", address)
+	} else if conn, err = (&tls.Dialer{NetDialer: by, Config: config}).DialContext(ctx, "tcp", address); err != nil {
+		err = fmt.Errorf("by TLS: %w", err)
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,9 @@
 package redis
 
 import (
+	"crypto/tls"
+	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -30,4 +33,23 @@ func TestDialsAreBounded(t *testing.T) {
 			t.Errorf("%d servers are remembered", len(d.servers))
 		}
 	})
+}
+
+// A server that does not speak TLS is an error that says what was tried.
+func TestServerWithoutTLS(t *testing.T) {
+	t.Parallel()
+	server, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go func() {
+		if conn, err := server.Accept(); err == nil {
+			_ = conn.Close()
+		}
+	}()
+	_, err = newDialer(t.Context()).dial(t.Context(), server.Addr().String(), new(net.Dialer), &tls.Config{ServerName: "redis.internal"})
+	if err == nil || !strings.Contains(err.Error(), "TLS") {
+		t.Errorf("the error is %v", err)
+	}
 }

@@ -1,0 +1,74 @@
+package l4sticky
+
+import (
+	"testing"
+	"time"
+
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/share"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores/storetest"
+)
+
+// shareBy has the pool of a config share its sessions by a store.
+func shareBy(t testing.TB, v *poolConfig, store *storetest.Store) {
+	t.Helper()
+	s := &sharing{
+		Sharer: share.New(v.name, node.id, node.host, localSessions{v.pool}, &v.counts.store),
+		store:  &openStore{Store: store, close: func() {}},
+	}
+	s.store.refs.Store(1)
+	s.met = s.Use(s.store, time.Second)
+	if err := <-s.met; err != nil {
+		t.Fatal(err)
+	}
+	v.sharing.Store(s)
+}
+
+// TestLastWordsOfAPool are what its sessions are then: the store keeps each for the expiry that the last config had, at the target that the client
+// had last.
+func TestLastWordsOfAPool(t *testing.T) {
+	for _, end := range []string{"destructed", "at exit"} {
+		t.Run(end, func(t *testing.T) {
+			store := new(storetest.Store)
+			v := joinAs(t, newConfig(t), t.Name(), time.Hour, "a:1", "b:1")
+			shareBy(t, v, store)
+			p := v.pool
+			p.enter()
+			s, _ := v.acquire(visitor, 0)
+			home, members := v.settle(s, visitor, all), v.targets.Members()
+			time.Sleep(2 * share.FlushInterval)
+			v.quit()
+			for _, m := range members {
+				if m.Target != home.Target {
+					p.sessions.Reach(s, m.Target)
+				}
+			}
+			last, _ := p.sessions.Look(s)
+			p.sessions.Release(s)
+			if end == "at exit" {
+				p.stop = stopTerms{}
+				p.end(time.Now())
+			}
+			p.leave()
+			partings.Wait()
+			target, holders, left := store.Session(p.name, visitor)
+			if target != last.Address.String() || last == home.Target || len(holders) > 0 || left < time.Hour-time.Minute || left > time.Hour {
+				t.Errorf("the client is at '%s', live at %v, for %v; its last target is %s and its first one %s", target, holders, left, last.Address, home.Address)
+			}
+		})
+	}
+}
+
+// TestAnswersWithoutAConfig do not move clients, which a pool knows nothing of any more.
+func TestAnswersWithoutAConfig(t *testing.T) {
+	v := joinAs(t, newConfig(t), t.Name(), time.Hour, "a:1")
+	p := v.pool
+	p.enter()
+	defer p.leave()
+	if (localSessions{p}).Follow(visitor, "b:1") {
+		t.Error("a target that is not there is known")
+	}
+	v.quit()
+	if !(localSessions{p}).Follow(visitor, "b:1") {
+		t.Error("the client is moved away from a target that other nodes have")
+	}
+}
