@@ -134,7 +134,7 @@ func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
 	}
 	defer store.release()
 	c, err := p.joinWith(ctx, s, store)
-	p.awaitStore()
+	p.awaitStore(ctx.GetMetricsRegistry())
 	return c, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/zap"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -18,7 +19,7 @@ import (
 )
 
 const (
-	// storeWait is how long the load of a config waits for a store that is new, so that the first clients find it.
+	// storeWait is how long the load of a config waits for stores that are new, so that the first clients find them.
 	storeWait = time.Second
 	// storeGoodbye is how long a pool that ends has to tell the store.
 	storeGoodbye = time.Second
@@ -95,16 +96,31 @@ func (p *pool) part() {
 	p.unsyncedPart()
 }
 
+// storeWaits is for how long the load of the last config may still wait for its stores, of which each pool may have one.
+var storeWaits struct {
+	sync.Mutex
+	config *prometheus.Registry
+	left   time.Duration
+}
+
 // awaitStore waits a moment for a store that is new.
-func (p *pool) awaitStore() {
+func (p *pool) awaitStore(config *prometheus.Registry) {
 	s := p.sharing.Load()
 	if s == nil {
 		return
 	}
+	w := &storeWaits
+	w.Lock()
+	defer w.Unlock()
+	if w.config != config {
+		w.config, w.left = config, storeWait
+	}
+	began := time.Now()
 	select {
 	case <-s.met:
-	case <-time.After(storeWait):
+	case <-time.After(w.left):
 	}
+	w.left -= time.Since(began)
 }
 
 // noteShared has the other nodes know of what has happened to a session. The session's client is locked meanwhile.

@@ -1,10 +1,17 @@
 package l4sticky
 
 import (
+	"context"
+	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/share"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
+	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/stores/storetest"
 )
 
@@ -70,5 +77,37 @@ func TestAnswersWithoutAConfig(t *testing.T) {
 	v.quit()
 	if !(localSessions{p}).Follow(visitor, "b:1") {
 		t.Error("the client is moved away from a target that other nodes have")
+	}
+}
+
+// A hangingStore does not answer.
+type hangingStore struct{ storetest.Store }
+
+func (*hangingStore) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: stores.Namespace + ".hanging", New: func() caddy.Module {
+		s := new(hangingStore)
+		s.SetFault(func(ctx context.Context, _ string) error { <-ctx.Done(); return ctx.Err() })
+		return s
+	}}
+}
+
+func init() { caddy.RegisterModule(new(hangingStore)) }
+
+// TestManyPoolsOfAStoreThatHangs do not each hold up the load of a config.
+func TestManyPoolsOfAStoreThatHangs(t *testing.T) {
+	ctx, began := newConfig(t), time.Now()
+	for n := range 5 {
+		options := Options{Pool: fmt.Sprint(t.Name(), n), SessionStoreRaw: json.RawMessage(`{"store":"hanging"}`)}
+		if err := options.setDefaults(); err != nil {
+			t.Fatal(err)
+		}
+		v, err := join(ctx, options, []target.Config{{Address: target.Address{Network: "tcp", Dial: "a:1"}, Weight: 1}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.quit()
+	}
+	if took := time.Since(began); took > 2*storeWait {
+		t.Errorf("the load took %v", took)
 	}
 }

@@ -3,6 +3,7 @@ package share
 import (
 	"context"
 	"errors"
+	"math"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -390,6 +391,27 @@ func TestChangesWhileAllIsTold(t *testing.T) {
 		for n := range clients {
 			mustHold(t, store, addr(n), "C", nil, expiry)
 			mustBe(t, "the client later", a.visit(addr(n)), "C")
+		}
+	})
+}
+
+// TestSessionsThatNeverExpire are kept in the store, too.
+func TestSessionsThatNeverExpire(t *testing.T) {
+	bubble(t, func(t *testing.T, store *storetest.Store) {
+		a := newNode(t, "a", "A")
+		a.expiry = math.MaxInt64
+		a.table.SetLimits(a.expiry, 1<<20)
+		a.start(t, store)
+		settle()
+		for _, live := range []bool{true, false} {
+			v := a.connect(addr(1))
+			if !live {
+				v.close()
+			}
+			settle()
+			if target, holders, left := store.Session(pool, addr(1)); target != "A" || len(holders) != 1 && live || left < 1000*time.Hour {
+				t.Errorf("live: %v: the session is at '%s', live at %v, for %v", live, target, holders, left)
+			}
 		}
 	})
 }

@@ -124,7 +124,7 @@ func (s *Sharer) beginAsking(note func()) {
 
 // ask asks for some clients, and answers. What the store is not known to have done is told again by what is pending.
 func (s *Sharer) ask(batch []*claim) {
-	updates, ttl := make([]stores.Update, 0, len(batch)), s.local.Expiry()+Lease
+	updates, ttl := make([]stores.Update, 0, len(batch)), Session{Live: true, Left: s.local.Expiry()}.ttl()
 	left := batch[:0]
 	for _, c := range batch {
 		if !c.over.Load() {

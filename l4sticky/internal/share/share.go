@@ -28,6 +28,8 @@ const (
 	retryInterval = time.Second
 	// callTimeout is how long requests may take for which no client waits.
 	callTimeout = 3 * time.Second
+	// maxTTL is how long a store keeps a session at most, so that a store may compute with that.
+	maxTTL = 100 * 365 * 24 * time.Hour
 	// tolerated is how many requests may fail, each after the other, before no client waits for the store any more.
 	tolerated = 3
 	// deafness is how long news may not be heard, while the store works else, before that is told: longer than it takes to notice that the
@@ -247,10 +249,11 @@ func (s *Sharer) Close(ctx context.Context) {
 
 // ttl is how long the store is to keep a session.
 func (s Session) ttl() time.Duration {
+	left := min(s.Left, maxTTL)
 	if s.Live {
-		return s.Left + Lease
+		return left + Lease
 	}
-	return max(s.Left, time.Millisecond)
+	return max(left, time.Millisecond)
 }
 
 // parts is how many the table of sessions has.

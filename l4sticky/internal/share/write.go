@@ -151,7 +151,7 @@ func (s *Sharer) updateFor(client netip.Addr, c change) stores.Update {
 	case c.any:
 		u.TTL = time.Millisecond
 	default:
-		u.Replaces, u.TTL = "", s.local.Expiry()
+		u.Replaces, u.TTL = "", Session{Left: s.local.Expiry()}.ttl()
 	}
 	return u
 }
