@@ -44,8 +44,12 @@ func printPools(w io.Writer, pools []adminapi.Pool) {
 }
 
 func printPool(w io.Writer, p adminapi.Pool) {
-	fmt.Fprintf(w, "Pool %s: %d connections, %d of them waiting; %d sessions, %d of them live\n",
-		cli.Printable(p.Pool), p.Connections, p.Waiting, p.Sessions.Live+p.Sessions.Idle, p.Sessions.Live)
+	store := ""
+	if p.StoreUp != nil && !*p.StoreUp {
+		store = "; the session store is down"
+	}
+	fmt.Fprintf(w, "Pool %s: %d connections, %d of them waiting; %d sessions, %d of them live%s\n",
+		cli.Printable(p.Pool), p.Connections, p.Waiting, p.Sessions.Live+p.Sessions.Idle, p.Sessions.Live, store)
 	printUpstreams(w, p.Upstreams...)
 	if len(p.Nodes) > 0 {
 		printNodes(w, p)

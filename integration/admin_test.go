@@ -404,7 +404,7 @@ func TestAdminRefuses(t *testing.T) {
 		{"GET", "nothing", "", 404, "there is nothing at /sticky/nothing"},
 		{"GET", "pools/default/more", "", 404, "there is nothing at"},
 		{"POST", "pools", "", 405, "the method POST is not one of GET"},
-		{"PUT", "pools/default/sessions", "", 405, "the method PUT is not one of GET, DELETE"},
+		{"PUT", "pools/default/sessions", "", 405, "the method PUT is not one of GET, POST, DELETE"},
 		{"GET", "pools/default/upstreams/10.1.1.1:80", "", 404, "has no upstream '10.1.1.1:80'"},
 		{"GET", "pools?pretty=1", "", 400, "pretty: there is no such parameter"},
 		{"GET", "pools/default/sessions?limit=0", "", 400, "limit: '0' is not a whole number from 1 to 1000"},

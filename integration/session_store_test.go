@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
@@ -107,6 +108,29 @@ func TestNodesAreListed(t *testing.T) {
 	mustMatch(t, c.first.stickyCommand(t), `Pool default: .*\nNODE +HOST +SEEN +CONNECTIONS *\n.*`+own+`\* +\S+ +\d+s ago +0 *\n.*`, "status")
 	c.second.end(t)
 	await(t, "one is left", func() bool { return len(look(c.first).Nodes) == 1 })
+}
+
+// A store that is down shows where an operator looks.
+func TestStoreThatIsDownShows(t *testing.T) {
+	t.Parallel()
+	store, listen, target := startRedis(t), freeAddr(t), greeters(t, 1)[0]
+	p := startCaddy(t, nodeConfig(listen, "rendezvous", storeAt(store), target))
+	up := func() string {
+		var v map[string]json.RawMessage
+		p.mustAsk(t, "GET", "pools/default", "", &v)
+		return string(v["store_up"])
+	}
+	if got := up(); got != "true" {
+		t.Errorf("store_up is %q", got)
+	}
+	store.kill()
+	whoEach(t, clientIPs(10), listen) // by which the node notices it at once
+	await(t, "the store is down", func() bool { return up() == "false" })
+	mustMatch(t, p.stickyCommand(t), `Pool default: .*; the session store is down\n.*`, "status")
+	p.reload(t, nodeConfig(listen, "rendezvous", "", target))
+	if got := up(); got != "" {
+		t.Errorf("without a store, store_up is %q", got)
+	}
 }
 
 // A node that was restarted knows its clients, and so does one whose sessions were not shared before a reload.

@@ -44,9 +44,12 @@ func (c *poolConfig) status() adminapi.Pool {
 		Connections: int(c.open.Load()),
 		Waiting:     int(c.waiting.Load()),
 		Node:        node.id,
-		Nodes:       c.nodes(),
 		Sessions:    adminapi.Sessions{Limit: c.settings.options.MaxSessions},
 		Upstreams:   []adminapi.Upstream{},
+	}
+	if s := c.sharing.Load(); s != nil {
+		up := s.Working()
+		status.Nodes, status.StoreUp = nodesOf(s), &up
 	}
 	for _, m := range c.targets.Members() {
 		status.Upstreams = append(status.Upstreams, c.upstreamStatus(m))
@@ -61,12 +64,8 @@ func (c *poolConfig) status() adminapi.Pool {
 	return status
 }
 
-// nodes returns the nodes that share the pool's sessions.
-func (p *pool) nodes() (all []adminapi.Node) {
-	s := p.sharing.Load()
-	if s == nil {
-		return nil
-	}
+// nodesOf returns the nodes that share the sessions of a pool.
+func nodesOf(s *sharing) (all []adminapi.Node) {
 	for _, n := range s.Nodes() {
 		all = append(all, adminapi.Node{ID: n.ID, Host: n.Host, LastSeen: time.Now().Add(-n.Seen), Connections: n.Connections})
 	}

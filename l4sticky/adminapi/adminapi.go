@@ -16,7 +16,9 @@ type Pool struct {
 	// Node is the ID of the process that answers. It is another one after a restart.
 	Node string `json:"node"`
 	// Nodes are all that share the sessions of the pool, as the session store has it. There are none without a store.
-	Nodes     []Node     `json:"nodes,omitempty"`
+	Nodes []Node `json:"nodes,omitempty"`
+	// StoreUp tells whether the session store works. It is left out without a store.
+	StoreUp   *bool      `json:"store_up,omitempty"`
 	Sessions  Sessions   `json:"sessions"`
 	Upstreams []Upstream `json:"upstreams"`
 }
