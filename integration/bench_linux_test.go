@@ -20,7 +20,7 @@ func TestBench(t *testing.T) {
 	if output, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	output, err := exec.Command(bench, "-bin", program, "-balancers", "ours,direct", "-o", dir, "-rounds", "1",
+	output, err := exec.Command(bench, "-bin", program, "-balancers", "ours,ours-redis,direct", "-o", dir, "-rounds", "1",
 		"-window", "100ms", "-settle", "10ms", "-clients", "4", "-idle", "50", "-rate", "100").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output)
@@ -49,7 +49,9 @@ func TestBench(t *testing.T) {
 	if got, want := strings.Join(names, "\n"), strings.Join([]string{
 		"direct bulk-down-1", "direct bulk-down-8", "direct bulk-up-1", "direct bulk-up-8", "direct conn", "direct trips",
 		"ours bulk-down-1", "ours bulk-down-8", "ours bulk-up-1", "ours bulk-up-8", "ours conn", "ours hole",
-		"ours idle-64", "ours idle-64k", "ours refused", "ours reload", "ours script", "ours trips",
+		"ours idle-64", "ours idle-64k", "ours refused", "ours reload", "ours script",
+		"ours store-known", "ours store-live", "ours store-new", "ours store-paced", "ours trips",
+		"ours-redis store-known", "ours-redis store-live", "ours-redis store-new", "ours-redis store-paced",
 	}, "\n"); got != want {
 		t.Errorf("played:\n%s\nwant:\n%s", got, want)
 	}

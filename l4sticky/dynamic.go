@@ -13,6 +13,9 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/upstreams"
 )
 
+// sourceKey is where the JSON of `dynamic_upstreams` has the name of its source.
+const sourceKey = "source"
+
 // A dynamicSource is where a config has upstreams from that it does not list.
 type dynamicSource struct {
 	upstreams.Source
@@ -26,7 +29,7 @@ func (h *Handler) readDynamic(d *caddyfile.Dispenser) error {
 	if h.DynamicUpstreamsRaw != nil {
 		return d.Err(option + " is given twice")
 	}
-	module, err := parse.ReadGuest(d, option, upstreams.Namespace, "source")
+	module, err := parse.ReadGuest(d, option, upstreams.Namespace, sourceKey)
 	h.DynamicUpstreamsRaw = module
 	return err
 }
@@ -55,6 +58,9 @@ func (h *Handler) plannedDynamic() (*dynamicSource, error) {
 	}
 	if target.PlacementNamed(h.Placement).Duplicates {
 		return nil, fmt.Errorf("dynamic_upstreams: placement %s takes the upstreams that a config lists only, since their order counts", h.Placement)
+	}
+	if err := parse.CheckGuest(h.DynamicUpstreamsRaw, sourceKey); err != nil {
+		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
 	}
 	var options any
 	if err := json.Unmarshal(h.DynamicUpstreamsRaw, &options); err != nil {

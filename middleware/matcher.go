@@ -94,6 +94,11 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 	if len(m.ChainRaw) == 0 {
 		return errors.New("chain: no middleware is given; at least one is needed")
 	}
+	for i, raw := range m.ChainRaw {
+		if err := parse.CheckGuest(raw, inlineKey); err != nil {
+			return fmt.Errorf("chain: position %d: %w", i, err)
+		}
+	}
 	var err error
 	if m.key, err = keyOf(m.ChainRaw); err != nil {
 		return fmt.Errorf("chain: %w", err)

@@ -3,6 +3,7 @@ package parse
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/caddyserver/caddy/v2"
@@ -20,8 +21,13 @@ func Module(name string, field *json.RawMessage, namespace, key string) Option {
 			*field = module
 			return err
 		},
-		complete: func() error { return nil },
-		value:    func() any { return Guest(*field, key) },
+		complete: func() error {
+			if *field == nil {
+				return nil
+			}
+			return CheckGuest(*field, key)
+		},
+		value: func() any { return Guest(*field, key) },
 	}
 }
 
@@ -44,6 +50,19 @@ func ReadGuest(d *caddyfile.Dispenser, option, namespace, key string) (json.RawM
 		return nil, err
 	}
 	return caddyconfig.JSONModuleObject(module, key, name, nil), nil
+}
+
+// CheckGuest returns an error unless the JSON of a guest module has its name under a key. It is to be called before Caddy loads the module, whose
+// own error has all options in it: they may be secret.
+func CheckGuest(raw json.RawMessage, key string) error {
+	var members map[string]any
+	switch err := json.Unmarshal(raw, &members); {
+	case err != nil || members == nil:
+		return fmt.Errorf(`it is no object such as {"%s": "…"}`, key)
+	case moduleName(raw, key) == "":
+		return fmt.Errorf(`the name of a module under "%s" must be given`, key)
+	}
+	return nil
 }
 
 // Guest returns what is equal for the JSON of guest modules of the same name, under a key, and with the same options.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"net/netip"
 	"runtime"
 	"strings"
 	"sync/atomic"
@@ -119,6 +120,71 @@ func TestLateAnswersAreTold(t *testing.T) {
 		if told := a.told(); len(told) != 1 || told[0] == nil || !strings.Contains(told[0].Error(), "no answer within "+timeout.String()) {
 			t.Errorf("it is told: %v", told)
 		}
+	})
+}
+
+// TestLateIsNoError has lookups time out, be it that the client's time or that of the request is over first. They are counted as late.
+func TestLateIsNoError(t *testing.T) {
+	bubble(t, func(t *testing.T, store *storetest.Store) {
+		a := newNode(t, "a", "A")
+		a.start(t, store)
+		for n := range 100 {
+			goOn := pause(store)
+			a.visit(addr(n))
+			synctest.Wait()
+			goOn()
+			store.SetFault(nil)
+			settle()
+			a.visit(addr(1000 + n)) // so that it goes on to be used
+		}
+		mustBe(t, "late", a.counts.Lookups[Late].Load(), 100)
+		mustBe(t, "errors", a.counts.Lookups[Refused].Load(), 0)
+	})
+}
+
+// partly is a store that has no answer for one client.
+type partly struct {
+	*storetest.Store
+	without netip.Addr
+}
+
+func (p partly) Update(ctx context.Context, pool, node string, updates []stores.Update) error {
+	err := p.Store.Update(ctx, pool, node, updates)
+	for i := range updates {
+		if updates[i].Client == p.without {
+			updates[i].Kept, updates[i].Known, err = "", false, errDown
+		}
+	}
+	return err
+}
+
+// TestStoreThatAnswersPartly has an error for one client, as if a server of a cluster was lost. The others that are asked for in the same request
+// are at their targets.
+func TestStoreThatAnswersPartly(t *testing.T) {
+	bubble(t, func(t *testing.T, store *storetest.Store) {
+		a, b := newNode(t, "a", "A"), newNode(t, "b", "B")
+		b.start(t, store)
+		for n := range 20 {
+			b.visit(addr(n))
+		}
+		settle()
+		if err := <-a.Use(partly{store, addr(0)}, timeout); err != nil {
+			t.Fatal(err)
+		}
+		defer a.end()
+		visits := make(chan visit, 20)
+		for n := range 20 {
+			go func() { visits <- a.connect(addr(n)) }()
+		}
+		at := make(map[string]int)
+		for range 20 {
+			v := <-visits
+			at[v.target]++
+			v.close()
+		}
+		mustBe(t, "targets", at, map[string]int{"A": 1, "B": 19})
+		mustBe(t, "found", a.counts.Lookups[Found].Load(), 19)
+		mustBe(t, "errors", a.counts.Lookups[Refused].Load(), 1)
 	})
 }
 

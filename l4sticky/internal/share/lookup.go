@@ -147,7 +147,9 @@ func (s *Sharer) ask(batch []*claim) {
 		c.timer.Stop()
 		u := &updates[i]
 		switch {
-		case err != nil || u.Kept == "":
+		case u.Kept == "" && ctx.Err() != nil:
+			s.end(c, Late, "")
+		case u.Kept == "":
 			s.end(c, Refused, "")
 		case u.Known:
 			s.end(c, Found, u.Kept)

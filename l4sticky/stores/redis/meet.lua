@@ -3,13 +3,24 @@
 --
 -- What is noted of a node is when that was in milliseconds, the interval in milliseconds, its connections and its host. The answer is the
 -- time, the generation, the nodes and the settings.
+local function call(command, key, ...) -- what is of another kind makes room
+	local answer = redis.pcall(command, key, ...)
+	if type(answer) == 'table' and answer.err then
+		if string.find(answer.err, 'WRONGTYPE', 1, true) then
+			redis.call('DEL', key)
+		end
+		return redis.call(command, key, ...)
+	end
+	return answer
+end
+
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local stamp = string.format('%.0f', now)
 if ARGV[2] == '' then
-	redis.call('HDEL', KEYS[1], ARGV[1])
+	call('HDEL', KEYS[1], ARGV[1])
 else
-	redis.call('HSET', KEYS[1], ARGV[1], stamp .. ' ' .. ARGV[2])
+	call('HSET', KEYS[1], ARGV[1], stamp .. ' ' .. ARGV[2])
 end
 local all, nodes = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do
@@ -21,9 +32,9 @@ for i = 1, #all, 2 do
 		redis.call('HDEL', KEYS[1], all[i])
 	end
 end
-local generation = redis.call('GET', KEYS[3])
+local generation = call('GET', KEYS[3])
 if not generation then
 	generation = ARGV[3]
 	redis.call('SET', KEYS[3], generation)
 end
-return {stamp, generation, nodes, redis.call('HGETALL', KEYS[2])}
+return {stamp, generation, nodes, call('HGETALL', KEYS[2])}

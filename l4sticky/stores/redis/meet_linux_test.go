@@ -61,6 +61,28 @@ func TestMeet(t *testing.T) {
 	}
 }
 
+// What is of another kind than what belongs there makes room, or else no node could use the server.
+func TestMeetMakesRoom(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	store := open(t, "", s)
+	n1 := stores.Node{ID: "n1", Host: "lb1", Interval: time.Hour}
+	generation := meet(t, store, n1).Generation
+	s.cli("SET", "sticky:{default}:nodes", "x")
+	if m := meet(t, store, n1); ids(m) != "n1" || m.Generation != generation {
+		t.Errorf("%+v", m)
+	}
+	s.cli("SET", "sticky:{default}:settings", "x")
+	if m := meet(t, store, n1); len(m.Settings) != 0 || m.Generation != generation {
+		t.Errorf("%+v", m)
+	}
+	s.cli("DEL", "sticky:{default}:generation")
+	s.cli("LPUSH", "sticky:{default}:generation", "x")
+	if m := meet(t, store, n1); m.Generation == "" || m.Generation == generation {
+		t.Errorf("%+v", m)
+	}
+}
+
 // A setting is kept for a target, and one that is missing only if there is none.
 func TestSet(t *testing.T) {
 	t.Parallel()

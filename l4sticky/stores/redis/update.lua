@@ -75,12 +75,20 @@ local function update(key, target, replaces, ttl)
 	return kept == target and sign or sign .. kept
 end
 
+local function errorText(err)
+	return type(err) == 'table' and err.err or tostring(err)
+end
+
 local answers, same = {}, true
 for i = 1, #KEYS do
 	local at = 1 + 3 * byte(terms, i)
 	local ok, answer = pcall(update, KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2])
+	if not ok and find(errorText(answer), 'WRONGTYPE', 1, true) then -- it is no session, and in the way of one
+		call('DEL', KEYS[i])
+		ok, answer = pcall(update, KEYS[i], ARGV[at], ARGV[at + 1], ARGV[at + 2])
+	end
 	if not ok then
-		answer = '!' .. (type(answer) == 'table' and answer.err or tostring(answer))
+		answer = '!' .. errorText(answer)
 	end
 	answers[i] = answer
 	same = same and answer == '='

@@ -183,7 +183,8 @@ func TestAnyNames(t *testing.T) {
 	}
 }
 
-// A record of someone else is an error of its session alone.
+// What is no string stands where a session belongs. It makes room: it would be an error each time that the session is told else, and have all
+// that is told with it told again.
 func TestForeignKey(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
@@ -195,13 +196,11 @@ func TestForeignKey(t *testing.T) {
 	for i := range all {
 		updates[i] = stores.Update{Client: all[i], Target: targetA, TTL: time.Minute}
 	}
-	if err := store.Update(t.Context(), "default", "n1", updates); err == nil {
-		t.Error("no error")
-	} else {
-		t.Log(err)
+	if err := store.Update(t.Context(), "default", "n1", updates); err != nil {
+		t.Error(err)
 	}
 	for i, u := range updates {
-		if want := targetA; (u.Kept == want) == (i == 7) {
+		if u.Kept != targetA || u.Known {
 			t.Errorf("update %d: %+v", i, u)
 		}
 	}
