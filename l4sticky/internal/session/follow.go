@@ -1,9 +1,6 @@
 package session
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Parts is how many parts of a table Scan tells apart.
 const Parts = shardCount
@@ -34,10 +31,32 @@ func (t *Table[T]) Follow(client netip.Addr, target T) bool {
 	return present && s.target == target
 }
 
-// Scan calls do with the sessions of one of the Parts that have a target. It is called with a shard locked; it must be quick and must
-// not use the table.
+// Scan calls do with the sessions of one of the Parts that have a target. One that is in the table all the while comes at least
+// once. Do is called with a shard locked; it must be quick and must not use the table.
 func (t *Table[T]) Scan(part int, do func(Info[T])) {
-	for batch := range slices.Chunk(t.shards[part].all(), examined) {
-		t.eachOf(&t.shards[part], batch, func(_ *shard[T], _ *Session[T], info Info[T]) { do(info) })
+	sh := &t.shards[part]
+	for slots, left := -1, 0; slots < 0 || left > 0; {
+		slots, left = t.scanSlots(sh, slots, left, do)
 	}
+}
+
+// scanSlots is Scan for the last of the slots that are left, of so many that there were before, and returns how many there are now and
+// are left. It goes downwards, as sessions move down when others end.
+func (t *Table[T]) scanSlots(sh *shard[T], before, left int, do func(Info[T])) (slots, still int) {
+	var none T
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	now, all := t.now(), sh.sessions.slots
+	if len(all) != before {
+		left = len(all) // the index has grown, and the sessions are elsewhere
+	}
+	for _, s := range all[max(0, left-examined):left] {
+		if s == nil || s.target == none {
+			continue
+		}
+		if info := s.info(); info.Live() || !t.expired(s, now) {
+			do(info)
+		}
+	}
+	return len(all), max(0, left-examined)
 }

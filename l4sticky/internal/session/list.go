@@ -92,8 +92,13 @@ func (t *Table[T]) examine(sh *shard[T], sessions []*Session[T], page []Info[T],
 
 // unsyncedInfo returns what a session is, and false if it has ended. The shard must be locked.
 func (t *Table[T]) unsyncedInfo(sh *shard[T], s *Session[T], now time.Duration) (Info[T], bool) {
-	info := Info[T]{Client: s.client, Target: s.target, Connections: int(s.refs & maxRefs), Moved: s.refs&moved != 0, Since: s.since, IdleSince: s.idleSince}
+	info := s.info()
 	return info, sh.sessions.find(s.client, s.hash) == s && (info.Live() || !t.expired(s, now))
+}
+
+// info returns what a session is. Its shard must be locked.
+func (s *Session[T]) info() Info[T] {
+	return Info[T]{Client: s.client, Target: s.target, Connections: int(s.refs & maxRefs), Moved: s.refs&moved != 0, Since: s.since, IdleSince: s.idleSince}
 }
 
 // Peek returns what a client's session is, and false if it has none. It changes nothing.

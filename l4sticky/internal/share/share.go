@@ -16,9 +16,9 @@ import (
 
 const (
 	// Lease is how much longer than its expiry a session with connections is kept without a renewal.
-	Lease = 90 * time.Second
+	Lease = 150 * time.Second
 	// RenewInterval is how often a session with connections is renewed.
-	RenewInterval = 30 * time.Second
+	RenewInterval = time.Minute
 	// FlushInterval is how long a change waits for others before the store is told.
 	FlushInterval = 100 * time.Millisecond
 	// MeetInterval is how often a node says that it is there.
