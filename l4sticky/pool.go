@@ -128,18 +128,21 @@ func join(ctx caddy.Context, options Options, upstreams []target.Config, dynamic
 }
 
 func (p *pool) join(ctx caddy.Context, s settings) (*poolConfig, error) {
+	if c, err := p.joinAgain(ctx, s); c != nil || err != nil {
+		return c, err
+	}
 	store, err := openSessionStore(ctx, s.options)
 	if err != nil {
 		return nil, err
 	}
 	defer store.release()
-	c, err := p.joinWith(ctx, s, store)
+	c, err := p.joinFirst(ctx, s, store)
 	p.awaitStore(ctx.GetMetricsRegistry())
 	return c, err
 }
 
-// joinWith is join with a session store, which may be nil.
-func (p *pool) joinWith(ctx caddy.Context, s settings, store *openStore) (*poolConfig, error) {
+// joinAgain is join for a handler whose config another one has joined with. It returns nil if there is none.
+func (p *pool) joinAgain(ctx caddy.Context, s settings) (*poolConfig, error) {
 	config := ctx.GetMetricsRegistry()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -152,6 +155,14 @@ func (p *pool) joinWith(ctx caddy.Context, s settings, store *openStore) (*poolC
 			return c, nil
 		}
 	}
+	return nil, nil
+}
+
+// joinFirst is join for the first handler of its config, with a session store, which may be nil. Caddy provisions one handler at a time.
+func (p *pool) joinFirst(ctx caddy.Context, s settings, store *openStore) (*poolConfig, error) {
+	config := ctx.GetMetricsRegistry()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if err := registerMetrics(config); err != nil {
 		return nil, err
 	}
