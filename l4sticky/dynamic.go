@@ -1,7 +1,6 @@
 package l4sticky
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/caddyserver/caddy/v2"
@@ -62,15 +61,7 @@ func (h *Handler) plannedDynamic() (*dynamicSource, error) {
 	if err := parse.CheckGuest(h.DynamicUpstreamsRaw, sourceKey); err != nil {
 		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
 	}
-	var options any
-	if err := json.Unmarshal(h.DynamicUpstreamsRaw, &options); err != nil {
-		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
-	}
-	key, err := json.Marshal(options) // the members of an object are sorted
-	if err != nil {
-		return nil, fmt.Errorf("dynamic_upstreams: %w", err)
-	}
-	return &dynamicSource{key: string(key)}, nil
+	return &dynamicSource{key: parse.Canonical(h.DynamicUpstreamsRaw)}, nil
 }
 
 // times returns the times of a config's look-ups that belong to its source.

@@ -2,7 +2,6 @@ package l4sticky
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -48,8 +47,7 @@ func (*MemoryStore) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // sharesSessions reports whether there is a session store that other processes use, too.
 func (o *Options) sharesSessions() bool {
-	var named struct{ Store string }
-	return o.SessionStoreRaw != nil && (json.Unmarshal(o.SessionStoreRaw, &named) != nil || named.Store != memoryStore)
+	return o.SessionStoreRaw != nil && parse.GuestName(o.SessionStoreRaw, storeKey) != memoryStore
 }
 
 // An openStore is the session store of a config. It lives in a context of its own: when Caddy exits, the store is told of the connections that

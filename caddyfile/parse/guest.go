@@ -59,7 +59,7 @@ func CheckGuest(raw json.RawMessage, key string) error {
 	switch err := json.Unmarshal(raw, &members); {
 	case err != nil || members == nil:
 		return fmt.Errorf(`it is no object such as {"%s": "…"}`, key)
-	case moduleName(raw, key) == "":
+	case GuestName(raw, key) == "":
 		return fmt.Errorf(`the name of a module under "%s" must be given`, key)
 	}
 	return nil
@@ -67,7 +67,7 @@ func CheckGuest(raw json.RawMessage, key string) error {
 
 // Guest returns what is equal for the JSON of guest modules of the same name, under a key, and with the same options.
 func Guest(raw json.RawMessage, key string) any {
-	return guest{moduleName(raw, key), canonical(raw)}
+	return guest{GuestName(raw, key), Canonical(raw)}
 }
 
 // A guest is what tells a guest module with its options from another one. Its text is the name alone: options may be secret.
@@ -75,16 +75,16 @@ type guest struct{ name, options string }
 
 func (g guest) String() string { return cmp.Or(g.name, "none") + " with its options" }
 
-// moduleName returns the name in a module's JSON.
-func moduleName(raw json.RawMessage, key string) string {
+// GuestName returns the name that the JSON of a guest module has under a key, or nothing if it has none.
+func GuestName(raw json.RawMessage, key string) string {
 	var members map[string]any
 	_ = json.Unmarshal(raw, &members)
 	name, _ := members[key].(string)
 	return name
 }
 
-// canonical returns a JSON text in a form that is the same for all that mean the same.
-func canonical(raw json.RawMessage) string {
+// Canonical returns a JSON text in a form that is the same for all that mean the same. What is no JSON it returns as it is.
+func Canonical(raw json.RawMessage) string {
 	var value any
 	if json.Unmarshal(raw, &value) != nil {
 		return string(raw)
