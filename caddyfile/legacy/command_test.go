@@ -234,11 +234,7 @@ func folderOfNobody(t *testing.T) string {
 	if os.Geteuid() != 0 || runtime.GOOS != "linux" {
 		t.Skip("only root on Linux has privileges to drop")
 	}
-	const folder = "/var/lib/caddy-loadbalancer/nobody"
-	if _, err := os.Stat(folder); err != nil {
-		t.Cleanup(func() { os.RemoveAll(folder) })
-	}
-	return folder
+	return "/var/lib/caddy-loadbalancer/nobody" // it stays after the tests: those of other packages may be using it
 }
 
 // An instance that has become another user has its admin socket where that user may write.
