@@ -20,6 +20,23 @@ type Client struct {
 	Kick func()
 }
 
+// The flags of a client tell the script what can be done with it once it was let in; js/balancer.js has them, too.
+const (
+	kickable = 1 << iota
+	followed
+)
+
+// Flags returns the client's flags.
+func (c *Client) Flags() (flags byte) {
+	if c.Kick != nil {
+		flags |= kickable
+	}
+	if c.OnEnd != nil {
+		flags |= followed
+	}
+	return flags
+}
+
 // AppendAddress appends an address as Node.js writes it on a listener for both IPv4 and IPv6, which is how scripts know it.
 func AppendAddress(text []byte, a netip.Addr) []byte {
 	if a = a.Unmap(); a.Is4() {
@@ -79,14 +96,16 @@ type Runtime interface {
 	Start(ctx context.Context, s *Script) (Engine, error)
 }
 
-// An Engine is one run of a script.
+// An Engine is one run of a script. It knows clients by their numbers, which grow. Decide and Left are called with a lock of
+// the Script, so they must neither block nor call it.
 type Engine interface {
-	// Decide asks the script about a client that waits. The engine gives the answer to Script.Settle.
-	Decide(d *Decision)
-	// Left tells the script that a client went before it was decided about.
-	Left(d *Decision)
-	// Done returns a channel that is closed when the engine has failed and decides no more. Before that, the engine settles
-	// the decisions of the clients whose fault it was.
+	// Decide asks the script about a client that waits. The engine gives the answer to Script.Settle. The client is valid
+	// for the call.
+	Decide(number uint32, c *Client)
+	// Left tells the script that a client went, before it was decided about or after it was let in.
+	Left(number uint32)
+	// Done returns a channel that is closed when the engine has failed and decides no more. Before that, the engine keeps out
+	// the clients whose fault it was.
 	Done() <-chan struct{}
 	// Err returns why the engine is done.
 	Err() error

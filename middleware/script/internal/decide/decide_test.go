@@ -23,7 +23,7 @@ type fakeRuntime struct {
 	mu      sync.Mutex
 	engines []*fakeEngine
 	broken  error // what Start returns
-	decide  func(s *Script, d *Decision)
+	decide  func(s *Script, number uint32)
 }
 
 type fakeEngine struct {
@@ -31,7 +31,7 @@ type fakeEngine struct {
 	script  *Script
 	done    chan struct{}
 	once    sync.Once
-	left    chan *Decision
+	left    chan uint32
 	shut    chan error
 }
 
@@ -41,7 +41,7 @@ func (r *fakeRuntime) Start(ctx context.Context, s *Script) (Engine, error) {
 	if r.broken != nil {
 		return nil, r.broken
 	}
-	e := &fakeEngine{runtime: r, script: s, done: make(chan struct{}), left: make(chan *Decision, 100), shut: make(chan error, 1)}
+	e := &fakeEngine{runtime: r, script: s, done: make(chan struct{}), left: make(chan uint32, 100), shut: make(chan error, 1)}
 	r.engines = append(r.engines, e)
 	return e, nil
 }
@@ -58,12 +58,12 @@ func (r *fakeRuntime) setBroken(err error) {
 	r.broken = err
 }
 
-func (e *fakeEngine) Decide(d *Decision) {
+func (e *fakeEngine) Decide(number uint32, _ *Client) {
 	if e.runtime.decide != nil {
-		e.runtime.decide(e.script, d)
+		go e.runtime.decide(e.script, number) // the script's lock is held
 	}
 }
-func (e *fakeEngine) Left(d *Decision)      { e.left <- d }
+func (e *fakeEngine) Left(number uint32)    { e.left <- number }
 func (e *fakeEngine) Done() <-chan struct{} { return e.done }
 func (e *fakeEngine) Err() error            { return errCrash }
 func (e *fakeEngine) Shut(reason error) {
@@ -96,9 +96,10 @@ func ask(s *Script) chan error {
 // The next engine is asked about the clients for which the one before had no answer.
 func TestAskedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &fakeRuntime{decide: func(s *Script, d *Decision) {
-			if d.Asked.Load() == 2 {
-				s.Settle(d, nil)
+		times := 0
+		r := &fakeRuntime{decide: func(s *Script, number uint32) {
+			if times++; times == 2 {
+				s.Settle(number, nil)
 			}
 		}}
 		s := mustOpen(t, r)
@@ -163,7 +164,7 @@ func TestDown(t *testing.T) {
 			t.Errorf("a new client got %v", err)
 		}
 		r.setBroken(nil)
-		r.decide = func(s *Script, d *Decision) { s.Settle(d, nil) }
+		r.decide = func(s *Script, number uint32) { s.Settle(number, nil) }
 		time.Sleep(mostLoadPause)
 		synctest.Wait()
 		if err := <-ask(s); err != nil {
@@ -183,7 +184,7 @@ func TestLeft(t *testing.T) {
 		if err := s.Decide(ctx, Client{}); err == nil || err.Error() != "no decision of the script: the client left" {
 			t.Errorf("got %v", err)
 		}
-		if d := <-r.last().left; s.Pending(d) || s.Settle(d, nil) {
+		if number := <-r.last().left; s.Settle(number, nil) {
 			t.Error("it has two answers")
 		}
 	})
@@ -216,7 +217,7 @@ func TestClose(t *testing.T) {
 // A script that is retired decides about the clients that wait, and those that come until it is closed.
 func TestRetire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		late := func(s *Script, d *Decision) { time.AfterFunc(3*time.Second, func() { s.Settle(d, nil) }) }
+		late := func(s *Script, number uint32) { time.AfterFunc(3*time.Second, func() { s.Settle(number, nil) }) }
 		s := mustOpen(t, &fakeRuntime{decide: late})
 		waits := ask(s)
 		synctest.Wait()
@@ -250,7 +251,7 @@ func TestPanicInRetirement(t *testing.T) {
 // A panic while an engine is started is a failure to start it.
 func TestPanicInRestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &fakeRuntime{decide: func(s *Script, d *Decision) { s.Settle(d, nil) }}
+		r := &fakeRuntime{decide: func(s *Script, number uint32) { s.Settle(number, nil) }}
 		s := mustOpen(t, r)
 		defer s.Close()
 		panicked := safelytest.Inject(t, "script restart", 1)

@@ -1,100 +1,124 @@
 package decide
 
 import (
-	"container/list"
-	"sync/atomic"
+	"log/slog"
+	"maps"
+	"slices"
 )
 
-// A Decision is a client that waits for the script.
-type Decision struct {
-	Client Client
-	// Asked counts the engines that were asked about the client.
-	Asked atomic.Int32
-	// State is what an engine keeps for a client.
-	State atomic.Value
-
-	answer  chan error    // takes one answer without blocking
-	element *list.Element // guarded by Script.mu; nil once the client has its answer
+// A decision is a client whom the script knows by a number: it waits, or was let in and the script may still speak of it.
+type decision struct {
+	client Client
+	asked  int        // how many engines were asked about the client
+	answer chan error // takes one answer without blocking
+	stop   func()     // takes back that the script is told of the client's end
 }
 
-// submit hands a decision to the engine, or to the next one.
-func (s *Script) submit(d *Decision) error {
-	e, err := s.enqueue(d)
-	if e != nil {
-		s.ask(e, d)
-	} // else it is asked as soon as there is one
-	return err
-}
-
-// enqueue notes that a client waits, and returns the engine to ask if there is one.
-func (s *Script) enqueue(d *Decision) (Engine, error) {
+// submit has the engine asked about a client, or the next one as soon as there is one, and returns the client's number.
+func (s *Script) submit(d *decision) (number uint32, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return nil, errStopped
+		return 0, errStopped
 	case s.engine == nil && s.down != nil:
-		return nil, s.down
+		return 0, s.down
 	}
 	s.asked = true
-	d.element = s.pending.PushBack(d)
-	return s.engine, nil
+	if s.last++; s.last == 0 { // which is no client's number
+		s.last++
+	}
+	s.pending[s.last] = d
+	s.unsyncedAsk(s.last)
+	return s.last, nil
 }
 
-func (s *Script) ask(e Engine, d *Decision) {
-	d.Asked.Add(1)
-	e.Decide(d)
+// unsyncedAsk asks the engine, if there is one, about a client. It needs s.mu, so that engines get numbers in their order.
+func (s *Script) unsyncedAsk(number uint32) {
+	if d := s.pending[number]; s.engine != nil {
+		d.asked++
+		s.engine.Decide(number, &d.client)
+	}
 }
 
-// Settle gives a decision its answer and reports whether it had none yet.
-func (s *Script) Settle(d *Decision, answer error) bool {
+// Settle gives a client its answer and reports whether it had none yet.
+func (s *Script) Settle(number uint32, answer error) bool {
 	s.mu.Lock()
-	if d.element == nil {
-		s.mu.Unlock()
+	d := s.pending[number]
+	delete(s.pending, number)
+	if d != nil && answer == nil && d.client.Flags() != 0 && s.engine != nil {
+		s.guests[number] = d
+	}
+	s.mu.Unlock()
+	if d == nil {
 		return false
 	}
-	s.pending.Remove(d.element)
-	d.element = nil
-	s.mu.Unlock()
 	d.answer <- answer
 	return true
 }
 
-// leave answers for a client that does not wait any longer, and tells the script.
-func (s *Script) leave(d *Decision, reason error) {
-	if !s.Settle(d, reason) {
+// Failed logs an error that nothing in the script has caught, and keeps out the client for whom the script was at work, if the
+// number is not zero.
+func (s *Script) Failed(number uint32, reason error, stack string) {
+	arguments := []any{slog.String("error", reason.Error()), slog.String("stack", stack)}
+	if c, waits := s.Waiting(number); waits && s.Settle(number, reason) {
+		arguments = append(arguments, slog.String("client", c.Remote.Addr().Unmap().String()))
+	}
+	s.Log.Log(slog.LevelError, "the script failed", arguments...)
+}
+
+// Blame keeps out the client for whom the script was at work when its engine ended. If no such client waits, it keeps out those that
+// were with an engine that ended before.
+func (s *Script) Blame(number uint32, reason error) {
+	if s.Settle(number, reason) {
 		return
 	}
-	s.mu.Lock()
-	e := s.engine
-	s.mu.Unlock()
-	if e != nil {
-		e.Left(d)
+	s.settleAll(reason, func(d *decision) bool { return d.asked > 1 })
+}
+
+// leave answers for a client that does not wait any longer, and tells the script.
+func (s *Script) leave(number uint32, reason error) {
+	if s.Settle(number, reason) {
+		s.tellLeft(number)
 	}
 }
 
-// Pending reports whether a client still waits for its answer.
-func (s *Script) Pending(d *Decision) bool {
+func (s *Script) tellLeft(number uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return d.element != nil
+	if s.engine != nil {
+		s.engine.Left(number)
+	}
 }
 
-// waiting returns the clients that wait for a decision, the longest waiting first. It needs s.mu.
-func (s *Script) waiting() []*Decision {
-	all := make([]*Decision, 0, s.pending.Len())
-	for e := s.pending.Front(); e != nil; e = e.Next() {
-		all = append(all, e.Value.(*Decision))
+// Waiting returns a client that waits for its answer, and whether it still does.
+func (s *Script) Waiting(number uint32) (c Client, waits bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.pending[number]
+	if d == nil {
+		return Client{}, false
 	}
-	return all
+	return d.client, true
+}
+
+// unsyncedWaiting returns the numbers of the clients that wait, the longest waiting first. It needs s.mu.
+func (s *Script) unsyncedWaiting() []uint32 {
+	// Numbers may have begun anew after the largest one.
+	return slices.SortedFunc(maps.Keys(s.pending), func(a, b uint32) int { return int(int32(a - b)) })
+}
+
+// settleAll gives the clients that wait the same answer, those for which is returns true.
+func (s *Script) settleAll(answer error, is func(d *decision) bool) {
+	s.mu.Lock()
+	all := slices.DeleteFunc(s.unsyncedWaiting(), func(number uint32) bool { return !is(s.pending[number]) })
+	s.mu.Unlock()
+	for _, number := range all {
+		s.Settle(number, answer)
+	}
 }
 
 // blockAll keeps the clients out that wait for a decision.
 func (s *Script) blockAll(reason error) {
-	s.mu.Lock()
-	all := s.waiting()
-	s.mu.Unlock()
-	for _, d := range all {
-		s.Settle(d, reason)
-	}
+	s.settleAll(reason, func(*decision) bool { return true })
 }

@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -31,11 +30,13 @@ type Script struct {
 	workers sync.WaitGroup
 	answers sync.Pool // of the channels that decisions have
 
-	mu      sync.Mutex
-	pending list.List // of *Decision, the longest waiting first
-	engine  Engine    // nil while the script is started anew
-	down    error     // why the script could not be started anew
-	asked   bool      // since the last look
+	mu      sync.Mutex           // guards what follows
+	last    uint32               // the number of the last client
+	pending map[uint32]*decision // the clients that wait, by their numbers
+	guests  map[uint32]*decision // those that were let in and of whom the script may speak
+	engine  Engine               // nil while the script is started anew
+	down    error                // why the script could not be started anew
+	asked   bool                 // since the last look
 	closed  bool
 }
 
@@ -50,6 +51,8 @@ func Open(path string, o Options, r Runtime) (*Script, error) {
 		options: o,
 		runtime: r,
 		answers: sync.Pool{New: func() any { return make(chan error, 1) }},
+		pending: make(map[uint32]*decision),
+		guests:  make(map[uint32]*decision),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	e, err := r.Start(s.ctx, s)
@@ -71,16 +74,17 @@ func (s *Script) Options() Options { return s.options }
 // Decide asks the script's middlewares about a client, in the order in which they were added. It returns
 // nil if the client may come in, else an error with the reason. It returns at the latest when ctx ends.
 func (s *Script) Decide(ctx context.Context, c Client) error {
-	d := &Decision{Client: c, answer: s.answers.Get().(chan error)}
+	d := &decision{client: c, answer: s.answers.Get().(chan error)}
 	defer s.answers.Put(d.answer) // empty again: there is one answer, and it is taken
-	if err := s.submit(d); err != nil {
+	number, err := s.submit(d)
+	if err != nil {
 		return err
 	}
 	select {
 	case err := <-d.answer:
 		return err
 	case <-ctx.Done():
-		s.leave(d, fmt.Errorf("no decision of the script: %w", context.Cause(ctx)))
+		s.leave(number, fmt.Errorf("no decision of the script: %w", context.Cause(ctx)))
 		return <-d.answer
 	}
 }
@@ -114,7 +118,7 @@ func (s *Script) isBusy() bool {
 	defer s.mu.Unlock()
 	asked := s.asked
 	s.asked = false
-	return asked || s.pending.Len() > 0
+	return asked || len(s.pending) > 0
 }
 
 // Close stops the script. Clients that wait for a decision are blocked.
@@ -128,6 +132,7 @@ func (s *Script) Close() {
 	if e != nil {
 		e.Shut(errStopped)
 	}
+	s.forgetGuests()
 	s.workers.Wait()
 	s.Log.Flush()
 }

@@ -62,18 +62,18 @@ func (s *Script) enter(e Engine) {
 		return
 	}
 	s.engine, s.down = e, nil
-	all := s.waiting()
-	s.mu.Unlock()
-	for _, d := range all {
-		s.ask(e, d)
+	for _, number := range s.unsyncedWaiting() {
+		s.unsyncedAsk(number)
 	}
+	s.mu.Unlock()
 }
 
 // leaveEngine has no engine decide, until the next one enters.
 func (s *Script) leaveEngine(down error) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.engine, s.down = nil, down
+	s.mu.Unlock()
+	s.forgetGuests()
 }
 
 // supervise replaces engines that fail, until the script is closed.

@@ -17,12 +17,8 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 		e.waitingJobs.Add(-1)
 		return nil, errTooMany
 	}
-	c, number, preparing := e.owner.Load(), e.timers.number(), !e.ready.Load()
-	if preparing {
-		e.preparing++
-	}
+	client, number := e.owner.Load(), e.timers.number()
 	e.jobs.Go(safely.Func("script background", func() {
-		defer e.waitingJobs.Add(-1)
 		select {
 		case slots <- struct{}{}:
 			defer func() { <-slots }()
@@ -30,12 +26,9 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 			return
 		}
 		value, err := guarded(func() (any, error) { return work(e.ctx) })
-		e.post(c, func() {
+		e.post(client, func() {
+			e.waitingJobs.Add(-1)
 			e.call(e.entry.complete, number, err, value)
-			if preparing {
-				e.preparing--
-				e.prepared()
-			}
 		})
 	}))
 	return number, nil

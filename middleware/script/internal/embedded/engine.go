@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
@@ -45,56 +46,47 @@ type engine struct {
 	memory              *semaphore.Weighted // of what is read, before it is the script's
 	waitingJobs         atomic.Int64
 
-	loaded   chan error // gets the outcome of loading
-	loadOnce sync.Once
-	ready    atomic.Bool // it was loaded and may decide
+	loaded chan error  // gets the outcome of loading; the first one counts
+	ready  atomic.Bool // it was loaded and may decide
 
 	mu           sync.Mutex
 	queue        []task // guarded by mu
 	spare        []task
 	wake         chan struct{}
-	wakeWatchdog chan struct{}         // tells the watchdog that there is something to watch
-	state        atomic.Uint64         // of the current turn; see turn.go
-	owner        atomic.Pointer[chain] // whom the script works for right now, if for anybody
-	cause        error                 // guarded by mu: why the engine was aborted
+	wakeWatchdog chan struct{} // tells the watchdog that there is something to watch
+	state        atomic.Uint64 // of the current turn; see turn.go
+	owner        atomic.Uint32 // the client for whom the script is at work, or zero
+	cause        error         // guarded by mu: why the engine was aborted
 
 	// What follows belongs to the event loop.
 	turns      uint64
 	entry      entries
-	clients    map[int]*chain              // by number: of whom the script may speak
-	byDecision map[*decide.Decision]*chain // who waits, or is listened to
-	lastClient int
-	promises   map[uintptr]*chain // what asynchronous middlewares have returned
+	local      netip.AddrPort // the local end that the script was told last
+	tagged     bool           // there are promises of clients' middlewares
 	rejections []rejection
 	timers     timers
 	ticking    bool            // process.nextTick has left something to run
-	ran        bool            // run has returned, and its promise is fulfilled
-	preparing  int             // background work of loading that goes on
 	read       map[string]bool // files that this engine has had already
 	watched    map[int]func()  // what ends fs.watch, by number
-	emitting   bool
-	text       []byte // a buffer
+	text       []byte          // a buffer
 }
 
 // entries are the functions of JavaScript that the event loop calls; see js/internal/main.js.
 type entries struct {
-	load, decide, closed, complete, ticks, describe, uncaught, exports quickjs.Value
+	load, decide, local, left, complete, ticks, failed, exports quickjs.Value
 }
 
-// task is what the event loop is asked to do: decide, or run something for a client or for nobody.
+// task is what the event loop is asked to do for a client, or for none if that is zero: to decide, if there is nothing to run.
 type task struct {
-	decision *decide.Decision
-	client   *chain
-	run      func()
+	client uint32
+	run    func()
 }
 
 // Start runs the script and returns when its run function is done, or the promise that this returned.
 func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
 	e := newEngine(r, s)
 	go safely.Do("script", e.loop)
-	loaded, err := s.Loaded(ctx, e, e.loaded, 0)
-	e.ready.Store(err == nil)
-	return loaded, err
+	return s.Loaded(ctx, e, e.loaded, 0)
 }
 
 func newEngine(r *Runtime, s *decide.Script) *engine {
@@ -102,7 +94,6 @@ func newEngine(r *Runtime, s *decide.Script) *engine {
 		script: s, sources: r.sources,
 		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), wakeWatchdog: make(chan struct{}, 1),
 		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
-		clients: make(map[int]*chain), byDecision: make(map[*decide.Decision]*chain), promises: make(map[uintptr]*chain),
 		read: make(map[string]bool), timers: timers{byNumber: make(map[int]*timer)}, watched: make(map[int]func()),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
@@ -114,25 +105,10 @@ func newEngine(r *Runtime, s *decide.Script) *engine {
 
 // finishLoading tells Start the outcome; only the first one counts.
 func (e *engine) finishLoading(err error) {
-	e.loadOnce.Do(func() { e.loaded <- err })
-}
-
-// hasRun is called when run is done, and its promise fulfilled. What the script has begun to read meanwhile, such as a
-// list of who is blocked, comes first: without it, somebody could come in who must not.
-func (e *engine) hasRun() {
-	e.ran = true
-	if !e.prepared() {
-		time.AfterFunc(decide.PrepareLimit, safely.Func("script", func() { e.finishLoading(nil) }))
+	select {
+	case e.loaded <- err:
+	default:
 	}
-}
-
-// prepared finishes loading if there is nothing left to wait for, and reports whether there was nothing.
-func (e *engine) prepared() bool {
-	if !e.ran || e.preparing > 0 {
-		return false
-	}
-	e.finishLoading(nil)
-	return true
 }
 
 // loop is the event loop.
@@ -146,7 +122,7 @@ func (e *engine) loop() {
 	}
 	e.vm = vm
 	go safely.Do("script watchdog", e.watch)
-	if !e.turn(nil, e.load) {
+	if !e.turn(0, e.load) {
 		return
 	}
 	timer := time.NewTimer(time.Hour)
@@ -155,7 +131,7 @@ func (e *engine) loop() {
 		safely.Reach("script")
 		tasks := e.take()
 		for i, t := range tasks {
-			if !e.perform(t) {
+			if !e.turn(t.client, t.run) {
 				return
 			}
 			tasks[i] = task{}
@@ -194,27 +170,10 @@ func (e *engine) end() {
 		e.script.Log.Log(slog.LevelError, "script engine failed", "error", fmt.Sprint(p), "stack", string(debug.Stack()))
 	}
 	e.cancel()
-	for _, c := range e.clients {
-		if c.stop != nil {
-			c.stop() // else it would keep the engine in memory
-		}
-	}
 	if e.vm != nil {
 		e.vm.Close()
 	}
 	close(e.ended)
-}
-
-func (e *engine) perform(t task) bool {
-	if t.run != nil {
-		return e.turn(t.client, t.run)
-	}
-	if !e.script.Pending(t.decision) {
-		return true
-	}
-	e.lastClient++
-	c := &chain{decision: t.decision, number: e.lastClient}
-	return e.turn(c, nil)
 }
 
 // take returns the tasks that came since the last call. They are valid until the next one.
@@ -236,23 +195,19 @@ func (e *engine) enqueue(t task) {
 	}
 }
 
-// post has the event loop run something for a client, or for nobody if that is nil. It is for any goroutine.
-func (e *engine) post(c *chain, run func()) {
+// post has the event loop run something for a client, or for none if that is zero. It is for any goroutine.
+func (e *engine) post(client uint32, run func()) {
 	if e.ctx.Err() == nil {
-		e.enqueue(task{client: c, run: run})
+		e.enqueue(task{client, run})
 	}
 }
 
 // Decide has the event loop ask the script about a client.
-func (e *engine) Decide(d *decide.Decision) { e.enqueue(task{decision: d}) }
+func (e *engine) Decide(number uint32, _ *decide.Client) { e.enqueue(task{client: number}) }
 
-// Left tells the script that a client does not wait any longer.
-func (e *engine) Left(d *decide.Decision) {
-	e.post(nil, func() {
-		if c := e.byDecision[d]; c != nil {
-			e.closeSocket(c)
-		}
-	})
+// Left tells the script that a client has gone.
+func (e *engine) Left(number uint32) {
+	e.post(0, func() { e.call(e.entry.left, int64(number)) })
 }
 
 // Done is closed when the event loop of an engine that has failed is over.

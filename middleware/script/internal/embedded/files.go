@@ -241,7 +241,7 @@ func (e *engine) watchPath(path string) (any, error) {
 	if err != nil {
 		return nil, known(err, "watch", path)
 	}
-	number, c := e.timers.number(), e.owner.Load()
+	number, client := e.timers.number(), e.owner.Load()
 	ctx, cancel := context.WithCancel(e.ctx)
 	e.watched[number] = func() {
 		cancel()
@@ -257,9 +257,9 @@ func (e *engine) watchPath(path string) (any, error) {
 					kind = "rename"
 				}
 				name := filepath.Base(event.Name)
-				e.post(c, func() { e.call(e.entry.complete, number, nil, []string{kind, name}) })
+				e.post(client, func() { e.call(e.entry.complete, number, nil, []string{kind, name}) })
 			case err := <-watcher.Errors:
-				e.post(c, func() { e.call(e.entry.complete, number, err) })
+				e.post(client, func() { e.call(e.entry.complete, number, err) })
 			case <-ctx.Done():
 				return
 			}

@@ -3,11 +3,9 @@ package embedded
 import (
 	"context"
 	"embed"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -133,57 +131,28 @@ func (e *engine) install() {
 // load runs the script and its run function.
 func (e *engine) load() {
 	e.install()
-	v, err := e.vm.Call(e.entry.load, decide.Program(), e.script.Path())
-	var exception *quickjs.Exception
-	if errors.As(err, &exception) {
-		e.finishLoading(e.loadError(exception.Value))
-	}
-	e.vm.Free(v)
-}
-
-// loadError is an error that begins with the file at fault.
-func (e *engine) loadError(thrown quickjs.Value) error {
-	defer e.vm.Free(thrown)
-	_, described := e.describe(thrown)
-	if filepath.IsAbs(described.Error()) {
-		return described
-	}
-	return fmt.Errorf("%s: %w", e.script.Path(), described)
+	e.call(e.entry.load, e.script.Path(), decide.PrepareLimit.Milliseconds())
 }
 
 // functions are all that JavaScript may call.
 func (e *engine) functions() map[string]quickjs.Function {
 	all := map[string]quickjs.Function{
-		"enter": does(func(a []any) {
+		"entry": does(func(a []any) {
 			entries := map[string]*quickjs.Value{
-				"load": &e.entry.load, "decide": &e.entry.decide, "closed": &e.entry.closed, "complete": &e.entry.complete,
-				"ticks": &e.entry.ticks, "describe": &e.entry.describe, "uncaught": &e.entry.uncaught, "exports": &e.entry.exports,
+				"load": &e.entry.load, "decide": &e.entry.decide, "local": &e.entry.local, "left": &e.entry.left, "complete": &e.entry.complete,
+				"ticks": &e.entry.ticks, "failed": &e.entry.failed, "exports": &e.entry.exports,
 			}
 			*entries[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value))
 		}),
 		"thrower": does(func(a []any) {
 			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
 		}),
-		"hasRun": does(func(_ []any) {
-			e.hasRun()
+		"isReading": func([]any) (any, error) { return e.waitingJobs.Load() > 0, nil },
+		"ready": does(func([]any) {
+			e.ready.Store(true)
+			e.finishLoading(nil)
 		}),
-		"loadFailed": func(a []any) (any, error) {
-			thrown, err := e.vm.Make(a[0])
-			if err == nil {
-				e.finishLoading(e.loadError(e.vm.Dup(thrown)))
-			}
-			return nil, err
-		},
-		"uncaught": func(a []any) (any, error) {
-			thrown, err := e.vm.Make(a[0])
-			if err == nil {
-				e.uncaught(e.vm.Dup(thrown), "uncaughtException")
-			}
-			return nil, err
-		},
-		"askTarget": func(a []any) (any, error) {
-			return e.script.AskTarget(a[0].(string), a[1].(string), a[2].(float64), e.ready.Load())
-		},
+		"broken": does(func(a []any) { e.finishLoading(errors.New(a[0].(string))) }),
 	}
 	for _, more := range []map[string]quickjs.Function{
 		e.clientFunctions(), e.timerFunctions(), e.moduleFunctions(), e.fileFunctions(), e.nameFunctions(), e.systemFunctions(), e.dataFunctions(),
@@ -224,11 +193,7 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.Eval(path, wrapperHead+text+wrapperTail)
-			var exception *quickjs.Exception
-			if errors.As(err, &exception) {
-				err = e.syntaxError(path, exception)
-			}
+			v, err := e.vm.Eval(path, a[1].(string)+text+"\n})")
 			return quickjs.Owned{Value: v}, err
 		},
 		"json": func(a []any) (any, error) {
@@ -237,11 +202,7 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.ParseJSON(text)
-			if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
-				e.vm.Free(exception.Value)
-				err = jsonError(path, text, json.Unmarshal([]byte(text), new(json.RawMessage)))
-			}
+			v, err := e.vm.ParseJSON(path, text)
 			return quickjs.Owned{Value: v}, err
 		},
 		"isMissing": func(a []any) (any, error) { return slices.Contains(MissingGlobals, a[0].(string)), nil },
@@ -257,17 +218,6 @@ func (e *engine) source(path string) (string, error) {
 		err = missing(fmt.Errorf("cannot find the file %s", path))
 	}
 	return text, err
-}
-
-// syntaxError names the place of what QuickJS does not compile, which is in the stack.
-func (e *engine) syntaxError(path string, exception *quickjs.Exception) error {
-	_, described := e.describe(exception.Value)
-	e.vm.Free(exception.Value)
-	message := described.Error()
-	if !filepath.IsAbs(message) {
-		message = path + ": " + message
-	}
-	return &problem{errors.New(message), "SyntaxError", map[string]any{"placed": true}}
 }
 
 // background has a function wait for its context.

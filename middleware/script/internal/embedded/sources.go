@@ -1,10 +1,6 @@
 package embedded
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -39,26 +35,6 @@ func (s *sources) get(path string, fresh bool) (string, error) {
 	defer s.mu.Unlock()
 	s.files[path] = text
 	return text, nil
-}
-
-// The function that Node would wrap a module in.
-const (
-	wrapperHead = "(function (exports, require, module, __filename, __dirname) {"
-	wrapperTail = "\n})"
-)
-
-// placed is a syntax error whose message names its place.
-func placed(path string, line, column int, message string) error {
-	return &problem{fmt.Errorf("%s:%d:%d: %s", path, line, column, message), "SyntaxError", map[string]any{"placed": true}}
-}
-
-func jsonError(path, text string, err error) error {
-	var fault *json.SyntaxError
-	if !errors.As(err, &fault) {
-		return placed(path, 1, 1, "SyntaxError: no JSON")
-	}
-	before := []byte(text)[:max(0, min(int(fault.Offset)-1, len(text)))]
-	return placed(path, 1+bytes.Count(before, []byte("\n")), len(before)-bytes.LastIndexByte(before, '\n'), err.Error())
 }
 
 // maxScript is how large a file of a script may be.

@@ -13,7 +13,7 @@ type timer struct {
 	at     time.Time
 	number int
 	every  time.Duration
-	client *chain // for whom it was set
+	client uint32 // for whom it was set
 }
 
 // timers holds the timers of a script.

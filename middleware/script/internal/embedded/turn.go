@@ -1,10 +1,9 @@
 package embedded
 
 import (
-	"encoding/json"
+	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
 	"time"
 
@@ -26,17 +25,17 @@ const aborted = math.MaxUint64
 
 // turn runs f for a client, or for nobody, and what f leaves to be run right after. Without f it asks the script about the
 // client. It reports whether the engine may go on.
-func (e *engine) turn(c *chain, f func()) (alive bool) {
+func (e *engine) turn(client uint32, f func()) (alive bool) {
 	e.turns++
 	running := e.turns<<1 | 1
 	if old := e.state.Load(); old == aborted || !e.state.CompareAndSwap(old, running) {
 		return false
 	}
-	e.owner.Store(c)
+	e.owner.Store(client)
 	if f != nil {
 		f()
 	} else {
-		e.decide(c)
+		e.decide(client)
 	}
 	e.runJobs()
 	if e.vm.Exhausted() {
@@ -45,7 +44,7 @@ func (e *engine) turn(c *chain, f func()) (alive bool) {
 	if !e.state.CompareAndSwap(running, running-1) {
 		return false
 	}
-	e.owner.Store(nil)
+	e.owner.Store(0)
 	return true
 }
 
@@ -70,9 +69,9 @@ func (e *engine) runJobs() {
 			continue
 		}
 		working := e.owner.Load()
-		if len(e.promises) > 0 {
-			if c := e.waitingFor(e.vm.NextJob()); c != nil {
-				e.owner.Store(c)
+		if e.tagged {
+			if client := e.workingFor(e.vm.NextJob()); client != 0 {
+				e.owner.Store(client)
 			}
 		}
 		e.thrown(e.vm.Job())
@@ -99,64 +98,32 @@ func (e *engine) thrown(err error) {
 	if errors.As(err, &exception) {
 		e.uncaught(exception.Value, "uncaughtException")
 	} else if err != nil && !errors.Is(err, quickjs.ErrInterrupted) {
-		e.script.Log.Log(slog.LevelError, "the script could not be called", "error", err.Error())
+		e.script.Failed(e.owner.Load(), err, "")
 	}
 }
 
-// uncaught deals with a value that was thrown and that nothing in the script caught, and frees it. If the script was
-// working for a client who waits, it is that client who is kept out.
+// uncaught has the script's host deal with a value that was thrown and that nothing in the script caught, and frees it.
 func (e *engine) uncaught(value quickjs.Value, event string) {
 	defer e.vm.Free(value)
-	c := e.owner.Load()
-	stack, reason := e.describe(value)
-	if c != nil && e.script.Settle(c.decision, reason) {
-		e.script.Log.Log(slog.LevelError, "the script failed", "client", nodeAddress(c.decision.Client.Remote.Addr()), "error", reason.Error(), "stack", stack)
-		defer e.closeSocket(c)
-	} else {
-		e.script.Log.Log(slog.LevelError, "the script failed", "error", reason.Error(), "stack", stack)
+	v, err := e.vm.Call(e.entry.failed, value, event)
+	e.vm.Free(v)
+	if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
+		e.vm.Free(exception.Value)
+		e.script.Failed(e.owner.Load(), errors.New("an error that cannot be told"), "")
 	}
-	if e.emitting { // a listener that throws is not told of it
-		return
-	}
-	e.emitting = true
-	defer func() { e.emitting = false }()
-	e.call(e.entry.uncaught, value, event)
-}
-
-// describe makes one line that names the place of what was thrown, and gives its stack.
-func (e *engine) describe(value quickjs.Value) (stack string, reason error) {
-	const unknown = "a reason that is no text"
-	v, err := e.vm.Call(e.entry.describe, value)
-	if err != nil {
-		var exception *quickjs.Exception
-		if errors.As(err, &exception) {
-			e.vm.Free(exception.Value)
-		}
-		return "", errors.New(unknown)
-	}
-	defer e.vm.Free(v)
-	text, err := e.vm.Text(v)
-	var words [2]string
-	if err != nil || json.Unmarshal([]byte(text), &words) != nil {
-		return "", errors.New(unknown)
-	}
-	return words[1], errors.New(words[0])
 }
 
 // rejection is a promise that was rejected and that nothing handles so far.
 type rejection struct {
 	promise, reason quickjs.Value
-	client          *chain
+	client          uint32
 }
 
 // Rejected notes a rejection that nothing handles, until something does.
 func (e *engine) Rejected(promise, reason quickjs.Value, handled bool) {
 	if !handled {
-		c := e.waitingFor(promise)
-		if c == nil {
-			c = e.owner.Load()
-		}
-		e.rejections = append(e.rejections, rejection{e.vm.Dup(promise), e.vm.Dup(reason), c})
+		client := cmp.Or(e.workingFor(promise), e.owner.Load())
+		e.rejections = append(e.rejections, rejection{e.vm.Dup(promise), e.vm.Dup(reason), client})
 		return
 	}
 	for i, r := range e.rejections {
@@ -197,9 +164,7 @@ func (e *engine) abort(running uint64, cause error) bool {
 	e.vm.Interrupt()
 	e.cancel()
 	e.finishLoading(fmt.Errorf("%s: %w", e.script.Path(), cause))
-	if guilty != nil {
-		e.script.Settle(guilty.decision, cause)
-	}
+	e.script.Settle(guilty, cause)
 	return true
 }
 
@@ -230,7 +195,7 @@ func (e *engine) watch() {
 		case now := <-ticker.C:
 			safely.Do("script watchdog", func() { safely.Reach("script watchdog") })
 			running := e.state.Load()
-			switch limit := e.script.Limit(e.ready.Load(), e.owner.Load() != nil); {
+			switch limit := e.script.Limit(e.ready.Load(), e.owner.Load() != 0); {
 			case running == aborted:
 				e.killLater()
 				return

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
-	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
 // readAnswers takes frames until the process ends.
@@ -59,19 +58,18 @@ func (e *engine) take(f frame) {
 	case broken:
 		e.finishLoading(errors.New(string(f.texts[0])))
 	case allow:
-		e.allow(f.number)
+		e.script.Settle(f.number, nil)
 	case block:
-		if d := e.takeAsked(f.number); d != nil {
-			e.script.Settle(d, errors.New(string(f.texts[0])))
-		}
+		e.script.Settle(f.number, errors.New(string(f.texts[0])))
 	case failed:
-		e.takeFailure(f)
+		e.script.Failed(f.number, errors.New(string(f.texts[0])), string(f.texts[1]))
 	case follow:
-		e.follow(f.number)
+		e.script.Follow(f.number)
 	case kick:
-		e.kick(f.number)
+		e.script.Kick(f.number)
 	case forget:
-		e.forget(f.number)
+		last, _ := strconv.ParseUint(string(f.texts[0]), 10, 32)
+		e.script.Forget(f.number, uint32(last))
 	case log:
 		e.script.Log.Log(levels[f.number%uint32(len(levels))], string(f.texts[0]))
 	case pong:
@@ -89,89 +87,6 @@ func (e *engine) finishLoading(err error) {
 	case e.loaded <- err:
 	default:
 	}
-}
-
-// takeAsked returns a client that waits, which has its answer now.
-func (e *engine) takeAsked(number uint32) *decide.Decision {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	d := e.asked[number]
-	delete(e.asked, number)
-	return d
-}
-
-// allow lets a client in. It is remembered if the script can kick it.
-func (e *engine) allow(number uint32) {
-	e.mu.Lock()
-	d := e.asked[number]
-	delete(e.asked, number)
-	if d != nil && flagsOf(&d.Client) != 0 && e.guests != nil {
-		e.guests[number] = &guest{client: d.Client}
-		if len(e.guests) > e.mostGuests {
-			e.mostGuests = 2 * len(e.guests)
-			e.lockedSend(func(to []byte) []byte { return appendFrame(to, collect, 0) })
-		}
-	}
-	e.mu.Unlock()
-	if d != nil && !e.script.Settle(d, nil) {
-		e.takeGuest(number)
-	}
-}
-
-// takeFailure logs an error of the script and keeps out the client for whom it was at work.
-func (e *engine) takeFailure(f frame) {
-	reason := errors.New(string(f.texts[0]))
-	args := []any{slog.String("error", reason.Error()), slog.String("stack", string(f.texts[1]))}
-	if d := e.takeAsked(f.number); d != nil && e.script.Settle(d, reason) {
-		args = append(args, slog.String("client", d.Client.Remote.Addr().Unmap().String()))
-	}
-	e.script.Log.Log(slog.LevelError, "the script failed", args...)
-}
-
-// follow has the script told when a client that was let in leaves.
-func (e *engine) follow(number uint32) {
-	e.mu.Lock()
-	g := e.guests[number]
-	e.mu.Unlock()
-	if g == nil || g.client.OnEnd == nil || g.stop != nil {
-		return
-	}
-	g.stop = func() {}
-	g.stop = g.client.OnEnd(func() {
-		if e.takeGuest(number) != nil {
-			e.sendPlain(gone, number)
-		}
-	})
-}
-
-// kick ends the connection of a client that was let in.
-func (e *engine) kick(number uint32) {
-	if g := e.takeGuest(number); g != nil {
-		if g.stop != nil {
-			g.stop()
-		}
-		if g.client.Kick != nil {
-			g.client.Kick()
-		}
-	}
-}
-
-func (e *engine) takeGuest(number uint32) *guest {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	g := e.guests[number]
-	delete(e.guests, number)
-	return g
-}
-
-// forget lets go of a generation of clients.
-func (e *engine) forget(number uint32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for i := range uint32(generation) {
-		delete(e.guests, number*generation+i)
-	}
-	e.mostGuests = max(leastGuests, min(e.mostGuests, 2*len(e.guests)))
 }
 
 // reply answers a question about a target, for which the process waits.

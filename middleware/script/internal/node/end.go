@@ -9,7 +9,7 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
-// end waits for the end of the process, and settles the decisions of the clients whose fault it was.
+// end waits for the end of the process, and keeps out the clients whose fault it was.
 func (e *engine) end() {
 	defer close(e.done)
 	e.err = safely.ErrPanic // unless this comes to an end
@@ -29,8 +29,7 @@ func (e *engine) end() {
 	e.mu.Lock()
 	e.err = e.failure
 	e.mu.Unlock()
-	e.settleGuilty(uint32(e.process.mark.read()))
-	e.forgetGuests()
+	e.script.Blame(uint32(e.process.mark.read()), e.err)
 	e.process.close()
 	<-read
 	e.workers.Wait()
@@ -47,34 +46,4 @@ func (e *engine) cause() error {
 
 func (e *engine) tooMuch() error {
 	return fmt.Errorf("the script took more than %d MiB of memory", e.script.Options().MemoryLimit>>20)
-}
-
-// settleGuilty keeps out the client for whom the script was at work when its process ended, or else the clients that
-// were in a process that ended before.
-func (e *engine) settleGuilty(marked uint32) {
-	e.mu.Lock()
-	asked := e.asked
-	e.asked = nil
-	e.mu.Unlock()
-	if d := asked[marked]; d != nil && e.script.Settle(d, e.err) {
-		return
-	}
-	for _, d := range asked {
-		if d.Asked.Load() > 1 {
-			e.script.Settle(d, e.err)
-		}
-	}
-}
-
-// forgetGuests lets go of all clients.
-func (e *engine) forgetGuests() {
-	e.mu.Lock()
-	guests := e.guests
-	e.guests = nil
-	e.mu.Unlock()
-	for _, g := range guests {
-		if g.stop != nil {
-			g.stop()
-		}
-	}
 }

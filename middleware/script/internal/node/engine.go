@@ -17,10 +17,6 @@ const (
 	startLimit = 5 * time.Second
 	// patience is how long a process may take to end by itself, and what it wrote to arrive.
 	patience = 250 * time.Millisecond
-	// leastGuests is how many clients that were let in are remembered before the host has to look which sockets are used.
-	leastGuests = 8192
-	// generation is how many clients are forgotten together; js/main.js has its logarithm.
-	generation = 64
 )
 
 // engine is one run of a script: a process.
@@ -44,31 +40,16 @@ type engine struct {
 
 	wake chan struct{} // tells the writer that there are frames
 
-	mu         sync.Mutex                  // guards what follows
-	failure    error                       // why the process was ended
-	frames     []byte                      // that are to be written
-	last       uint32                      // the number of the last client
-	local      netip.AddrPort              // the local end that was written last
-	asked      map[uint32]*decide.Decision // nil after the end
-	guests     map[uint32]*guest
-	mostGuests int
-}
-
-// guest is a client that was let in, which the script may kick, or listen to until it leaves.
-type guest struct {
-	client decide.Client
-	stop   func() // takes back that its end is told, if that was asked for
+	mu      sync.Mutex     // guards what follows
+	failure error          // why the process was ended
+	frames  []byte         // that are to be written
+	local   netip.AddrPort // the local end that was written last
 }
 
 // send appends frames to those that are to be written.
 func (e *engine) send(add func(to []byte) []byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.lockedSend(add)
-}
-
-// lockedSend needs e.mu.
-func (e *engine) lockedSend(add func(to []byte) []byte) {
 	if e.frames = add(e.frames); e.failure != nil {
 		e.frames = nil
 	}
@@ -101,9 +82,15 @@ func (e *engine) write() {
 	}
 }
 
-// Decide implements decide.Engine. Of an engine that is done it asks nothing.
-func (e *engine) Decide(d *decide.Decision) {
-	e.enqueue(d)
+// Decide implements decide.Engine.
+func (e *engine) Decide(number uint32, c *decide.Client) {
+	e.send(func(to []byte) []byte {
+		if c.Local != e.local {
+			e.local = c.Local
+			to = appendEnd(to, localEnd, 0, e.local, 0)
+		}
+		return appendEnd(to, decideAbout, number, c.Remote, c.Flags())
+	})
 	if !e.active.Swap(true) {
 		select {
 		case e.wakeWatchdog <- struct{}{}:
@@ -112,46 +99,8 @@ func (e *engine) Decide(d *decide.Decision) {
 	}
 }
 
-func (e *engine) enqueue(d *decide.Decision) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.asked == nil {
-		return
-	}
-	e.last++
-	number := e.last
-	e.asked[number] = d
-	d.State.Store(number)
-	e.lockedSend(func(to []byte) []byte {
-		if d.Client.Local != e.local {
-			e.local = d.Client.Local
-			to = appendEnd(to, localEnd, 0, e.local, 0)
-		}
-		return appendEnd(to, decideAbout, number, d.Client.Remote, flagsOf(&d.Client))
-	})
-}
-
-// flagsOf tells the host what can be done with a client that was let in.
-func flagsOf(c *decide.Client) (flags byte) {
-	if c.Kick != nil {
-		flags |= kickable
-	}
-	if c.OnEnd != nil {
-		flags |= followed
-	}
-	return flags
-}
-
 // Left implements decide.Engine.
-func (e *engine) Left(d *decide.Decision) {
-	number, _ := d.State.Load().(uint32)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.asked[number] == d {
-		delete(e.asked, number)
-		e.lockedSend(func(to []byte) []byte { return appendFrame(to, left, number) })
-	}
-}
+func (e *engine) Left(number uint32) { e.sendPlain(left, number) }
 
 // Done implements decide.Engine.
 func (e *engine) Done() <-chan struct{} { return e.done }

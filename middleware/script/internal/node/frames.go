@@ -22,29 +22,21 @@ const (
 	failed // an error that nothing caught, with its stack. The number is zero if no client is kept out for it.
 	follow // the script wants to know of the client's end
 	kick
-	forget // the script has no sockets any more of a generation, which is the number
+	forget // the script has no sockets any more of the clients from this number to the one in the text
 	log    // a line that the script prints; the number is its level
 	pong
 	target // what is asked of the balancer about a target: the function, the host and the port
 )
 
-var textsOf = [...]int{broken: 1, block: 1, failed: 2, log: 1, target: 3}
+var textsOf = [...]int{broken: 1, block: 1, failed: 2, forget: 1, log: 1, target: 3}
 
 // The kinds of frames that the host gets.
 const (
-	load        = iota + 1 // load the script; the number is the length of the settings, which are JSON
-	localEnd               // the local end of clients that follow
+	load        = iota + 1 // load the script
+	localEnd               // the local end of the clients that follow
 	decideAbout            // ask about a client
-	left                   // a client has gone before it was decided about
-	gone                   // a client has gone that was let in
+	left                   // a client has gone
 	ping
-	collect // free the sockets that are not used any more
-)
-
-// The flags of a client that is asked about.
-const (
-	kickable = 1 << iota
-	followed
 )
 
 // maxText bounds the texts that the host may send. It keeps them much shorter.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
 // supported says that processes can be given pipes here.
@@ -42,15 +43,16 @@ type process struct {
 }
 
 // startProcess starts the host for a script. The caller kills the process at last, waits for its end, and closes it and its mark.
-func startProcess(path, script string, memory int64) (*process, error) {
+func startProcess(path string, script *decide.Script) (*process, error) {
 	p := &process{exited: make(chan struct{})}
 	var theirs []*os.File
 	defer func() { closeFiles(theirs) }()
 	err := p.open(&theirs)
 	if err == nil {
 		// The young generation of the heap is bounded as well: it is up to three semispaces.
-		megabytes := max(memory>>20, 16)
-		p.command = exec.Command(path, fmt.Sprint("--max-old-space-size=", megabytes), fmt.Sprint("--max-semi-space-size=", min(megabytes/16, 16)), "-", script)
+		megabytes := max(script.Options().MemoryLimit>>20, 16)
+		p.command = exec.Command(path, fmt.Sprint("--max-old-space-size=", megabytes), fmt.Sprint("--max-semi-space-size=", min(megabytes/16, 16)),
+			"-", script.Path(), decide.Program(), fmt.Sprint(decide.PrepareLimit.Milliseconds()))
 		p.command.Env = environment()
 		p.command.Stdin, p.command.Stdout, p.command.Stderr, p.command.ExtraFiles = theirs[0], theirs[1], theirs[2], theirs[3:]
 		p.command.SysProcAttr = attributes()

@@ -4,7 +4,6 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
@@ -12,14 +11,13 @@ import (
 
 // Start implements decide.Runtime.
 func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
-	p, err := startProcess(r.path, s.Path(), s.Options().MemoryLimit)
+	p, err := startProcess(r.path, s)
 	if err != nil {
 		return nil, err
 	}
 	e := &engine{
 		script: s, process: p,
 		loaded: make(chan error, 1), wakeWatchdog: make(chan struct{}, 1), wake: make(chan struct{}, 1), done: make(chan struct{}),
-		asked: make(map[uint32]*decide.Decision), guests: make(map[uint32]*guest), mostGuests: leastGuests,
 	}
 	for place, f := range map[string]func(){"answers": e.readAnswers, "stdout": e.readStdout, "stderr": e.readStderr} {
 		e.readers.Go(safely.Func("script "+place, f, p.kill))
@@ -38,10 +36,6 @@ func (e *engine) load() error {
 		return err
 	}
 	e.base.Store(usedMemory(pid))
-	settings, err := json.Marshal(map[string]any{"path": e.script.Path(), "program": decide.Program(), "patience": decide.PrepareLimit.Milliseconds()})
-	if err != nil {
-		return err
-	}
-	e.send(func(to []byte) []byte { return append(appendFrame(to, load, uint32(len(settings))), settings...) })
+	e.sendPlain(load, 0)
 	return nil
 }

@@ -3,10 +3,12 @@
 // The way of clients through the middlewares, in both runtimes. What a runtime does for it are the functions of native.
 
 const EventEmitter = require('events');
+const timers = require('timers');
 const { Socket } = require('internal/socket');
 
-const kChain = Symbol('chain'); // which inspect passes over
+const kClient = Symbol('client'); // which inspect passes over
 
+const { now } = Date;
 const middlewares = [];
 
 // What module.exports.run gets: as much of a LoadBalancer as can be honoured.
@@ -31,159 +33,269 @@ const balancer = Object.create(LoadBalancer.prototype);
 // What a script gave as a reason as text: the message of an error, else what String makes of it. It goes to the log.
 function reason(value) {
   const most = 1000;
-  let text = 'a reason that is no text';
-  try {
-    text = typeof value === 'string' ? value : String(value instanceof Error ? value.message : value);
-  } catch (error) {
-    // It is none.
+  let text = value;
+  if (typeof value !== 'string') {
+    try {
+      text = String(value instanceof Error ? value.message : value);
+    } catch (error) {
+      text = 'a reason that is no text';
+    }
   }
   return text.length > most ? text.slice(0, most) + '…' : text;
 }
 
-// What decide returns, unless it is the reason to keep a client out; embedded/client.go and node/js/clients.js have it, too.
-const letIn = 0, waits = 1, follows = 2, isSettled = 3;
+// What a middleware has made of a client: it is asked right now, it will call next later, or there is an answer. In the end the client
+// is gone.
+const asking = 0, waiting = 1, admitted = 2, keptOut = 3, gone = 4;
+const kickable = 1, followed = 2; // flags that Caddy gives
 
-// A chain is a client's way through the middlewares, whose state is one of these.
-const open = 0, admitted = 1, keptOut = 2, gone = 3;
+// The sockets of clients that wait, or were let in while the script listens to them, by the clients' numbers. A socket knows its
+// client, and not the other way round: so it is gone as soon as the script lets go of it.
+const sockets = new Map();
+let deciding; // the socket of the client that decide is about
+let answer; // what decide returns
 
-// The chain that decide has begun, of which it returns the outcome.
-let deciding = null;
+// Sockets of clients that were let in are the script's for as long as it holds them. So many of them in a row have one
+// object in common, whose end tells that Caddy may forget those clients.
+const batchSize = 64, leastLiving = 128;
+let batch, living = 0, mostLiving = leastLiving;
+const batches = new FinalizationRegistry(({ first, last }) => {
+  native.forget(first, last);
+  living--;
+  mostLiving = Math.max(leastLiving, Math.min(mostLiving, 2 * living));
+});
 
-// Asks the middlewares about a client. Its socket is a handle, by which the event loop knows the client.
-function decide(socket, remoteAddress) {
-  socket.remoteAddress = remoteAddress;
-  const chain = deciding = { socket, at: 0, state: open, running: false }; // reason and timer come when they are needed
-  try {
-    advance(chain);
-  } catch (error) {
-    if (chain.reason !== undefined) native.settle(socket, chain.reason, false); // the first answer counts
-    throw error;
-  } finally {
-    deciding = null;
+// Begins a batch of clients with the same local end.
+function local(address, port) {
+  const range = { first: 0, last: 0 };
+  batch = { address, port, size: 0, range };
+  batches.register(batch, range);
+  if (++living > mostLiving) {
+    mostLiving = 2 * living;
+    native.collect();
   }
-  if (chain.state === open) {
-    keep(chain);
-    return waits;
-  }
-  if (chain.state === admitted) return socket._events === undefined ? letIn : follows;
-  return chain.reason === undefined ? isSettled : chain.reason;
 }
+local();
 
-// Notes that a socket has more to tell of than most.
-function keep(chain) { chain.socket[kChain] = chain; }
-
-const chainOf = (socket) => (deciding !== null && deciding.socket === socket ? deciding : socket[kChain]);
+// Asks the middlewares about a client. It returns true if they let the client in, the reason if they keep it out, and
+// undefined if the client waits or Caddy has been told already.
+function decide(id, remoteAddress, port, flags) {
+  if (batch.size === batchSize) local(batch.address, batch.port);
+  if (batch.size++ === 0) batch.range.first = id;
+  batch.range.last = id;
+  const client = { id, port, flags, batch, at: 0, state: asking };
+  deciding = { __proto__: Socket.prototype, [kClient]: client, remoteAddress };
+  answer = undefined;
+  try {
+    advance(deciding, client);
+  } catch (error) {
+    uncaught(error, id);
+  }
+  if (client.state === waiting) sockets.set(id, deciding);
+  deciding = undefined;
+  return answer;
+}
 
 // Asks one middleware after the other until one does not answer at once, one blocks, or all have let the client in.
-function advance(chain) {
-  while (chain.at < middlewares.length) {
-    const turn = chain.at + 1;
-    chain.running = true;
-    const result = middlewares[chain.at](chain.socket, (why) => {
-      if (chain.at >= turn) return; // the first call counts
-      chain.at = turn;
+function advance(socket, client) {
+  while (client.at < middlewares.length) {
+    const turn = client.at + 1;
+    client.state = asking;
+    const result = middlewares[client.at](socket, (why) => {
+      if (client.at >= turn) return; // the first call counts
+      client.at = turn;
       if (why) {
-        block(chain, why);
-      } else if (!chain.running && chain.state === open) {
-        goOn(chain);
+        block(socket, client, why);
+      } else if (client.state === waiting) {
+        goOn(socket, client);
       }
     });
-    chain.running = false;
-    if (chain.at < turn) {
-      if (result instanceof Promise) native.belongs(chain.socket, result);
+    if (client.at < turn) {
+      if (client.state === asking) client.state = waiting;
+      if (result instanceof Promise) native.belongs(result, client.id);
       return; // it will, and an asynchronous one that throws is seen as a rejection that nothing handles
     }
-    if (chain.state !== open) return;
+    if (client.state !== asking) return;
   }
-  if (chain === deciding && chain.timer === undefined) {
-    chain.state = admitted;
-    if (chain.socket._events !== undefined) keep(chain);
-  } else if (chain === deciding || native.settle(chain.socket, undefined, chain.socket._events !== undefined)) {
-    settled(chain, admitted);
+  if (isQuiet(socket, client)) {
+    client.state = admitted;
+    answer = true;
+  } else {
+    settle(socket, admitted);
+    native.allow(client.id);
+    if (socket._events !== undefined) follow(socket);
   }
 }
 
-// Goes on with the next middleware, on behalf of the client whose chain it is.
-function goOn(chain) {
-  if (chain.at === middlewares.length) {
-    advance(chain);
+// Goes on with the next middleware, on behalf of the client.
+function goOn(socket, client) {
+  if (client.at === middlewares.length) {
+    advance(socket, client);
     return;
   }
-  const before = native.work(chain.socket);
-  if (before === false) return; // it has its answer
+  const before = native.work(client.id);
   try {
-    advance(chain);
+    advance(socket, client);
   } catch (error) {
-    native.uncaught(error);
+    uncaught(error, client.id);
   } finally {
-    native.rest(before);
+    native.work(before);
   }
 }
 
-function settled(chain, state) {
-  chain.state = state;
-  if (chain.timer !== undefined) clearTimeout(chain.timer);
-  if (chain.socket._events !== undefined) keep(chain);
+// Notes that a client has its answer.
+function settle(socket, state) {
+  const client = socket[kClient];
+  client.state = state;
+  if (client.timer !== undefined) clearTimeout(client.timer);
+  if (socket !== deciding) sockets.delete(client.id);
 }
 
-// Keeps a client out, and reports whether it waited.
-function keepOut(chain, text, listened) {
-  if (chain.state !== open) return false;
-  if (chain === deciding && !listened && balancer._events === undefined) {
-    chain.reason = text; // decide returns it, which costs less
-  } else if (!native.settle(chain.socket, text, listened)) {
-    return false;
-  }
-  settled(chain, keptOut);
+// Whether all that there is to do about an answer is that decide returns it, which costs less.
+function isQuiet(socket, client) {
+  return socket === deciding && socket._events === undefined && client.timer === undefined;
+}
+
+// Keeps a client out, and reports whether it waited. A socket that is listened to is told of the end.
+function keepOut(socket, text, listened) {
+  const { id, state } = socket[kClient];
+  if (state >= admitted) return false;
+  settle(socket, keptOut);
+  native.block(id, text);
+  if (listened) native.later(hangUp, socket);
   return true;
 }
 
-function block(chain, why) {
-  if (typeof why === 'string' && chain === deciding && chain.state === open && chain.timer === undefined &&
-    chain.socket._events === undefined && balancer._events === undefined) {
-    chain.reason = why.length > 1000 ? reason(why) : why;
-    chain.state = keptOut;
+function block(socket, client, why) {
+  const text = reason(why);
+  if (balancer._events === undefined && client.state === asking && isQuiet(socket, client)) {
+    client.state = keptOut;
+    answer = text;
     return;
   }
-  if (keepOut(chain, reason(why), chain.socket._events !== undefined) && balancer.listenerCount('notice') > 0) {
-    try {
-      balancer.emit('notice', why);
-    } catch (error) {
-      native.uncaught(error);
-    }
+  if (!keepOut(socket, text, socket._events !== undefined) || balancer.listenerCount('notice') === 0) return;
+  try {
+    balancer.emit('notice', why);
+  } catch (error) {
+    uncaught(error);
   }
 }
 
-// Called when the connection of a client is over.
-function closed(socket) {
-  const chain = socket[kChain] || { state: gone };
-  const { state } = chain;
-  chain.state = gone;
-  if (chain.timer !== undefined) clearTimeout(chain.timer);
-  socket._closed(state === keptOut);
+// Has Caddy tell when a client leaves that was let in.
+function follow(socket) {
+  const { id, flags } = socket[kClient];
+  if ((flags & followed) === 0) return;
+  native.follow(id);
+  sockets.set(id, socket);
 }
 
-// What destroy and end of a socket do to the connection. Without a chain the client was let in.
+// Tells the script that a client's connection is over.
+function hangUp(socket) {
+  const wasKeptOut = socket[kClient].state === keptOut;
+  settle(socket, gone);
+  socket._closed(wasKeptOut);
+}
+
+function left(id) {
+  if (sockets.has(id)) hangUp(sockets.get(id));
+}
+
+// What destroy and end of a socket do to the connection.
 Socket.hangUp = (socket, method, error) => {
-  const chain = chainOf(socket);
-  if (chain && chain.state !== admitted) {
-    keepOut(chain, 'the script called socket.' + method + '()' + (error ? ': ' + reason(error) : ''), true);
-    keep(chain);
-  } else if (native.kick(socket) === false) {
+  const { id, state, flags } = socket[kClient];
+  if (state !== admitted) {
+    keepOut(socket, 'the script called socket.' + method + '()' + (error ? ': ' + reason(error) : ''), true);
+  } else if ((flags & kickable) === 0) {
     throw new Error('socket.' + method + ': the connection was let in already and is not the script\'s any more');
+  } else {
+    native.kick(id);
+    native.later(hangUp, socket);
   }
 };
 Socket.setTimer = (socket, start) => {
-  const chain = chainOf(socket);
-  if (!chain || chain.state !== open) return;
-  clearTimeout(chain.timer);
-  chain.timer = start && start();
+  const client = socket[kClient];
+  if (client.state >= admitted) return;
+  clearTimeout(client.timer);
+  client.timer = start && start();
 };
 Socket.failed = (error) => { if (balancer.listenerCount('error') > 0) balancer.emit('error', error); };
-Socket.isOpen = (socket) => {
-  const chain = chainOf(socket);
-  return chain !== undefined && chain.state === open;
+// Called when a socket has its first listener.
+Socket.listens = (socket) => {
+  const { state } = socket[kClient];
+  if (state === admitted) {
+    follow(socket);
+  } else if (state > admitted) {
+    native.later(hangUp, socket);
+  }
 };
-native.prototype(Socket.prototype);
+Socket.ends = (socket) => {
+  const { port, batch: { address, port: localPort } } = socket[kClient];
+  return { remotePort: port, localAddress: address, localPort };
+};
 
-module.exports = { balancer, decide, closed, reason };
+let emitting = false;
+
+// Deals with what the script throws and does not catch: the client is kept out for whom that was done, if it waits. What listens
+// to such errors learns of it and no more.
+function uncaught(error, id = native.owner(), event = 'uncaughtException') {
+  const socket = deciding !== undefined && deciding[kClient].id === id ? deciding : sockets.get(id);
+  const waited = socket !== undefined && socket[kClient].state < admitted;
+  if (waited) {
+    settle(socket, keptOut);
+    native.later(hangUp, socket);
+  }
+  native.failed(waited ? id : 0, describe(error), stackOf(error));
+  if (emitting) return; // a listener that throws is not told of it
+  emitting = true;
+  try {
+    Socket.failed(error);
+    native.told(error, event);
+  } catch (failure) {
+    uncaught(failure);
+  } finally {
+    emitting = false;
+  }
+}
+
+function stackOf(error) {
+  try {
+    return error instanceof Error ? String(error.stack).slice(0, 4000) : '';
+  } catch (failure) {
+    return '';
+  }
+}
+
+// Makes an error one line that names the place.
+function describe(error) {
+  const stack = stackOf(error);
+  const place = /^(\/.*|[A-Z]:\\.*|file:.*):(\d+)\n/.exec(stack) || // of a syntax error
+    /^ +at (?:.* \()?((?:\/|[A-Z]:\\|file:).*):(\d+):(\d+)\)?$/m.exec(stack);
+  let [name, text] = ['', reason(error)];
+  try {
+    [name, text] = native.words(error instanceof Error ? error.name : '', text);
+  } catch (failure) {
+    // It has no name.
+  }
+  const [, file, line, column] = place || [];
+  const where = place ? file.replace(/^file:\/\//, '') + ':' + line + (column ? ':' + native.column(line, column) : '') + ': ' : '';
+  return where + (name && name !== 'Error' ? name + ': ' : '') + text;
+}
+
+// Runs the script, and calls its run function. What the script has begun to read when that is done comes before the first client, for
+// a while: a list of who is blocked, without which somebody could come in who must not.
+async function load(path, patience) {
+  try {
+    let exports = await native.enter(path);
+    if (!exports || typeof exports.run !== 'function') exports = exports && exports.default; // that of an ES module
+    if (!exports || typeof exports.run !== 'function') throw path + ': module.exports.run is not a function';
+    await exports.run(balancer);
+    for (const until = now() + patience; native.isReading() && now() < until;) {
+      await new Promise((done) => { timers.setTimeout(done, 1); });
+    }
+    native.ready();
+  } catch (error) {
+    native.broken(describe(error));
+  }
+}
+
+module.exports = { balancer, decide, local, left, uncaught, load };

@@ -26,7 +26,7 @@ for (const [name, value] of Object.entries({
   define(proto, name, value);
 }
 for (const name of ['remotePort', 'localAddress', 'localPort']) {
-  getter(name, function () { return native.ends(this)[name]; });
+  getter(name, function () { return Socket.ends(this)[name]; });
 }
 getter('readyState', function () {
   if (this.readable) return this.writable ? 'open' : 'readOnly';
@@ -142,7 +142,7 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   const add = EventEmitter.prototype[name];
   define(proto, name, function (event, listener) {
     if (event === 'data' || event === 'readable') throw unread('on(\'' + event + '\')');
-    if (this._events === undefined && !Socket.isOpen(this)) native.listens(this);
+    if (this._events === undefined) Socket.listens(this);
     return add.call(this, event, listener);
   });
 }

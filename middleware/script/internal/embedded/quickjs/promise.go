@@ -3,6 +3,7 @@
 package quickjs
 
 import (
+	"math"
 	"unsafe"
 
 	lib "modernc.org/libquickjs"
@@ -72,3 +73,20 @@ func opaque(v Value) uintptr {
 
 // IsPromise reports whether a value is a promise.
 func (vm *VM) IsPromise(v Value) bool { return class(v) == lib.EJS_CLASS_PROMISE }
+
+// Tag has a promise carry a number, which Tagged returns.
+func (vm *VM) Tag(promise Value, number uint32) {
+	lib.XJS_DefinePropertyValue(vm.tls, vm.context, promise, vm.tag, Whole(int64(number)), 0)
+}
+
+// Tagged returns the number that Tag has given to a promise, or 0.
+func (vm *VM) Tagged(promise Value) uint32 {
+	if class(promise) != lib.EJS_CLASS_PROMISE || lib.XJS_GetOwnProperty(vm.tls, vm.context, vm.scratch, promise, vm.tag) <= 0 {
+		return 0
+	}
+	number := at[lib.TJSPropertyDescriptor](vm.scratch).Fvalue
+	if number.Ftag == lib.EJS_TAG_FLOAT64 {
+		return uint32(math.Float64frombits(payload(number)))
+	}
+	return uint32(Int(number))
+}

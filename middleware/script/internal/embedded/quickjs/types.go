@@ -37,6 +37,4 @@ type Fields interface {
 type Host interface {
 	// Rejected is called for a promise that is rejected and has no handler, and again with handled when it gets one.
 	Rejected(promise, reason Value, handled bool)
-	// Dropped is called when JavaScript has no reference to a handle any more.
-	Dropped(number int)
 }

@@ -16,10 +16,11 @@ import (
 // Value is a value of JavaScript.
 type Value = lib.TJSValue
 
-// Undefined and Null are the values of these names.
+// Undefined, Null and True are the values of these names.
 var (
 	Undefined = Value{Ftag: lib.EJS_TAG_UNDEFINED}
 	Null      = Value{Ftag: lib.EJS_TAG_NULL}
+	True      = make64(lib.EJS_TAG_BOOL, 1)
 )
 
 func payload(v Value) uint64  { return uint64(v.Fu.Fuint641) }
@@ -29,6 +30,14 @@ func isFailure(v Value) bool  { return v.Ftag == lib.EJS_TAG_EXCEPTION }
 func make64(tag int64, n uint64) (v Value) {
 	v.Fu.Fuint641, v.Ftag = lib.Tuint64_t(n), lib.Tint64_t(tag)
 	return v
+}
+
+// Whole makes a whole number.
+func Whole(n int64) Value {
+	if n == int64(int32(n)) {
+		return make64(lib.EJS_TAG_INT, uint64(uint32(n)))
+	}
+	return make64(lib.EJS_TAG_FLOAT64, math.Float64bits(float64(n)))
 }
 
 // Identity tells objects apart for as long as they are held.
@@ -136,11 +145,10 @@ func (vm *VM) Call(f Value, arguments ...any) (Value, error) {
 	return vm.checked(lib.XJS_Call(vm.tls, vm.context, f, Undefined, int32(len(arguments)), vm.arguments))
 }
 
-// Call2 is Call for two values, and costs less.
-func (vm *VM) Call2(f, first, second Value) (Value, error) {
-	values := unsafe.Slice(at[Value](vm.arguments), 2)
-	values[0], values[1] = first, second
-	return vm.checked(lib.XJS_Call(vm.tls, vm.context, f, Undefined, 2, vm.arguments))
+// Apply is Call for values, and costs less.
+func (vm *VM) Apply(f Value, arguments ...Value) (Value, error) {
+	copy(unsafe.Slice(at[Value](vm.arguments), maxArguments), arguments)
+	return vm.checked(lib.XJS_Call(vm.tls, vm.context, f, Undefined, int32(len(arguments)), vm.arguments))
 }
 
 // NewString makes a short string. It is Undefined if memory has run out.
@@ -179,16 +187,13 @@ func (vm *VM) Make(value any) (Value, error) {
 		return x, nil
 	case bool:
 		if x {
-			return make64(lib.EJS_TAG_BOOL, 1), nil
+			return True, nil
 		}
 		return make64(lib.EJS_TAG_BOOL, 0), nil
 	case int:
-		return vm.Make(int64(x))
+		return Whole(int64(x)), nil
 	case int64:
-		if x == int64(int32(x)) {
-			return make64(lib.EJS_TAG_INT, uint64(uint32(x))), nil
-		}
-		return vm.Make(float64(x))
+		return Whole(x), nil
 	case float64:
 		return make64(lib.EJS_TAG_FLOAT64, math.Float64bits(x)), nil
 	case string:
@@ -207,14 +212,16 @@ func (vm *VM) Make(value any) (Value, error) {
 	if err != nil {
 		return Undefined, err
 	}
-	return vm.ParseJSON(string(text))
+	return vm.ParseJSON("value", string(text))
 }
 
-// ParseJSON makes the value that is written as JSON.
-func (vm *VM) ParseJSON(text string) (Value, error) {
+// ParseJSON makes the value that is written as JSON. An error names the place in what has the name.
+func (vm *VM) ParseJSON(name, text string) (Value, error) {
+	n, freeName := vm.cString(name)
+	defer freeName()
 	p, free := vm.cString(text)
 	defer free()
-	return vm.checked(lib.XJS_ParseJSON(vm.tls, vm.context, p, lib.Tsize_t(len(text)), p))
+	return vm.checked(lib.XJS_ParseJSON(vm.tls, vm.context, p, lib.Tsize_t(len(text)), n))
 }
 
 // NewObject makes an object whose properties are functions.

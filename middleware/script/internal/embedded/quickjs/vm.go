@@ -31,8 +31,9 @@ type VM struct {
 	arguments   uintptr // memory of libc's for maxArguments values
 	scratch     uintptr // and for text
 	functions   []Function
-	converted   []any // arguments of the functions that are being called
-	thrower     Value // makes the errors that functions of Go return
+	converted   []any       // arguments of the functions that are being called
+	thrower     Value       // makes the errors that functions of Go return
+	tag         lib.TJSAtom // the name of the property that Tag sets
 	host        Host
 	interrupted atomic.Bool
 }
@@ -68,7 +69,13 @@ func New(memory int64, host Host) (*VM, error) {
 		vm.Close()
 		return nil, errors.New("the memory limit is too small for a script")
 	}
-	vm.prepareHandles()
+	symbol, err := vm.Eval("tag", "Symbol('client')")
+	if err != nil {
+		vm.Close()
+		return nil, fmt.Errorf("symbol of promises: %w", err)
+	}
+	vm.tag = lib.XJS_ValueToAtom(vm.tls, vm.context, symbol)
+	vm.Free(symbol)
 	lib.XJS_SetMaxStackSize(vm.tls, vm.runtime, lib.Tsize_t(min(maxDepth, max(minDepth, memory/depthMemory))))
 	lib.XJS_SetInterruptHandler(vm.tls, vm.runtime, address(interrupt), vm.handle)
 	lib.XJS_SetHostPromiseRejectionTracker(vm.tls, vm.runtime, address(trackRejection), vm.handle)

@@ -1,58 +1,35 @@
-// Sockets of clients that were let in are the script's for as long as it holds them. So many of them in a row have one
-// object in common, whose end tells that Caddy may forget those clients.
-const GENERATION = 6;
-const generations = new FinalizationRegistry((number) => send(FORGET, number));
-let generation = { number: -1 };
-
-function generationOf(id) {
-  if (id >>> GENERATION !== generation.number) {
-    generation = { number: id >>> GENERATION };
-    generations.register(generation, generation.number);
-  }
-  return generation;
-}
-
-function collect() {
-  v8.setFlagsFromString('--expose-gc');
-  vm.runInNewContext('gc')();
-}
+const { balancer, decide, local, left, uncaught, load } = shared['internal/balancer'];
+Object.setPrototypeOf(shared['internal/socket'].Socket.prototype, net.Socket.prototype);
 
 // sizeOf returns the size of the frame that begins there, or 0 if it is not whole.
 function sizeOf(frames, at) {
   const there = frames.length - at, kind = frames[at];
-  let size = 5;
-  if (there >= size && kind === LOAD) {
-    size += frames.readUInt32LE(at + 1);
-  } else if (kind === LOCAL || kind === DECIDE) {
-    size = there < 9 ? 9 : 9 + frames[at + 8];
-  }
+  const size = kind !== LOCAL && kind !== DECIDE ? 5 : there < 9 ? 9 : 9 + frames[at + 8];
   return there < size ? 0 : size;
 }
 
 function handle(frames, at, end) {
   const id = frames.readUInt32LE(at + 1);
   switch (frames[at]) {
-    case LOAD: load(JSON.parse(frames.toString('utf8', at + 5, end))); break;
-    case LOCAL: local = { address: frames.latin1Slice(at + 9, end), port: frames.readUInt16LE(at + 5) }; break;
-    case DECIDE: work({
-      id, address: frames.latin1Slice(at + 9, end), port: frames.readUInt16LE(at + 5), kickable: (frames[at + 7] & 1) !== 0, followed: (frames[at + 7] & 2) !== 0, local,
-      generation: generationOf(id), socket: undefined, over: false, admitted: false,
-    }, decideAbout); break;
-    case LEFT:
-    case GONE: if (clients.has(id)) {
-      unowned(hangUp, clients.get(id));
-    } break;
+    case LOAD: begin(); break;
+    case LOCAL: local(frames.latin1Slice(at + 9, end), frames.readUInt16LE(at + 5)); break;
+    case DECIDE: decideAbout(id, frames.latin1Slice(at + 9, end), frames.readUInt16LE(at + 5), frames[at + 7]); break;
+    case LEFT: unowned(left, id); break;
     case PING: send(PONG, id); break;
-    case COLLECT: collect(); break;
   }
 }
 
-// work does something for a client, and what that leaves to be run right after, as Node does after each connection.
-function work(client, f) {
-  setCurrent(client);
-  f(client);
+// decideAbout asks about a client, and does what that leaves to be run right after, as Node does after each connection.
+function decideAbout(id, address, port, flags) {
+  setCurrent(id);
+  const answer = decide(id, address, port, flags);
+  if (answer === true) {
+    native.allow(id);
+  } else if (answer !== undefined) {
+    native.block(id, answer);
+  }
   process._tickCallback?.();
-  setCurrent(undefined);
+  setCurrent(0);
 }
 
 const nothing = Buffer.alloc(0);
@@ -95,45 +72,31 @@ let reading = 0;
 const begun = ({ request }) => { reading++; request.once('close', () => reading--); };
 diagnostics.subscribe?.('http.client.request.start', begun);
 const reads = /^(FSReq|GetAddrInfoReq|GetNameInfoReq|Query|TCPConnect|ConnectWrap)/;
-const isReading = () => reading > 0 || process.getActiveResourcesInfo().some((name) => reads.test(name));
 
-let config = {};
-
-async function load(settings) {
-  config = settings;
-  process.argv[1] = config.program;
-  process.argv.length = 2;
-  const main = new Module('.', null);
-  main.filename = config.program;
-  main.paths = Module._nodeModulePaths(path.dirname(config.program));
-  main.loaded = true;
-  process.mainModule = main;
-  try {
-    let exports = await enter(main);
-    exports = typeof exports?.run === 'function' ? exports : exports?.default; // that of an ES module
-    if (typeof exports?.run !== 'function') {
-      throw config.path + ': module.exports.run is not a function';
-    }
-    await exports.run(balancer);
-    for (const until = Date.now() + config.patience; isReading() && Date.now() < until;) {
-      await new Promise((done) => setTimeout(done, 1));
-    }
-    diagnostics.unsubscribe?.('http.client.request.start', begun);
-    send(READY, 0);
-  } catch (error) {
-    send(BROKEN, 0, describe(error));
-  }
+function isReading() {
+  return reading > 0 || process.getActiveResourcesInfo().some((name) => reads.test(name));
 }
 
-async function enter(main) {
+const [script, programPath, patience] = process.argv.splice(2);
+const program = new Module('.', null);
+
+function begin() {
+  program.filename = process.argv[1] = programPath;
+  program.paths = Module._nodeModulePaths(path.dirname(programPath));
+  program.loaded = true;
+  process.mainModule = program;
+  load(script, Number(patience));
+}
+
+async function enter(path) {
   try {
-    return main.require(config.path);
+    return program.require(path);
   } catch (error) {
     if (error?.code !== 'ERR_REQUIRE_ESM' && error?.code !== 'ERR_REQUIRE_ASYNC_MODULE') {
       throw error;
     }
   }
-  return import(url.pathToFileURL(config.path).href);
+  return import(url.pathToFileURL(path).href);
 }
 
 // What a console prints goes to Caddy's log with its level.
@@ -144,8 +107,6 @@ for (const [name, level] of Object.entries({ debug: 0, log: 1, info: 1, warn: 2,
     flush(); // before the script hangs, or dies
   };
 }
-const { balancer } = shared['internal/balancer'];
-
 for (const name of ['__filename', '__dirname', 'module', 'exports', 'require']) {
   delete globalThis[name];
 }

@@ -2,11 +2,10 @@
 // script begins for a client, such as a timer, goes on for that client.
 const owner = Symbol('client');
 const mark = Buffer.alloc(8);
-let current, marked = 0, owners = [];
+let current = 0, marked = 0, owners = [];
 
-function setCurrent(client) {
-  current = client;
-  const id = client === undefined ? 0 : client.id;
+function setCurrent(id) {
+  current = id;
   if (id !== marked) {
     marked = id;
     mark.writeUInt32LE(id, 0);
@@ -22,20 +21,20 @@ function setCurrent(client) {
 // unowned has something done soon, which is for no client.
 function unowned(f, ...args) {
   const before = current;
-  current = undefined; // for the timer, and not for the mark
+  current = 0; // for the timer, and not for the mark
   now(f, ...args);
   current = before;
 }
 
 asyncHooks.createHook({
   init(id, type, trigger, resource) {
-    if (current !== undefined) {
+    if (current !== 0) {
       resource[owner] = current;
     }
   },
   before() {
     owners.push(current);
-    setCurrent(asyncHooks.executionAsyncResource()[owner]);
+    setCurrent(asyncHooks.executionAsyncResource()[owner] ?? 0);
   },
   after() {
     setCurrent(owners.pop());

@@ -18,8 +18,8 @@ const now = setImmediate;
 const REQUESTS = 3, ANSWERS = 4, REPLIES = 5, MARK = 6;
 // The frames to Caddy, and those that come from there.
 const HELLO = 1, READY = 2, BROKEN = 3, ALLOW = 4, BLOCK = 5, FAILED = 6, FOLLOW = 7, KICK = 8, FORGET = 9, LOG = 10, PONG = 11, TARGET = 12;
-const LOAD = 1, LOCAL = 2, DECIDE = 3, LEFT = 4, GONE = 5, PING = 6, COLLECT = 7;
-const MOST_LOG = 10000, MOST_STACK = 4000;
+const LOAD = 1, LOCAL = 2, DECIDE = 3, LEFT = 4, PING = 5;
+const MOST_LOG = 10000;
 
 // Answers are gathered and leave together.
 const out = Buffer.allocUnsafeSlow(1 << 16);

@@ -56,7 +56,7 @@ function writeObject(value, depth, ctx) {
   const name = nameOf(value);
   const head = headOf(value, name);
   const listed = Array.isArray(value) || ArrayBuffer.isView(value);
-  const isShown = (key) => Object.prototype.propertyIsEnumerable.call(value, key) && key.description !== 'chain' &&
+  const isShown = (key) => Object.prototype.propertyIsEnumerable.call(value, key) && key.description !== 'client' &&
     !((listed || value instanceof String) && /^\d+$/.test(String(key))) && !(value instanceof Error && (key === 'stack' || key === 'message'));
   const keys = Reflect.ownKeys(value).filter(isShown);
   if (head !== undefined && keys.length === 0) return head;

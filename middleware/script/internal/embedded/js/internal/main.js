@@ -23,7 +23,7 @@
   }
 
   native.thrower((message, name, properties) => Object.assign(new globalThis[name](message), properties));
-  const { coded } = builtin('internal/errors');
+  const wrapper = '(function (exports, require, module, __filename, __dirname) {'; // which counts on a file's first line
   const cache = {};
   let main = null;
 
@@ -55,7 +55,7 @@
       if (path.endsWith('.json')) {
         module.exports = native.json(path);
       } else {
-        native.compile(path).call(module.exports, module.exports, module.require, module, path, module.path);
+        native.compile(path, wrapper).call(module.exports, module.exports, module.require, module, path, module.path);
       }
     } catch (error) {
       delete cache[path]; // so that another attempt is one
@@ -66,24 +66,33 @@
   }
 
   builtin('internal/globals');
-  const { balancer, decide, closed } = builtin('internal/balancer');
+  const { wait, complete, ticks } = builtin('internal/tasks');
 
-  // Runs the script, and calls its run function.
-  function load(program, path) {
-    main = new Module(program, null);
-    main.id = '.';
-    const { run } = file(path, main) || {};
-    if (typeof run !== 'function') throw coded(Error, 'ERR_NO_RUN', path + ': module.exports.run is not a function');
-    const result = run.call(cache[path] ? cache[path].exports : undefined, balancer);
-    if (result instanceof Promise) {
-      result.then(native.hasRun, native.loadFailed);
-    } else {
-      native.hasRun();
-    }
-  }
-
-  const { complete, ticks } = builtin('internal/tasks');
-  const { describe } = builtin('internal/describe');
+  // What the modules that both runtimes have in common call beside the functions of Go.
+  Object.assign(native, {
+    collect() {}, // what is not used any more is freed at once
+    later(f, ...args) {
+      const before = native.work(0);
+      wait(native.immediate(), () => f(...args));
+      native.work(before);
+    },
+    enter(path) {
+      main = new Module(process.execPath, null);
+      main.id = '.';
+      return file(path, main);
+    },
+    words(name, text) {
+      const missing = name === 'ReferenceError' && /^'(\w+)' is not defined$/.exec(text);
+      if (missing) return [name, missing[1] + ' is not defined' + (native.isMissing(missing[1]) ? ': needs runtime node' : '')];
+      return text === 'stack overflow' ? ['', 'too much recursion'] : [name, text];
+    },
+    column: (line, column) => (line === '1' && column > wrapper.length ? column - wrapper.length : column),
+    told(error, event) {
+      const name = process.listenerCount(event) > 0 ? event : 'uncaughtException';
+      if (process.listenerCount(name) > 0) process.emit(name, error, name === event && event === 'unhandledRejection' ? undefined : event);
+    },
+  });
+  const { decide, local, left, uncaught, load } = builtin('internal/balancer');
 
   function namesOf(object) {
     const names = [];
@@ -91,14 +100,8 @@
     return names;
   }
 
-  // What listens to what nothing caught learns of it and no more: the client has been kept out.
-  function uncaught(error, event) {
-    if (balancer.listenerCount('error') > 0) balancer.emit('error', error);
-    const name = process.listenerCount(event) > 0 ? event : 'uncaughtException';
-    if (process.listenerCount(name) > 0) process.emit(name, error, name === event && event === 'unhandledRejection' ? undefined : event);
-  }
-
-  for (const [name, f] of Object.entries({ load, decide, closed, complete, ticks, describe, uncaught, exports: (name) => namesOf(builtin(name)).join() })) {
-    native.enter(name, f);
+  const failed = (error, event) => uncaught(error, undefined, event);
+  for (const [name, f] of Object.entries({ load, decide, local, left, complete, ticks, failed, exports: (name) => namesOf(builtin(name)).join() })) {
+    native.entry(name, f);
   }
 });

@@ -30,7 +30,7 @@ exports.ticks = () => {
       try {
         batch[i][0](...batch[i][1]);
       } catch (error) {
-        native.uncaught(error);
+        require('internal/balancer').uncaught(error);
       }
     }
   }

@@ -1,0 +1,71 @@
+package decide
+
+// The clients that were let in, which the script may kick, or listen to until they leave. An engine calls these functions one
+// after the other, and none after its end.
+
+// Follow has the script told when a client that was let in leaves.
+func (s *Script) Follow(number uint32) {
+	s.mu.Lock()
+	d := s.guests[number]
+	s.mu.Unlock()
+	if d == nil || d.client.OnEnd == nil || d.stop != nil {
+		return
+	}
+	d.stop = func() {}
+	d.stop = d.client.OnEnd(func() {
+		if s.takeGuest(number) != nil {
+			s.tellLeft(number)
+		}
+	})
+}
+
+// Kick ends the connection of a client that was let in.
+func (s *Script) Kick(number uint32) {
+	d := s.takeGuest(number)
+	if d == nil {
+		return
+	}
+	if d.stop != nil {
+		d.stop()
+	}
+	if d.client.Kick != nil {
+		d.client.Kick()
+	}
+}
+
+func (s *Script) takeGuest(number uint32) *decision {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := s.guests[number]
+	delete(s.guests, number)
+	return d
+}
+
+// Forget lets go of the clients with the numbers from first to last, of whom the script cannot speak any more.
+func (s *Script) Forget(first, last uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for number := first; number-first <= last-first; number++ {
+		delete(s.guests, number)
+	}
+}
+
+// Guests returns how many clients there are that were let in and of whom the script may speak.
+func (s *Script) Guests() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.guests)
+}
+
+// forgetGuests lets go of all clients that were let in, since the engine that knew them has ended.
+func (s *Script) forgetGuests() {
+	s.mu.Lock()
+	guests := s.guests
+	s.guests = make(map[uint32]*decision)
+	s.mu.Unlock()
+	for _, d := range guests {
+		if d.stop != nil {
+			d.stop()
+		}
+	}
+}
