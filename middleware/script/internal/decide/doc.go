@@ -7,7 +7,8 @@
 //	             └── asked again ◀── the next engine ◀── Runtime.Start
 //
 // What middlewares get is the same in both runtimes: the files in js, which a runtime loads with an object, native, whose
-// functions do for a client's socket what the runtime can do.
+// functions tell the Script what becomes of clients. Script and JavaScript know a client by its number. After it was let in,
+// the Script remembers it for as long as JavaScript holds its socket, which can still end the connection or wait for its end.
 //
 // # Promises
 //

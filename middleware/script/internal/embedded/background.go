@@ -28,7 +28,7 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 		value, err := guarded(func() (any, error) { return work(e.ctx) })
 		e.post(client, func() {
 			e.waitingJobs.Add(-1)
-			e.call(e.entry.complete, number, err, value)
+			e.call(e.entry["complete"], number, err, value)
 		})
 	}))
 	return number, nil

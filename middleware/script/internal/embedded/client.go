@@ -15,12 +15,12 @@ func (e *engine) decide(number uint32) {
 	}
 	if c.Local != e.local {
 		e.local = c.Local
-		e.call(e.entry.local, string(decide.AppendAddress(nil, c.Local.Addr())), int(c.Local.Port()))
+		e.call(e.entry["local"], string(decide.AppendAddress(nil, c.Local.Addr())), int(c.Local.Port()))
 	}
 	e.text = decide.AppendAddress(e.text[:0], c.Remote.Addr())
 	address := e.vm.NewString(e.text)
 	defer e.vm.Free(address)
-	v, err := e.vm.Apply(e.entry.decide, quickjs.Whole(int64(number)), address, quickjs.Whole(int64(c.Remote.Port())), quickjs.Whole(int64(c.Flags())))
+	v, err := e.vm.Apply(e.entry["decide"], quickjs.Whole(int64(number)), address, quickjs.Whole(int64(c.Remote.Port())), quickjs.Whole(int64(c.Flags())))
 	switch {
 	case err != nil:
 		e.thrown(err)

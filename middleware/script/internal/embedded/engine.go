@@ -60,20 +60,15 @@ type engine struct {
 
 	// What follows belongs to the event loop.
 	turns      uint64
-	entry      entries
-	local      netip.AddrPort // the local end that the script was told last
-	tagged     bool           // there are promises of clients' middlewares
+	entry      map[string]quickjs.Value // the functions that it calls; see js/internal/main.js
+	local      netip.AddrPort           // the local end that the script was told last
+	tagged     bool                     // there are promises of clients' middlewares
 	rejections []rejection
 	timers     timers
 	ticking    bool            // process.nextTick has left something to run
 	read       map[string]bool // files that this engine has had already
 	watched    map[int]func()  // what ends fs.watch, by number
 	text       []byte          // a buffer
-}
-
-// entries are the functions of JavaScript that the event loop calls; see js/internal/main.js.
-type entries struct {
-	load, decide, local, left, complete, ticks, failed, exports quickjs.Value
 }
 
 // task is what the event loop is asked to do for a client, or for none if that is zero: to decide, if there is nothing to run.
@@ -94,7 +89,7 @@ func newEngine(r *Runtime, s *decide.Script) *engine {
 		script: s, sources: r.sources,
 		ended: make(chan struct{}), loaded: make(chan error, 1), wake: make(chan struct{}, 1), wakeWatchdog: make(chan struct{}, 1),
 		fileSlots: make(chan struct{}, maxFiles), netSlots: make(chan struct{}, maxNetwork),
-		read: make(map[string]bool), timers: timers{byNumber: make(map[int]*timer)}, watched: make(map[int]func()),
+		entry: make(map[string]quickjs.Value), read: make(map[string]bool), timers: timers{byNumber: make(map[int]*timer)}, watched: make(map[int]func()),
 	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	if s != nil {
@@ -207,7 +202,7 @@ func (e *engine) Decide(number uint32, _ *decide.Client) { e.enqueue(task{client
 
 // Left tells the script that a client has gone.
 func (e *engine) Left(number uint32) {
-	e.post(0, func() { e.call(e.entry.left, int64(number)) })
+	e.post(0, func() { e.call(e.entry["left"], int64(number)) })
 }
 
 // Done is closed when the event loop of an engine that has failed is over.

@@ -257,9 +257,9 @@ func (e *engine) watchPath(path string) (any, error) {
 					kind = "rename"
 				}
 				name := filepath.Base(event.Name)
-				e.post(client, func() { e.call(e.entry.complete, number, nil, []string{kind, name}) })
+				e.post(client, func() { e.call(e.entry["complete"], number, nil, []string{kind, name}) })
 			case err := <-watcher.Errors:
-				e.post(client, func() { e.call(e.entry.complete, number, err) })
+				e.post(client, func() { e.call(e.entry["complete"], number, err) })
 			case <-ctx.Done():
 				return
 			}

@@ -75,7 +75,7 @@ var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
 	exports["globalThis/require/resolve"] = []string{}
 	exports["globalThis/performance"] = []string{"now", "timeOrigin"}
 	for name := range builtins() {
-		v, err := vm.Call(e.entry.exports, name)
+		v, err := vm.Call(e.entry["exports"], name)
 		if err != nil {
 			panic(fmt.Sprintf("built-in module %s: %v", name, err))
 		}
@@ -131,19 +131,13 @@ func (e *engine) install() {
 // load runs the script and its run function.
 func (e *engine) load() {
 	e.install()
-	e.call(e.entry.load, e.script.Path(), decide.PrepareLimit.Milliseconds())
+	e.call(e.entry["load"], e.script.Path(), decide.PrepareLimit.Milliseconds())
 }
 
 // functions are all that JavaScript may call.
 func (e *engine) functions() map[string]quickjs.Function {
 	all := map[string]quickjs.Function{
-		"entry": does(func(a []any) {
-			entries := map[string]*quickjs.Value{
-				"load": &e.entry.load, "decide": &e.entry.decide, "local": &e.entry.local, "left": &e.entry.left, "complete": &e.entry.complete,
-				"ticks": &e.entry.ticks, "failed": &e.entry.failed, "exports": &e.entry.exports,
-			}
-			*entries[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value))
-		}),
+		"entry": does(func(a []any) { e.entry[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value)) }),
 		"thrower": does(func(a []any) {
 			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
 		}),

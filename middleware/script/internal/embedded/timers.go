@@ -61,7 +61,7 @@ func (e *engine) timerFunctions() map[string]quickjs.Function {
 		}),
 		"immediate": func([]any) (any, error) {
 			number := e.timers.number()
-			e.post(e.owner.Load(), func() { e.call(e.entry.complete, number) })
+			e.post(e.owner.Load(), func() { e.call(e.entry["complete"], number) })
 			return number, nil
 		},
 		"tick": does(func(_ []any) {
@@ -89,7 +89,7 @@ func (e *engine) fireTimers(now time.Time) bool {
 		} else {
 			delete(e.timers.byNumber, t.number)
 		}
-		if !e.turn(t.client, func() { e.call(e.entry.complete, t.number) }) {
+		if !e.turn(t.client, func() { e.call(e.entry["complete"], t.number) }) {
 			return false
 		}
 	}

@@ -58,7 +58,7 @@ func (e *engine) runJobs() {
 	for e.state.Load() != aborted {
 		if e.ticking {
 			e.ticking = false
-			e.call(e.entry.ticks)
+			e.call(e.entry["ticks"])
 			continue
 		}
 		if !e.vm.JobPending() {
@@ -105,7 +105,7 @@ func (e *engine) thrown(err error) {
 // uncaught has the script's host deal with a value that was thrown and that nothing in the script caught, and frees it.
 func (e *engine) uncaught(value quickjs.Value, event string) {
 	defer e.vm.Free(value)
-	v, err := e.vm.Call(e.entry.failed, value, event)
+	v, err := e.vm.Call(e.entry["failed"], value, event)
 	e.vm.Free(v)
 	if exception := (*quickjs.Exception)(nil); errors.As(err, &exception) {
 		e.vm.Free(exception.Value)
