@@ -12,6 +12,28 @@ import (
 // relative finds what a file requires by a relative path that stands in it.
 var relative = regexp.MustCompile(`\b(?:require|import)\s*\(\s*["'](\.{1,2}/[^"'\n]+)["']\s*\)|\bfrom\s*["'](\.{1,2}/[^"'\n]+)["']`)
 
+// Fingerprint returns a short text that changes with the script at path and with the files that it requires by a
+// relative path. It is empty if there is no such script. Files larger than 16 MiB, and those that are no regular
+// ones, count as if they were not there.
+func Fingerprint(path string) string {
+	path, err := Find(path)
+	if err != nil {
+		return ""
+	}
+	sum := sha256.New()
+	eachFile(path, func(path string, text []byte) (more []string) {
+		one := sha256.Sum256(text)
+		sum.Write(one[:])
+		for _, match := range relative.FindAllStringSubmatch(string(text), -1) {
+			if found, err := Resolve(filepath.Dir(path), match[1]+match[2]); err == nil {
+				more = append(more, found)
+			}
+		}
+		return more
+	})
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
 // maxFile is how much of a file is read by who only looks at a script.
 const maxFile = 16 << 20
 
@@ -23,34 +45,20 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// Fingerprint returns a short text that changes with the script at path and with the files that it requires by a
-// relative path. It is empty if there is no such script. Files larger than 16 MiB, and those that are no regular
-// ones, count as if they were not there.
-func Fingerprint(path string) string {
-	found := AsFileOrFolder(path)
-	if found == "" {
-		return ""
-	}
-	path, err := Real(found)
-	if err != nil {
-		return ""
-	}
-	sum := sha256.New()
+// eachFile calls visit with the text of a file and of all those whose paths it returns, each once. Files that cannot be read, or are
+// larger than maxFile, are left out.
+func eachFile(path string, visit func(path string, text []byte) (more []string)) {
 	seen := map[string]bool{path: true}
-	for files := []string{path}; len(files) > 0; files = files[1:] {
-		text, err := ReadFile(files[0], maxFile)
+	for queue := []string{path}; len(queue) > 0; queue = queue[1:] {
+		text, err := ReadFile(queue[0], maxFile)
 		if err != nil {
 			continue
 		}
-		one := sha256.Sum256(text)
-		sum.Write(one[:])
-		for _, match := range relative.FindAllStringSubmatch(string(text), -1) {
-			found, err := Resolve(filepath.Dir(files[0]), match[1]+match[2])
-			if err == nil && !seen[found] {
+		for _, found := range visit(queue[0], text) {
+			if !seen[found] {
 				seen[found] = true
-				files = append(files, found)
+				queue = append(queue, found)
 			}
 		}
 	}
-	return hex.EncodeToString(sum.Sum(nil)[:8])
 }

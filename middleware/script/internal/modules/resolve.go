@@ -1,10 +1,15 @@
 package modules
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -14,117 +19,92 @@ func Find(path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("script %s: %w", path, err)
 	}
-	found := AsFileOrFolder(absolute)
+	found := asFileOrFolder(absolute)
 	if found == "" {
 		return "", fmt.Errorf("cannot find the file %s", absolute)
 	}
-	absolute = found
-	if target, err := Real(absolute); err == nil {
-		absolute = target // else reading it tells what is wrong
-	}
-	return absolute, nil
+	return filepath.EvalSymlinks(found)
 }
 
 // Resolve finds the file that a module in a folder means by a name, as Node does for require. It knows files only: an
-// error tells if the name is that of a module of Node.
+// error tells if the name is that of a module of Node. The path is the file's real one, so that one file is one module.
 func Resolve(folder, name string) (string, error) {
-	if IsPath(name) {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(folder, name)
-		}
-		if found := AsFileOrFolder(path); found != "" && !strings.HasSuffix(name, "/") {
-			return Real(found)
-		} else if found := asFolder(path); found != "" {
-			return Real(found)
-		}
-		return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
+	found, err := search(folder, name)
+	if err != nil {
+		return "", err
 	}
-	for _, packages := range PackageFolders(folder) {
-		if found, err := inPackages(packages, name); err != nil {
-			return "", err
-		} else if found != "" {
-			return Real(found)
-		}
+	if found != "" {
+		return filepath.EvalSymlinks(found)
 	}
-	if bare, ok := NodeModule(name); ok {
+	if bare, ok := nodeModule(name); ok {
 		return "", fmt.Errorf("the module %q needs runtime node", bare)
 	}
 	return "", fmt.Errorf("cannot find the module %q from %s", name, folder)
 }
 
-// IsPath tells the paths of files from the names of packages.
-func IsPath(name string) bool {
+// search finds what Resolve does. It returns nothing if there is no such file.
+func search(folder, name string) (string, error) {
+	if isPath(name) {
+		path := name
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(folder, name)
+		}
+		if strings.HasSuffix(name, "/") {
+			return asFolder(path), nil
+		}
+		return asFileOrFolder(path), nil
+	}
+	for at, below := folder, ""; at != below; at, below = filepath.Dir(at), at {
+		if filepath.Base(at) == "node_modules" {
+			continue
+		}
+		if found, err := inPackages(filepath.Join(at, "node_modules"), name); found != "" || err != nil {
+			return found, err
+		}
+	}
+	return "", nil
+}
+
+// isPath tells the paths of files from the names of packages.
+func isPath(name string) bool {
 	return name == "." || name == ".." || strings.HasPrefix(name, "./") || strings.HasPrefix(name, "../") || filepath.IsAbs(name)
 }
 
-// PackageFolders are the folders in which a module in a folder finds packages, the nearest first.
-func PackageFolders(folder string) (folders []string) {
-	for at := folder; ; at = filepath.Dir(at) {
-		if filepath.Base(at) != "node_modules" {
-			folders = append(folders, filepath.Join(at, "node_modules"))
-		}
-		if at == filepath.Dir(at) {
-			return folders
-		}
-	}
-}
-
 // nodeModules are Node's modules, to tell one that a runtime lacks from a package that is not there.
-var nodeModules = func() map[string]bool {
-	all := make(map[string]bool)
-	for _, name := range strings.Fields(`assert assert/strict async_hooks buffer child_process cluster console constants crypto dgram
-		diagnostics_channel dns dns/promises domain events fs fs/promises http http2 https inspector inspector/promises module net os path
-		path/posix path/win32 perf_hooks process punycode querystring readline readline/promises repl stream stream/consumers
-		stream/promises stream/web string_decoder sys timers timers/promises tls trace_events tty url util util/types v8 vm wasi
-		worker_threads zlib`) {
-		all[name] = true
-	}
-	return all
-}()
+var nodeModules = strings.Fields(`assert assert/strict async_hooks buffer child_process cluster console constants crypto dgram
+	diagnostics_channel dns dns/promises domain events fs fs/promises http http2 https inspector inspector/promises module net os path
+	path/posix path/win32 perf_hooks process punycode querystring readline readline/promises repl stream stream/consumers
+	stream/promises stream/web string_decoder sys timers timers/promises tls trace_events tty url util util/types v8 vm wasi
+	worker_threads zlib`)
 
-// NodeModule reports whether a name is that of a module of Node, such as `fs` or `node:test`, and returns it without
+// nodeModule reports whether a name is that of a module of Node, such as `fs` or `node:test`, and returns it without
 // `node:`.
-func NodeModule(name string) (bare string, ok bool) {
+func nodeModule(name string) (bare string, ok bool) {
 	bare, ok = strings.CutPrefix(name, "node:")
-	return bare, ok || nodeModules[bare]
+	return bare, ok || slices.Contains(nodeModules, bare)
 }
 
-// Real names a file as Node does, so that one file is one module.
-func Real(path string) (string, error) { return filepath.EvalSymlinks(path) }
-
-func isFile(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir()
-}
-
-// asFile adds the ending that a file has.
+// asFile adds the ending that a file has. It returns nothing if there is no such file.
 func asFile(path string) string {
 	for _, ending := range []string{"", ".js", ".json", ".cjs", ".mjs"} {
-		if isFile(path + ending) {
+		if info, err := os.Stat(path + ending); err == nil && !info.IsDir() {
 			return path + ending
 		}
 	}
 	return ""
 }
 
-// AsFileOrFolder finds the file that a path means, with its ending left off or as a folder. It returns nothing if there is none.
-func AsFileOrFolder(path string) string {
-	if found := asFile(path); found != "" {
-		return found
-	}
-	return asFolder(path)
-}
+// asFileOrFolder finds the file that a path means, with its ending left off or as a folder.
+func asFileOrFolder(path string) string { return cmp.Or(asFile(path), asFolder(path)) }
 
+// asFolder finds the file that a folder means.
 func asFolder(path string) string {
+	index := asFile(filepath.Join(path, "index"))
 	if main := readManifest(path).Main; main != "" {
-		if found := asFile(filepath.Join(path, main)); found != "" {
-			return found
-		} else if found := asFile(filepath.Join(path, main, "index")); found != "" {
-			return found
-		}
+		main = filepath.Join(path, main)
+		return cmp.Or(asFile(main), asFile(filepath.Join(main, "index")), index)
 	}
-	return asFile(filepath.Join(path, "index"))
+	return index
 }
 
 // manifest is what counts in a package.json.
@@ -141,58 +121,50 @@ func readManifest(folder string) (m manifest) {
 	return m
 }
 
+// packageNames finds the name of a package that the name of a module begins with.
+var packageNames = regexp.MustCompile(`^(@[^/]+/)?[^/]+`)
+
 // inPackages looks for name in a folder node_modules. It returns nothing if the package is not there.
 func inPackages(folder, name string) (string, error) {
-	parts := strings.SplitN(name, "/", 3)
-	length := 1
-	if strings.HasPrefix(name, "@") {
-		length = 2
-	}
-	if len(parts) < length {
-		return "", nil
-	}
-	packageName := strings.Join(parts[:length], "/")
-	root := filepath.Join(folder, filepath.FromSlash(packageName))
+	packageName := packageNames.FindString(name)
+	root, subpath := filepath.Join(folder, packageName), "."+name[len(packageName):]
 	if info, err := os.Stat(root); err != nil || !info.IsDir() {
 		return asFile(root), nil
 	}
-	subpath := "." + strings.TrimPrefix(name, packageName)
 	if exports := readManifest(root).Exports; len(exports) > 0 && string(exports) != "null" {
 		target := exported(exports, subpath)
 		if target == "" {
 			return "", fmt.Errorf("the package %q does not export %q", packageName, subpath)
 		}
-		return filepath.Join(root, filepath.FromSlash(target)), nil
+		return filepath.Join(root, target), nil
 	}
-	return AsFileOrFolder(filepath.Join(root, filepath.FromSlash(subpath))), nil
+	return asFileOrFolder(filepath.Join(root, subpath)), nil
 }
 
-// exported finds a subpath such as "." or "./lib/x" in the exports of a package.json.
+// exported finds a subpath such as "." or "./lib/x" in the exports of a package.json. It returns nothing if it is not among them.
 func exported(exports json.RawMessage, subpath string) string {
-	names, paths := ordered(exports)
-	if len(names) == 0 || !strings.HasPrefix(names[0], ".") {
-		if subpath != "." {
-			return ""
-		}
-		return condition(exports, "")
-	}
-	best, rest := -1, ""
-	for i, name := range names {
-		if name == subpath {
-			return condition(paths[i], "")
-		}
-		before, after, pattern := strings.Cut(name, "*")
-		if !pattern || !strings.HasPrefix(subpath, before) || !strings.HasSuffix(subpath, after) || len(subpath) < len(before)+len(after) {
-			continue
-		}
-		if best < 0 || len(name) > len(names[best]) {
-			best, rest = i, subpath[len(before):len(subpath)-len(after)]
+	targets := make(map[string]json.RawMessage)
+	for name, target := range members(exports) {
+		if strings.HasPrefix(name, ".") {
+			targets[name] = target
 		}
 	}
-	if best < 0 {
-		return ""
+	if len(targets) == 0 {
+		targets["."] = exports
 	}
-	return condition(paths[best], rest)
+	if target, ok := targets[subpath]; ok {
+		return condition(target, "")
+	}
+	var best, start, rest string // the name with the longest start before its star counts
+	for name := range targets {
+		before, after, isPattern := strings.Cut(name, "*")
+		end, begins := strings.CutPrefix(subpath, before)
+		middle, ends := strings.CutSuffix(end, after)
+		if isPattern && begins && ends && cmp.Or(len(before)-len(start), len(name)-len(best)) > 0 {
+			best, start, rest = name, before, middle
+		}
+	}
+	return condition(targets[best], rest)
 }
 
 // condition takes from a target of exports what require gets. A star in it stands for rest.
@@ -201,43 +173,34 @@ func condition(target json.RawMessage, rest string) string {
 	if json.Unmarshal(target, &path) == nil {
 		return strings.ReplaceAll(path, "*", rest)
 	}
-	var list []json.RawMessage
-	if json.Unmarshal(target, &list) == nil {
-		for _, one := range list {
-			if found := condition(one, rest); found != "" {
-				return found
-			}
-		}
-		return ""
-	}
-	names, targets := ordered(target)
-	for i, name := range names {
+	var choices []json.RawMessage
+	_ = json.Unmarshal(target, &choices)
+	for name, choice := range members(target) {
 		if name == "node" || name == "require" || name == "default" {
-			if found := condition(targets[i], rest); found != "" {
-				return found
-			}
+			choices = append(choices, choice)
+		}
+	}
+	for _, choice := range choices {
+		if found := condition(choice, rest); found != "" {
+			return found
 		}
 	}
 	return ""
 }
 
-// ordered returns the keys of a JSON object in their order, which counts in exports, and the values.
-func ordered(object json.RawMessage) (keys []string, values []json.RawMessage) {
-	decoder := json.NewDecoder(strings.NewReader(string(object)))
-	if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
-		return nil, nil
-	}
-	for decoder.More() {
-		key, err := decoder.Token()
-		if err != nil {
-			return keys, values
+// members goes through those of a JSON object in their order, which counts in exports. Anything else has none.
+func members(object json.RawMessage) iter.Seq2[string, json.RawMessage] {
+	return func(yield func(string, json.RawMessage) bool) {
+		decoder := json.NewDecoder(bytes.NewReader(object))
+		if start, err := decoder.Token(); err != nil || start != json.Delim('{') {
+			return
 		}
-		var value json.RawMessage
-		if decoder.Decode(&value) != nil {
-			return keys, values
+		for decoder.More() {
+			name, _ := decoder.Token() // it is valid JSON, as a RawMessage is
+			var value json.RawMessage
+			if decoder.Decode(&value) != nil || !yield(name.(string), value) {
+				return
+			}
 		}
-		keys = append(keys, key.(string))
-		values = append(values, value)
 	}
-	return keys, values
 }

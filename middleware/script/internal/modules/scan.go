@@ -54,26 +54,16 @@ func (n Needs) Error() string {
 	return strings.Join(shown, ", ") + ": not in the embedded runtime, needs runtime node"
 }
 
-// Scan reads the script at path and the files that it can reach, and returns what it needs of Node and the runtime lacks.
-// It returns an error if the script cannot be read. Files that cannot be read or parsed, names that are made up when the script
-// runs, and what is required inside of try, as packages do with what they can do without, need nothing. Nor does a member
-// or a global for which the same file tests.
+// Scan reads the script at path, which Find has found, and the files that it can reach, and returns what it needs of Node and the
+// runtime lacks. It returns an error if the script cannot be read. Files that cannot be read or parsed, names that are made up when the
+// script runs, and what is required inside of try, as packages do with what they can do without, need nothing. Nor does a member
+// or a global for which the same file tests, or which any of the files sets.
 func Scan(path string, r Runtime) (Needs, error) {
-	found := AsFileOrFolder(path)
-	if found == "" {
-		found = path // reading it tells what is wrong
-	}
-	path, err := Real(found)
-	if err != nil {
-		return nil, err
-	}
 	if _, err := ReadFile(path, maxFile); err != nil {
 		return nil, err
 	}
-	s := &scan{runtime: r, root: filepath.Dir(path), seen: map[string]bool{path: true}, provided: make(map[string]bool)}
-	for s.queue = []string{path}; len(s.queue) > 0 && s.files < scanFiles; s.queue = s.queue[1:] {
-		s.file(s.queue[0])
-	}
+	s := &scan{runtime: r, root: filepath.Dir(path), provided: make(map[string]bool)}
+	eachFile(path, s.file)
 	return slices.DeleteFunc(s.needs, func(n Need) bool { return s.provided[n.What] }), nil
 }
 
@@ -81,99 +71,60 @@ func Scan(path string, r Runtime) (Needs, error) {
 type scan struct {
 	runtime  Runtime
 	root     string
-	seen     map[string]bool
-	queue    []string
 	files    int
 	bytes    int
 	needs    Needs
-	provided map[string]bool // globals that the script itself sets
+	provided map[string]bool // what the script itself sets
 }
 
-// file scans a file and has those scanned that it requires.
-func (s *scan) file(path string) {
-	text, err := ReadFile(path, maxFile)
-	if err != nil || len(text) > scanFile || s.bytes+len(text) > scanBytes {
-		return
+// file scans a file and returns the files that it requires.
+func (s *scan) file(path string, text []byte) (more []string) {
+	if s.files == scanFiles || len(text) > scanFile || s.bytes+len(text) > scanBytes {
+		return nil
 	}
 	s.files++
 	s.bytes += len(text)
+	defer func() { _ = recover() }() // a defect of the parser must not be one of the scan
 	f := parseFile(text)
 	if f == nil {
-		return
+		return nil
 	}
-	name := path
+	u := uses{scan: s, file: f, folder: filepath.Dir(path), tested: make(map[string]bool)}
+	for _, n := range f.nodes {
+		u.look(n)
+	}
 	if relative, err := filepath.Rel(s.root, path); err == nil && filepath.IsLocal(relative) {
-		name = relative
+		path = relative
 	}
-	var found Needs
-	need := func(what string, offset int) {
-		if !slices.ContainsFunc(found, func(n Need) bool { return n.What == what }) {
-			found = append(found, Need{File: name, Line: f.line(offset), What: what})
+	slices.SortStableFunc(u.lacked, func(a, b Need) int { return a.Line - b.Line })
+	for _, need := range u.lacked {
+		if !u.tested[need.What] {
+			need.File = path
+			s.needs = append(s.needs, need)
 		}
 	}
-	for _, r := range f.required {
-		if !s.follow(filepath.Dir(path), r) {
-			need(r.String(), r.offset)
-		}
-	}
-	for _, u := range f.uses {
-		if !f.tested[u.reference] && s.lacks(u.reference) {
-			need(u.String(), u.offset)
-		}
-	}
-	for r := range f.provided {
-		if r.module == globals {
-			s.provided[r.member] = true
-		}
-	}
-	slices.SortStableFunc(found, func(a, b Need) int { return a.Line - b.Line })
-	s.needs = append(s.needs, found...)
+	return u.more
 }
 
-// follow has what a file requires scanned. It reports whether the runtime can do without Node for that.
-func (s *scan) follow(folder string, r required) bool {
-	bare := strings.TrimPrefix(r.name, "node:")
-	if _, ok := s.runtime.Modules[bare]; ok {
-		return true
-	}
-	path, err := Resolve(folder, r.name)
-	if _, ok := NodeModule(r.name); err != nil {
-		return !ok || r.optional
-	}
-	switch filepath.Ext(path) {
-	case ".node":
-		return r.optional
-	case ".json":
-		return true
-	}
-	// What a package may do without is none of the script, but a file of its own is part of it.
-	if !s.seen[path] && (!r.optional || IsPath(r.name)) {
-		s.seen[path] = true
-		s.queue = append(s.queue, path)
-	}
-	return true
+// shown is what a file refers to as it stands in a script.
+func shown(name string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(name, globals+"."), "/", ".")
 }
 
-// lacks reports whether the runtime lacks what a script refers to.
-func (s *scan) lacks(r reference) bool {
-	switch r.module {
-	case modular:
-		return true
-	case globals:
-		return slices.Contains(s.runtime.Missing, r.member)
-	case methods:
-		return slices.Contains(s.runtime.Methods, r.member)
+// lacks reports whether the runtime lacks what a file refers to.
+func (s *scan) lacks(name string) bool {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return false
 	}
-	members := s.runtime.Modules[r.module]
-	return members != nil && !inherited[r.member] && !slices.Contains(members, r.member)
+	object, member := name[:dot], name[dot+1:]
+	if object == globals {
+		return slices.Contains(s.runtime.Missing, member)
+	}
+	members := s.runtime.Modules[strings.ReplaceAll(object, ".", "/")]
+	return members != nil && !slices.Contains(inherited, member) && !slices.Contains(members, member)
 }
 
 // inherited are the members that every module has, being an object or a function.
-var inherited = func() map[string]bool {
-	all := make(map[string]bool)
-	for _, name := range strings.Fields(`__proto__ apply bind call constructor hasOwnProperty isPrototypeOf length name
-		propertyIsEnumerable prototype toLocaleString toString valueOf`) {
-		all[name] = true
-	}
-	return all
-}()
+var inherited = strings.Fields(`__proto__ apply bind call constructor hasOwnProperty isPrototypeOf length name propertyIsEnumerable
+	prototype toLocaleString toString valueOf`)
