@@ -17,6 +17,7 @@ import (
 	"github.com/pires/go-proxyproto"
 	"go.uber.org/zap"
 
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
 	"github.com/caddy-sticky/caddy-sticky/internal/loglimit"
 )
@@ -68,12 +69,11 @@ func FuzzMatcherOptions(f *testing.F) {
 		if m.Timeout < 0 || len(m.ChainRaw) == 0 {
 			return
 		}
-		key, err := keyOf(m.ChainRaw)
-		if err != nil {
-			t.Errorf("%v for the chain %s", err, m.ChainRaw)
-		}
-		if again, _ := keyOf(m.ChainRaw); again != key {
-			t.Errorf("the chain has the keys %q and %q", key, again)
+		for _, raw := range m.ChainRaw {
+			key := parse.Canonical(raw)
+			if again := parse.Canonical([]byte(key)); again != key {
+				t.Errorf("%s has the keys %q and %q", raw, key, again)
+			}
 		}
 	})
 }

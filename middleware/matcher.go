@@ -94,14 +94,12 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 	if len(m.ChainRaw) == 0 {
 		return errors.New("chain: no middleware is given; at least one is needed")
 	}
+	m.key = "middleware" // with what is the same for chains that mean the same
 	for i, raw := range m.ChainRaw {
 		if err := parse.CheckGuest(raw, inlineKey); err != nil {
 			return fmt.Errorf("chain: position %d: %w", i, err)
 		}
-	}
-	var err error
-	if m.key, err = keyOf(m.ChainRaw); err != nil {
-		return fmt.Errorf("chain: %w", err)
+		m.key += " " + parse.Canonical(raw)
 	}
 	modules, err := ctx.LoadModule(m, "ChainRaw")
 	if err != nil {
@@ -122,20 +120,6 @@ func (m *Matcher) Provision(ctx caddy.Context) error {
 	m.logger = ctx.Slogger()
 	m.refusals = loglimit.NewLogger(m.logger, 0, 0)
 	return registerMetrics(ctx.GetMetricsRegistry(), blocked)
-}
-
-// keyOf returns the same key for chains that are written alike.
-func keyOf(chain []json.RawMessage) (string, error) {
-	var links []any
-	for _, raw := range chain {
-		var link any
-		if err := json.Unmarshal(raw, &link); err != nil {
-			return "", err
-		}
-		links = append(links, link)
-	}
-	canonical, err := json.Marshal(links) // the members of an object are sorted
-	return "middleware " + string(canonical), err
 }
 
 // Match reports whether the chain lets the connection in.
