@@ -18,3 +18,12 @@ func Provide(t Targets) { provided = t }
 
 // Get returns the targets of all pools, or nil if nothing in this program has pools.
 func Get() Targets { return provided }
+
+// Pool are the targets of the pool of that name, in the newest config that has it. It must be asked only if Get returns them.
+type Pool string
+
+// IsActive is what Targets has, for this pool.
+func (p Pool) IsActive(address string) (bool, error) { return provided.IsActive(string(p), address) }
+
+// Deactivate is what Targets has, for this pool.
+func (p Pool) Deactivate(address string) error { return provided.Deactivate(string(p), address) }

@@ -3,7 +3,6 @@ package script
 import (
 	"context"
 	"fmt"
-	"log/slog"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded"
@@ -23,44 +22,41 @@ const (
 )
 
 // load loads the script in the runtime that is given by its name.
-func load(ctx context.Context, runtime, path, nodePath string, o decide.Options) (*decide.Script, error) {
+func load(ctx context.Context, runtime, path, nodePath string, o decide.Options) (s *decide.Script, err error) {
 	switch runtime {
 	case runtimeEmbedded:
-		s, err := inEmbedded(path, o)
-		if err != nil {
-			return nil, fmt.Errorf("path: %w", err)
-		}
-		return s, nil
+		s, err = inEmbedded(path, o)
 	case runtimeNode:
-		n, err := node.Find(ctx, nodePath)
-		if err != nil {
-			return nil, fmt.Errorf("runtime: %w", err)
+		n, missing := node.Find(ctx, nodePath)
+		if missing != nil {
+			return nil, fmt.Errorf("runtime: %w", missing)
 		}
-		s, err := decide.Open(path, o, n)
-		if err != nil {
-			return nil, fmt.Errorf("path: %w", err)
-		}
-		return s, nil
+		s, err = decide.Open(path, o, n)
+	default:
+		s, err = loadAuto(ctx, path, nodePath, o)
 	}
-	return loadAuto(ctx, path, nodePath, o)
+	if err != nil {
+		return nil, fmt.Errorf("path: %w", err)
+	}
+	return s, nil
 }
 
 // loadAuto loads the script in the embedded runtime if it can be loaded there, and else in Node.js.
 func loadAuto(ctx context.Context, path, nodePath string, o decide.Options) (*decide.Script, error) {
 	s, notEmbedded := inEmbedded(path, o)
 	if notEmbedded == nil {
-		o.Logger.Info("the script runs in the embedded runtime, where it could be loaded", slog.String("script", path))
+		o.Logger.Info("the script runs in the embedded runtime, where it could be loaded", "script", path)
 		return s, nil
 	}
 	n, err := node.Find(ctx, nodePath)
 	if err != nil {
-		return nil, fmt.Errorf("path: %w (runtime embedded); nor is there the runtime node: %w", notEmbedded, err)
+		return nil, fmt.Errorf("%w (runtime embedded); nor is there the runtime node: %w", notEmbedded, err)
 	}
 	if s, err = decide.Open(path, o, n); err != nil {
-		return nil, fmt.Errorf("path: %w (runtime embedded); %w (runtime node)", notEmbedded, err)
+		return nil, fmt.Errorf("%w (runtime embedded); %w (runtime node)", notEmbedded, err)
 	}
-	o.Logger.Info("the script runs in Node.js, since it could not be loaded in the embedded runtime", slog.String("script", path),
-		slog.String("node", n.Path()), slog.String("version", n.Version()), slog.String("reason", notEmbedded.Error()))
+	o.Logger.Info("the script runs in Node.js, since it could not be loaded in the embedded runtime",
+		"script", path, "node", n.Path(), "version", n.Version(), "reason", notEmbedded.Error())
 	return s, nil
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
+	"github.com/caddy-sticky/caddy-sticky/internal/pooltargets"
 	"github.com/caddy-sticky/caddy-sticky/middleware"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/modules"
@@ -88,7 +89,7 @@ func (*Script) CaddyModule() caddy.ModuleInfo {
 // table returns the options beside the path.
 func (s *Script) table() parse.Options {
 	return parse.Options{
-		parse.String("pool", &s.Pool, defaultPool),
+		parse.String("pool", &s.Pool, "default"),
 		parse.Enum("runtime", &s.Runtime, runtimeAuto, runtimeAuto, runtimeEmbedded, runtimeNode),
 		parse.String("node_path", &s.NodePath, ""),
 		parse.Size("memory_limit", &s.MemoryLimit, defaultMemory, leastMemory),
@@ -124,7 +125,10 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("node_path: %w", err)
 	}
-	o := decide.Options{Logger: ctx.Slogger(), Targets: targetsOf(s.Pool), MemoryLimit: int64(s.MemoryLimit)}
+	o := decide.Options{Logger: ctx.Slogger(), MemoryLimit: int64(s.MemoryLimit)}
+	if pooltargets.Get() != nil {
+		o.Targets = pooltargets.Pool(s.Pool)
+	}
 	s.script, err = load(ctx, s.Runtime, path, nodePath, o)
 	return err
 }
