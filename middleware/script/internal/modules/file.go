@@ -36,7 +36,7 @@ func parseFile(text []byte) *file {
 		input := parse.NewInputBytes(slices.Clip(text))
 		if tree, err := js.Parse(input, options); err == nil {
 			f := &file{text: input.Bytes(), values: make(map[*js.Var][]js.IExpr), names: make(map[*js.Var]string)}
-			js.Walk(walk{file: f}, tree)
+			js.Walk(&walk{file: f}, tree)
 			return f
 		}
 	}
@@ -79,20 +79,23 @@ func (f *file) line(part []byte) int {
 type walk struct {
 	*file
 	try    *js.BlockStmt // the innermost one that has a catch
-	caught bool
+	caught bool          // the place is in such a block
 }
 
 // Enter is called for each node before those below it.
-func (w walk) Enter(n js.INode) js.IVisitor {
+func (w *walk) Enter(n js.INode) js.IVisitor {
+	below := w
 	switch n := n.(type) {
 	case *js.TryStmt:
 		if n.Catch != nil {
-			w.try = n.Body
+			below = &walk{w.file, n.Body, w.caught}
 		}
 	case *js.BlockStmt:
-		w.caught = w.caught || n == w.try
+		if n == w.try {
+			below = &walk{w.file, n, true}
+		}
 	case *js.FuncDecl, *js.ArrowFunc, *js.MethodDecl:
-		w.caught = false
+		below = &walk{file: w.file}
 	case *js.VarDecl:
 		for _, element := range n.List {
 			w.set(element.Binding, element.Default)
@@ -102,12 +105,12 @@ func (w walk) Enter(n js.INode) js.IVisitor {
 			w.set(v, n.Y)
 		}
 	}
-	w.nodes = append(w.nodes, node{n, w.caught})
-	return w
+	w.nodes = append(w.nodes, node{n, below.caught})
+	return below
 }
 
 // Exit does nothing.
-func (walk) Exit(js.INode) {}
+func (*walk) Exit(js.INode) {}
 
 // set notes the value of a variable. Those of a pattern get what they take out of the value, unless they have another one by default.
 func (f *file) set(pattern js.IBinding, value js.IExpr) {
