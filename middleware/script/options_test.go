@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse/parsetest"
+	"github.com/caddy-sticky/caddy-sticky/internal/clientip"
 )
 
 func TestSyntaxNamesAllOptions(t *testing.T) {
@@ -13,6 +14,6 @@ func TestSyntaxNamesAllOptions(t *testing.T) {
 
 func FuzzScriptOptions(f *testing.F) {
 	parsetest.FuzzOptions(f, "../../integration/testdata/*/*.txt", "script", `{"path": "./balancer.js", "version": "1", "pool": "a"}`, func() *Script { return new(Script) }, func(t *testing.T, s *Script) {
-		_ = addrPort(&net.UnixAddr{Name: s.Path, Net: s.Pool})
+		_ = clientip.AddrPort(&net.UnixAddr{Name: s.Path, Net: s.Pool})
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 
@@ -135,23 +133,11 @@ func (s *Script) Provision(ctx caddy.Context) (err error) {
 
 // Decide asks the script.
 func (s *Script) Decide(ctx context.Context, client *middleware.Client) error {
-	c := decide.Client{Remote: addrPort(client.RemoteAddr()), Local: addrPort(client.LocalAddr())}
+	c := decide.Client{Remote: clientip.AddrPort(client.RemoteAddr()), Local: clientip.AddrPort(client.LocalAddr())}
 	if w := client.Watch(); w != nil {
 		c.OnEnd, c.Kick = w.OnEnd, w.End
 	}
 	return s.script.Decide(ctx, c)
-}
-
-// addrPort returns what an address has of an IP address and a port.
-func addrPort(address net.Addr) netip.AddrPort {
-	if tcp, ok := address.(*net.TCPAddr); ok {
-		return tcp.AddrPort()
-	}
-	ap, err := netip.ParseAddrPort(address.String())
-	if err != nil {
-		return netip.AddrPortFrom(clientip.Of(address), 0)
-	}
-	return ap
 }
 
 // Punctual tells the matcher that Decide returns as soon as its context ends.
