@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,7 +22,7 @@ func Fingerprint(path string) string {
 		return ""
 	}
 	sum := sha256.New()
-	eachFile(path, func(path string, text []byte) (more []string) {
+	eachFile(path, math.MaxInt, func(path string, text []byte) (more []string) {
 		one := sha256.Sum256(text)
 		sum.Write(one[:])
 		for _, match := range relative.FindAllStringSubmatch(string(text), -1) {
@@ -45,11 +46,12 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	return os.ReadFile(path)
 }
 
-// eachFile calls visit with the text of a file and of all those whose paths it returns, each once. Files that cannot be read, or are
-// larger than maxFile, are left out.
-func eachFile(path string, visit func(path string, text []byte) (more []string)) {
+// eachFile calls visit with the text of a file and of those whose paths it returns, each once, until it has read most files. What cannot
+// be read, or is larger than maxFile, is left out.
+func eachFile(path string, most int, visit func(path string, text []byte) (more []string)) {
 	seen := map[string]bool{path: true}
-	for queue := []string{path}; len(queue) > 0; queue = queue[1:] {
+	for queue := []string{path}; len(queue) > 0 && most > 0; queue = queue[1:] {
+		most--
 		text, err := ReadFile(queue[0], maxFile)
 		if err != nil {
 			continue

@@ -63,7 +63,7 @@ func Scan(path string, r Runtime) (Needs, error) {
 		return nil, err
 	}
 	s := &scan{runtime: r, root: filepath.Dir(path), provided: make(map[string]bool)}
-	eachFile(path, s.file)
+	eachFile(path, scanFiles, s.file)
 	return slices.DeleteFunc(s.needs, func(n Need) bool { return s.provided[n.What] }), nil
 }
 
@@ -71,7 +71,6 @@ func Scan(path string, r Runtime) (Needs, error) {
 type scan struct {
 	runtime  Runtime
 	root     string
-	files    int
 	bytes    int
 	needs    Needs
 	provided map[string]bool // what the script itself sets
@@ -79,10 +78,9 @@ type scan struct {
 
 // file scans a file and returns the files that it requires.
 func (s *scan) file(path string, text []byte) (more []string) {
-	if s.files == scanFiles || len(text) > scanFile || s.bytes+len(text) > scanBytes {
+	if len(text) > scanFile || s.bytes+len(text) > scanBytes {
 		return nil
 	}
-	s.files++
 	s.bytes += len(text)
 	defer func() { _ = recover() }() // a defect of the parser must not be one of the scan
 	f := parseFile(text)
