@@ -95,7 +95,12 @@ func asFile(path string) string {
 }
 
 // asFileOrFolder finds the file that a path means, with its ending left off or as a folder.
-func asFileOrFolder(path string) string { return cmp.Or(asFile(path), asFolder(path)) }
+func asFileOrFolder(path string) string {
+	if found := asFile(path); found != "" {
+		return found
+	}
+	return asFolder(path)
+}
 
 // asFolder finds the file that a folder means.
 func asFolder(path string) string {

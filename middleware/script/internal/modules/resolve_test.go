@@ -25,6 +25,7 @@ func TestResolve(t *testing.T) {
 		"node_modules/p.js": "", "node_modules/q/index.js": "", "sub/node_modules/q/package.json": `{"main": "./m.js"}`, "sub/node_modules/q/m.js": "",
 		"node_modules/@s/e/package.json": `{"main": "no.js", "exports": {".": {"import": "./i.mjs", "require": "./r.js"}, "./x/*": ["./y/*.js"], "./x/deep/*": "./z/*.js"}}`,
 		"node_modules/@s/e/r.js":         "", "node_modules/@s/e/i.mjs": "", "node_modules/@s/e/y/1.js": "", "node_modules/@s/e/z/1.js": "",
+		"node_modules/r/package.json": `{"exports": {"./*/with-a-long-end": "./a.js", "./deep/*": "./b.js"}}`, "node_modules/r/a.js": "", "node_modules/r/b.js": "",
 		"node_modules/buffer/index.js": "", "node_modules/one/package.json": `{"exports": "./o.js"}`, "node_modules/one/o.js": "",
 	})
 	for _, c := range []struct{ from, name, want string }{
@@ -41,6 +42,7 @@ func TestResolve(t *testing.T) {
 		{".", "@s/e/x/1", "node_modules/@s/e/y/1.js"},
 		{".", "@s/e/x/deep/1", "node_modules/@s/e/z/1.js"},
 		{".", "@s/e/r.js", `the package "@s/e" does not export "./r.js"`},
+		{".", "r/deep/with-a-long-end", "node_modules/r/b.js"}, // the start before the star counts first
 		{".", "one", "node_modules/one/o.js"},
 		{".", "one/o.js", "does not export"},
 		{".", "buffer/", "node_modules/buffer/index.js"},
