@@ -62,12 +62,12 @@ func TestSocketTimeout(t *testing.T) {
 			`const f = () => {}; socket.setTimeout(9, f); socket.setTimeout(0, f); next('left: ' + socket.listenerCount('timeout'));`: "left: 0",
 			`next(String(socket.setTimeout(5) === socket));`:                                                                          "true",
 			`try { socket.setTimeout('1'); } catch (e) { next(e.name + ' ' + e.code + ' ' + e.message); }`: "TypeError ERR_INVALID_ARG_TYPE " +
-				`The "msecs" argument must be of type number. Received type string ('1')`,
-			`try { socket.setTimeout(); } catch (e) { next(e.message); }`: `The "msecs" argument must be of type number. Received undefined`,
+				`The "msecs" argument must be of type number`,
+			`try { socket.setTimeout(); } catch (e) { next(e.message); }`: `The "msecs" argument must be of type number`,
 			`try { socket.setTimeout(-1); } catch (e) { next(e.name + ' ' + e.code + ' ' + e.message); }`: "RangeError ERR_OUT_OF_RANGE " +
-				`The value of "msecs" is out of range. It must be a non-negative finite number. Received -1`,
+				`The value of "msecs" is out of range. It must be a non-negative finite number`,
 			`try { socket.setTimeout(9, 'x'); } catch (e) { next(e.name + ' ' + e.code + ' ' + e.message); }`: "TypeError ERR_INVALID_ARG_TYPE " +
-				`The "callback" argument must be of type function. Received type string ('x')`,
+				`The "callback" argument must be of type function`,
 		} {
 			t.Run(middleware, func(t *testing.T) {
 				t.Parallel()

@@ -25,7 +25,7 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 		case <-e.ctx.Done():
 			return
 		}
-		value, err := guarded(func() (any, error) { return work(e.ctx) })
+		value, err := e.guarded(work)
 		e.post(client, func() {
 			e.waitingJobs.Add(-1)
 			e.call(e.entry["complete"], number, err, value)
@@ -35,9 +35,9 @@ func (e *engine) background(slots chan struct{}, work func(context.Context) (any
 }
 
 // guarded does work that may panic.
-func guarded(work func() (any, error)) (value any, err error) {
+func (e *engine) guarded(work func(context.Context) (any, error)) (value any, err error) {
 	err = safely.ErrPanic // unless the work comes to an end
-	safely.Do("script background", func() { value, err = work() })
+	safely.Do("script background", func() { value, err = work(e.ctx) })
 	return value, err
 }
 

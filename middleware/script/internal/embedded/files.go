@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -26,10 +28,7 @@ const (
 // fileFunctions are what js/fs.js calls. It makes Node's answers of theirs.
 func (e *engine) fileFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"fileSync": func(a []any) (any, error) {
-			operation := e.operation(a)
-			return e.blocking(func() (any, error) { return operation(e.ctx) })
-		},
+		"fileSync":  func(a []any) (any, error) { return e.blocking(e.operation(a)) },
 		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a)) },
 		"watch":     func(a []any) (any, error) { return e.watchPath(a[0].(string)) },
 		"unwatch": does(func(a []any) {
@@ -41,13 +40,13 @@ func (e *engine) fileFunctions() map[string]quickjs.Function {
 }
 
 // blocking has the script wait for work, unless that takes longer than the script may.
-func (e *engine) blocking(work func() (any, error)) (any, error) {
+func (e *engine) blocking(work func(context.Context) (any, error)) (any, error) {
 	done := make(chan struct{})
 	var found any
 	var fault error
 	go safely.Do("script file", func() {
 		defer close(done)
-		found, fault = guarded(work)
+		found, fault = e.guarded(work)
 	})
 	select {
 	case <-done:
@@ -57,69 +56,63 @@ func (e *engine) blocking(work func() (any, error)) (any, error) {
 	}
 }
 
-// errnos are the errors of the system that Node gives a code and a text.
-var errnos = []struct {
-	errno      syscall.Errno
-	code, text string
+// codes are those that Node has for errors of the system. An error may be of several kinds, of which the first one counts.
+var codes = []struct {
+	err  error
+	code string
 }{
-	{syscall.ENOENT, "ENOENT", "no such file or directory"},
-	{syscall.EACCES, "EACCES", "permission denied"},
-	{syscall.EPERM, "EPERM", "operation not permitted"},
-	{syscall.EISDIR, "EISDIR", "illegal operation on a directory"},
-	{syscall.ENOTDIR, "ENOTDIR", "not a directory"},
-	{syscall.ELOOP, "ELOOP", "too many symbolic links encountered"},
-	{syscall.EMFILE, "EMFILE", "too many open files"},
-	{syscall.EFBIG, "EFBIG", "file too large"},
-	{syscall.ENAMETOOLONG, "ENAMETOOLONG", "name too long"},
-	{syscall.EINVAL, "EINVAL", "invalid argument"},
-	{syscall.EIO, "EIO", "i/o error"},
-	{syscall.ENOMEM, "ENOMEM", "not enough memory"},
+	{fs.ErrNotExist, "ENOENT"},
+	{syscall.EPERM, "EPERM"},
+	{fs.ErrPermission, "EACCES"},
+	{syscall.EISDIR, "EISDIR"},
+	{syscall.ENOTDIR, "ENOTDIR"},
+	{syscall.EMFILE, "EMFILE"},
+	{syscall.EFBIG, "EFBIG"},
 }
 
-// known tells the errors that have codes. They name the path, if there is one.
-func known(err error, call string, path ...string) error {
-	for _, e := range errnos {
-		if errors.Is(err, e.errno) || e.errno == syscall.ENOENT && errors.Is(err, fs.ErrNotExist) || e.errno == syscall.EACCES && errors.Is(err, fs.ErrPermission) {
-			message, properties := e.code+": "+e.text+", "+call, map[string]any{"errno": -int(e.errno), "code": e.code, "syscall": call}
-			if len(path) > 0 {
-				message += " '" + path[0] + "'"
-				properties["path"] = path[0]
+// coded gives an error its code. It names the call and the path.
+func coded(err error, call, path string) error {
+	for _, known := range codes {
+		if errors.Is(err, known.err) {
+			if at := (*fs.PathError)(nil); errors.As(err, &at) {
+				err = at.Err
 			}
-			return &problem{errors.New(message), "Error", properties}
+			message := fmt.Sprintf("%s: %v, %s '%s'", known.code, err, call, path)
+			return &problem{errors.New(message), "Error", map[string]any{"code": known.code, "syscall": call, "path": path}}
 		}
 	}
 	return err
 }
 
-// operation is what is asked about a file, by its name and a path.
+// operation is what is asked about a file, by the call that Node names in errors, a path, and whether access is to be read.
 func (e *engine) operation(a []any) func(context.Context) (any, error) {
-	name, path := a[0].(string), a[1].(string)
-	return inBackground(func() (any, error) {
-		switch name {
-		case "readFile":
-			return e.readFile(path)
-		case "stat":
-			info, err := os.Stat(path)
-			return stats(info), known(err, "stat", path)
-		case "access":
-			_, err := os.Stat(path)
-			return nil, known(err, "access", path)
-		case "open":
-			f, err := openFile(path)
-			if err == nil {
-				f.Close()
-			}
-			return nil, known(err, "access", path)
-		case "realpath":
-			found, err := filepath.EvalSymlinks(path)
-			if err == nil {
-				found, err = filepath.Abs(found)
-			}
-			return found, known(err, "lstat", path)
-		default:
-			return readFolder(path)
+	call, path, toRead := a[0].(string), strings.Clone(a[1].(string)), a[2] == true // the arguments end with the call
+	return func(context.Context) (any, error) {
+		value, err := e.askFile(call, path, toRead)
+		return value, coded(err, call, path)
+	}
+}
+
+func (e *engine) askFile(call, path string, toRead bool) (any, error) {
+	switch call {
+	case "open":
+		return e.readFile(path)
+	case "scandir":
+		return readFolder(path)
+	}
+	if toRead {
+		f, err := openFile(path)
+		if err == nil {
+			f.Close()
 		}
-	})
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	modified := float64(info.ModTime().UnixNano()) / float64(time.Millisecond)
+	return map[string]any{"size": info.Size(), "kind": kindOf(info.Mode()), "mtimeMs": modified}, nil
 }
 
 // openFile opens a file for reading. Of a FIFO without a writer, it would not return otherwise.
@@ -135,18 +128,18 @@ func (e *engine) mostRead() int64 { return e.script.Options().MemoryLimit / 2 }
 func (e *engine) readFile(path string) (any, error) {
 	f, err := openFile(path)
 	if err != nil {
-		return nil, known(err, "open", path)
+		return nil, err
 	}
 	defer f.Close()
 	defer context.AfterFunc(e.ctx, safely.Func("script file", func() { f.Close() }))()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, known(err, "fstat", path)
+		return nil, err
 	}
 	most := e.mostRead()
 	limit := max(info.Size(), most/8)
 	if limit > most {
-		return nil, known(syscall.EFBIG, "open", path)
+		return nil, syscall.EFBIG
 	}
 	h := &held{size: limit, budget: e.memory}
 	if err := e.memory.Acquire(e.ctx, limit); err != nil {
@@ -159,7 +152,7 @@ func (e *engine) readFile(path string) (any, error) {
 	}
 	if err != nil {
 		h.Release()
-		return nil, known(err, "read")
+		return nil, err
 	}
 	h.data = data.Bytes()
 	return h, nil
@@ -185,7 +178,7 @@ func readFolder(path string) (any, error) {
 		err = syscall.ENOMEM
 	}
 	if err != nil {
-		return nil, known(err, "scandir", path)
+		return nil, err
 	}
 	found := make([]map[string]string, len(entries))
 	for i, entry := range entries {
@@ -193,21 +186,6 @@ func readFolder(path string) (any, error) {
 	}
 	return found, nil
 }
-
-// stats has the modification for every time: a portable FileInfo knows no other.
-func stats(info fs.FileInfo) any {
-	if info == nil {
-		return nil
-	}
-	modified := float64(info.ModTime().UnixNano()) / float64(time.Millisecond)
-	kind := kindOf(info.Mode())
-	return map[string]any{
-		"size": info.Size(), "mode": int64(info.Mode().Perm()) | typeBits[kind], "kind": kind,
-		"mtimeMs": modified, "atimeMs": modified, "ctimeMs": modified, "birthtimeMs": modified,
-	}
-}
-
-var typeBits = map[string]int64{"file": 0o100000, "directory": 0o040000, "link": 0o120000}
 
 func kindOf(mode fs.FileMode) string {
 	switch {
@@ -217,20 +195,14 @@ func kindOf(mode fs.FileMode) string {
 		return "directory"
 	case mode&fs.ModeSymlink != 0:
 		return "link"
-	case mode&fs.ModeSocket != 0:
-		return "socket"
-	case mode&fs.ModeNamedPipe != 0:
-		return "fifo"
-	case mode&fs.ModeCharDevice != 0:
-		return "character"
 	}
-	return "block"
+	return "other"
 }
 
 // watchPath begins fs.watch and returns the number by which js/fs.js hears of changes and ends it.
 func (e *engine) watchPath(path string) (any, error) {
 	if len(e.watched) >= maxWatchers {
-		return nil, known(syscall.EMFILE, "watch", path)
+		return nil, coded(syscall.EMFILE, "watch", path)
 	}
 	watcher, err := fsnotify.NewWatcher()
 	if err == nil {
@@ -239,7 +211,7 @@ func (e *engine) watchPath(path string) (any, error) {
 		}
 	}
 	if err != nil {
-		return nil, known(err, "watch", path)
+		return nil, coded(err, "watch", path)
 	}
 	number, client := e.timers.number(), e.owner.Load()
 	ctx, cancel := context.WithCancel(e.ctx)

@@ -24,3 +24,14 @@ func TestLegacy(t *testing.T) {
 		{`(() => { for (const key in {}) return key; return 'none'; })()`, `"none"`},
 	})
 }
+
+// What reads a stack finds the message first, also if a constructor names the error, and no line of this package.
+func TestStackHeads(t *testing.T) {
+	expressions(t, nil, `
+		class Named extends TypeError { constructor(m) { super(m); this.name = 'Named'; } }
+		const head = (e) => e.stack.split('\n')[0];`, [][2]string{
+		{`[head(new Named('a')), head(Error('b')), head(new AggregateError([], 'c')), head(Object.assign(new Error('d'), { stack: 'own' }))]`, `["Named: a","Error: b","AggregateError: c","own"]`},
+		{`[new Named('a') instanceof TypeError, new Named('a').constructor === Named, new Error('').constructor === Error, Error.name, TypeError.length, Object.keys(new Error('x'))]`, `[true,true,true,"Error",1,[]]`},
+		{`/globals|native/.test(new Named('a').stack) || /globals/.test((() => { const o = {}; Error.captureStackTrace(o); return o.stack; })())`, `false`},
+	})
+}

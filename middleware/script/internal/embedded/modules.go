@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -43,7 +42,7 @@ func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
 
 // builtins are the modules of Node that scripts may require.
 var builtins = sync.OnceValue(func() map[string]bool {
-	all := map[string]bool{"fs/promises": true, "dns/promises": true, "timers/promises": true, "util/types": true, "path/posix": true}
+	all := map[string]bool{"fs/promises": true, "dns/promises": true, "timers/promises": true, "path/posix": true}
 	files, err := shims.ReadDir("js")
 	if err != nil {
 		panic(err)
@@ -92,7 +91,7 @@ var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob Br
 	atob btoa crypto fetch localStorage navigator sessionStorage structuredClone`)
 
 // MissingMethods are the methods of Node's objects that those of this runtime do not have.
-var MissingMethods = strings.Fields(`copyBytesFrom swap16 swap32 swap64 readIntBE readIntLE readUIntBE readUIntLE readUintBE
+var MissingMethods = strings.Fields(`copyBytesFrom getMaxListeners hasRef isBlockList rawListeners swap16 swap32 swap64 readIntBE readIntLE readUIntLE readUintBE
 	readUintLE writeIntBE writeIntLE writeUIntBE writeUIntLE writeUintBE writeUintLE`)
 
 // problem is an error with properties that scripts know.
@@ -212,9 +211,4 @@ func (e *engine) source(path string) (string, error) {
 		err = missing(fmt.Errorf("cannot find the file %s", path))
 	}
 	return text, err
-}
-
-// background has a function wait for its context.
-func inBackground(f func() (any, error)) func(context.Context) (any, error) {
-	return func(context.Context) (any, error) { return f() }
 }

@@ -49,6 +49,14 @@ func TestPreparedFirst(t *testing.T) {
 				while (socket.remoteAddress === '::ffff:192.0.2.66');
 				next(blocked.has(socket.remoteAddress) && 'on the list');
 			});`,
+		"a chain of promises": `
+			let blocked = [];
+			const { readFile } = fs.promises;
+			readFile(__dirname + '/names', 'utf8').then((name) => readFile(__dirname + '/' + name)).then((list) => { blocked = JSON.parse(list); });
+			module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+				while (socket.remoteAddress === '::ffff:192.0.2.66');
+				next(blocked.includes(socket.remoteAddress) && 'on the list');
+			});`,
 		"the middleware": `
 			module.exports.run = async (balancer) => read((list) => balancer.addMiddleware('connection', (socket, next) => {
 				while (socket.remoteAddress === '::ffff:192.0.2.66');
@@ -56,7 +64,7 @@ func TestPreparedFirst(t *testing.T) {
 			}));`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			b, err := tryLoad(t, decide.Options{RunLimit: shortRun}, map[string]string{"list.json": `["::ffff:192.0.2.7"]`, "balancer.js": `
+			b, err := tryLoad(t, decide.Options{RunLimit: shortRun}, map[string]string{"names": "list.json", "list.json": `["::ffff:192.0.2.7"]`, "balancer.js": `
 				const fs = require('fs');
 				const read = (use) => fs.stat(__dirname, () => fs.readFile(__dirname + '/list.json', (error, text) => use(JSON.parse(text))));` + script})
 			if err != nil {

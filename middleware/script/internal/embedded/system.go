@@ -1,12 +1,13 @@
 package embedded
 
 import (
-	"encoding/hex"
+	"cmp"
+	"encoding/binary"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -21,8 +22,7 @@ var (
 	logLevels    = map[string]slog.Level{"debug": slog.LevelDebug, "warn": slog.LevelWarn, "error": slog.LevelError}
 )
 
-// systemFunctions are what a script may know of the process and the system. It is told the version of Node whose ways it
-// finds.
+// systemFunctions are what a script may know of the process and the system.
 func (e *engine) systemFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
 		"log": does(func(a []any) {
@@ -34,62 +34,51 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 			e.script.Log.Log(logLevels[a[0].(string)], message) // info by default
 		}),
 		"cwd":         func([]any) (any, error) { return os.Getwd() },
-		"nanoseconds": func([]any) (any, error) { return strconv.FormatInt(time.Since(processStart).Nanoseconds(), 10), nil },
-		"process": func([]any) (any, error) {
-			env := make(map[string]string)
-			for _, pair := range os.Environ() {
-				if key, value, ok := strings.Cut(pair, "="); ok {
-					env[key] = value
-				}
-			}
-			return map[string]any{
-				"env": env, "argv": []string{"node", decide.Program()}, "execArgv": []string{}, "execPath": decide.Program(), "pid": os.Getpid(), "ppid": os.Getppid(),
-				"title": "node", "platform": platform(), "arch": architecture(), "version": "v20.0.0", "versions": map[string]string{"node": "20.0.0"},
-			}, nil
-		},
+		"nanoseconds": func([]any) (any, error) { return time.Since(processStart).Nanoseconds(), nil },
 		"system": func([]any) (any, error) {
 			host, _ := os.Hostname()
 			home, _ := os.UserHomeDir()
 			return map[string]any{
-				"hostname": host, "homedir": home, "platform": platform(), "arch": architecture(), "tmpdir": os.TempDir(),
-				"type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:],
+				"environ": os.Environ(), "execPath": decide.Program(), "pid": os.Getpid(), "ppid": os.Getppid(),
+				"hostname": host, "homedir": home, "tmpdir": os.TempDir(), "type": strings.ToUpper(runtime.GOOS[:1]) + runtime.GOOS[1:],
+				"platform": cmp.Or(map[string]string{"windows": "win32"}[runtime.GOOS], runtime.GOOS),
+				"arch":     cmp.Or(map[string]string{"amd64": "x64"}[runtime.GOARCH], runtime.GOARCH),
 			}, nil
 		},
-		"ip":  func(a []any) (any, error) { return ipText(a[0].(string)), nil },
-		"url": urlParts,
+		"ip":      func(a []any) (any, error) { return ipText(a[0].(string)), nil },
+		"between": func(a []any) (any, error) { return between(a[0].(string), a[1].(string)), nil },
+		"url":     urlParts,
 	}
 }
 
-// platform and architecture as Node names them.
-func platform() string {
-	if runtime.GOOS == "windows" {
-		return "win32"
-	}
-	return runtime.GOOS
-}
-
-func architecture() string {
-	if runtime.GOARCH == "amd64" {
-		return "x64"
-	}
-	return runtime.GOARCH
-}
-
-// ipText is the family of an address, 4 or 6, and the 32 hexadecimal digits of it as one of IPv6, or nothing.
+// ipText is the family of an address, 4 or 6, and the 128 bits of it as one of IPv6, or nothing.
 func ipText(text string) string {
 	a, err := netip.ParseAddr(text)
 	if err != nil || strings.Count(text, "%") > 1 {
 		return ""
 	}
-	bytes := a.As16()
-	digits := hex.EncodeToString(bytes[:])
+	family, bytes := 6, a.As16()
 	if a.Is4() {
-		return "4" + digits
+		family = 4
 	}
-	return "6" + digits
+	return fmt.Sprintf("%d%064b%064b", family, binary.BigEndian.Uint64(bytes[:8]), binary.BigEndian.Uint64(bytes[8:]))
 }
 
-// urlParts parses a URL, which may be relative to a base, sets one of its parts if that is given, and returns all of them.
+// between gives the bits that all addresses from the first to the last one begin with.
+func between(first, last string) []string {
+	at := 0 // where they begin to differ
+	for at < len(first) && first[at] == last[at] {
+		at++
+	}
+	if !strings.Contains(first[at:], "1") && !strings.Contains(last[at:], "0") {
+		return []string{first[:at]}
+	}
+	rest := len(first) - at - 1
+	below, above := first[:at]+"0"+strings.Repeat("1", rest), first[:at]+"1"+strings.Repeat("0", rest)
+	return append(between(first, below), between(above, last)...)
+}
+
+// urlParts parses a URL, which may be relative to a base, and returns its parts.
 func urlParts(a []any) (any, error) {
 	const most = 64 << 10 // what Go computes cannot be interrupted
 	text, base := a[0].(string), ""
@@ -105,13 +94,6 @@ func urlParts(a []any) (any, error) {
 	}
 	if err != nil {
 		return nil, nil
-	}
-	if part, ok := a[2].(string); ok {
-		set := map[string]func(string){
-			"protocol": u.SetProtocol, "username": u.SetUsername, "password": u.SetPassword, "host": u.SetHost, "hostname": u.SetHostname, "port": u.SetPort,
-			"pathname": u.SetPathname, "search": u.SetSearch, "hash": u.SetHash,
-		}[part]
-		set(a[3].(string))
 	}
 	return map[string]string{
 		"href": u.Href(false), "protocol": u.Protocol(), "username": u.Username(), "password": u.Password(), "host": u.Host(), "hostname": u.Hostname(),

@@ -59,14 +59,7 @@ func (e *engine) timerFunctions() map[string]quickjs.Function {
 				}
 			}
 		}),
-		"immediate": func([]any) (any, error) {
-			number := e.timers.number()
-			e.post(e.owner.Load(), func() { e.call(e.entry["complete"], number) })
-			return number, nil
-		},
-		"tick": does(func(_ []any) {
-			e.ticking = true
-		}),
+		"tick": does(func([]any) { e.ticking = true }),
 	}
 }
 

@@ -2,25 +2,9 @@
 
 const { format, inspect } = require('util');
 
-const counts = new Map();
-const starts = new Map();
-
 for (const [name, level] of Object.entries({ log: 'info', info: 'info', debug: 'debug', warn: 'warn', error: 'error' })) {
   exports[name] = (...args) => native.log(level, format(...args));
 }
 exports.trace = (...args) => exports.error('Trace: ' + format(...args) + '\n' + new Error().stack);
 exports.dir = (value, options) => exports.log(inspect(value, options));
-exports.assert = (condition, ...args) => {
-  if (!condition) exports.error('Assertion failed' + (args.length > 0 ? ': ' + format(...args) : ''));
-};
-exports.count = (label = 'default') => {
-  counts.set(label, (counts.get(label) || 0) + 1);
-  exports.log(label + ': ' + counts.get(label));
-};
-exports.time = (label = 'default') => { starts.set(label, Date.now()); };
-exports.timeEnd = (label = 'default') => {
-  if (starts.has(label)) exports.log(label + ': ' + (Date.now() - starts.get(label)) + 'ms');
-  starts.delete(label);
-};
-exports.group = (...args) => { if (args.length > 0) exports.log(...args); };
-exports.groupEnd = () => {};
+exports.assert = (condition, ...args) => { if (!condition) exports.error('Assertion failed', ...args); };

@@ -1,71 +1,45 @@
 'use strict';
 
 const { isIP } = require('net');
-const { coded, invalidType, invalidValue, check, checkFunction } = require('internal/errors');
-const { wait } = require('internal/tasks');
-const promisified = Symbol.for('nodejs.util.promisify.custom');
+const { coded, check } = require('internal/errors');
+const { promised, withCallback } = require('internal/tasks');
 
-const families = { IPv4: 4, IPv6: 6, 0: 0, 4: 4, 6: 6 };
+const families = { IPv4: 4, IPv6: 6, 4: 4, 6: 6 };
 
-function lookup(host, options, callback) {
-  if (typeof options === 'function') [callback, options] = [options];
-  if (host) check(host, 'string', 'hostname');
-  checkFunction(callback);
-  const { family, all } = typeof options === 'number' ? { family: options } : options || {};
-  if (Object(options) !== options && typeof options !== 'number' && options) throw invalidType('options', 'of type object or integer', options);
-  if (family && !(family in families)) throw invalidValue('options.family', family, 'must be one of: 0, 4, 6');
-  const answer = (list) => (all ? callback(null, list) : callback(null, list[0].address, list[0].family));
-  if (!host) {
-    // As in Node: nothing is nowhere.
-    process.nextTick(() => (all ? callback(null, []) : callback(null, null, family === 6 ? 6 : 4)));
-  } else if (isIP(host)) {
-    process.nextTick(answer, [{ address: host, family: isIP(host) }]);
-  } else {
-    wait(native.ask('getaddrinfo', host, families[family] || 0), (error, list) => {
-      return error ? callback(error) : answer(list.map((address) => ({ address, family: isIP(address) })));
-    });
-  }
-  return {};
+function ask(query, host, family) {
+  check(host, 'string', 'name');
+  return promised(native.ask(query, host, family));
 }
+
+const failure = (query, code, host) => coded(Error, code, query + ' ' + code + ' ' + host, { syscall: query, hostname: host });
 
 // An address is no name. The system's resolver would take it as one that stands for itself.
-const resolver = (query, family) => (host, options, callback) => {
-  if (typeof options === 'function') [callback, options] = [options];
-  check(host, 'string', 'name');
-  checkFunction(callback);
+const resolver = (query, family) => async (host, options) => {
   if (options && options.ttl) throw new Error('dns: how long an answer holds: needs runtime node');
-  if (!isIP(host)) return wait(native.ask(query, host, family), callback);
-  const code = isIP(host) === 4 ? 'ENOTFOUND' : 'EBADNAME';
-  process.nextTick(callback, coded(Error, code, query + ' ' + code + ' ' + host, { syscall: query, hostname: host }));
-  return undefined;
+  if (isIP(host)) throw failure(query, 'ENOTFOUND', host);
+  return ask(query, host, family);
 };
-
-function reverse(ip, callback) {
-  check(ip, 'string', 'name');
-  checkFunction(callback);
-  if (!isIP(ip)) throw coded(Error, 'EINVAL', 'getHostByAddr EINVAL ' + ip, { errno: -22, syscall: 'getHostByAddr', hostname: ip });
-  wait(native.ask('getHostByAddr', ip), callback);
-}
-
-Object.assign(exports, {
-  lookup,
-  reverse,
-  resolve4: resolver('queryA', 4),
-  resolve6: resolver('queryAaaa', 6),
-  resolveTxt: resolver('queryTxt'),
-});
-
-const promised = (method, answer) => async (...args) => new Promise((done, fail) => {
-  exports[method](...args, (error, ...values) => (error ? fail(error) : done(answer(args, ...values))));
-});
 
 exports.promises = {
-  lookup: promised('lookup', ([, options], address, family) => (options && options.all ? address : { address, family })),
+  async lookup(host, options) {
+    const { family, all } = Object(options) === options ? options : { family: options };
+    const found = isIP(host) ? [host] : await ask('getaddrinfo', host, families[family]);
+    const list = found.map((address) => ({ address, family: isIP(address) }));
+    return all ? list : list[0];
+  },
+  async reverse(ip) {
+    if (!isIP(ip)) throw failure('getHostByAddr', 'EINVAL', ip);
+    return (await ask('getHostByAddr', ip)).map((name) => name.replace(/\.$/, ''));
+  },
+  resolve4: resolver('queryA', 4),
+  resolve6: resolver('queryAaaa', 6),
+  resolveTxt: async (name) => (await resolver('queryTxt')(name)).map((text) => [text]),
 };
-lookup[promisified] = exports.promises.lookup;
-for (const method of ['reverse', 'resolve4', 'resolve6', 'resolveTxt']) exports.promises[method] = promised(method, (args, value) => value);
+for (const [method, f] of Object.entries(exports.promises)) {
+  exports[method] = withCallback(f, (found) => (found.address ? [found.address, found.family] : [found]));
+}
 
 // The errors that an answer may be, by their names.
 for (const api of [exports, exports.promises]) {
-  for (const code of ['NODATA', 'SERVFAIL', 'NOTFOUND', 'BADNAME', 'TIMEOUT']) api[code] = 'E' + code;
+  for (const code of ['SERVFAIL', 'NOTFOUND', 'TIMEOUT']) api[code] = 'E' + code;
 }

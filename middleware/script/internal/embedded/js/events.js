@@ -17,21 +17,20 @@ const listOf = (emitter, name) => (emitter._events && emitter._events.get(keyOf(
 function add(emitter, name, listener, first) {
   checkFunction(listener, 'listener');
   if (!emitter._events) begin(emitter);
-  if (emitter._events.has('newListener')) emitter.emit('newListener', name, listener.listener || listener);
   const list = listOf(emitter, name);
   emitter._events.set(keyOf(name), first ? [listener].concat(list) : list.concat([listener]));
   return emitter;
 }
 
-function wrapOnce(emitter, name, listener) {
+function onceOf(emitter, name, listener) {
   checkFunction(listener, 'listener');
-  let fired = false;
-  function once(...args) {
+  let fired = false; // also by an event that another listener emits meanwhile
+  const once = (...args) => {
     if (fired) return undefined;
     fired = true;
     emitter.removeListener(name, once);
     return listener.apply(emitter, args);
-  }
+  };
   once.listener = listener;
   return once;
 }
@@ -39,40 +38,33 @@ function wrapOnce(emitter, name, listener) {
 const methods = {
   on(name, listener) { return add(this, name, listener, false); },
   prependListener(name, listener) { return add(this, name, listener, true); },
-  once(name, listener) { return this.on(name, wrapOnce(this, name, listener)); },
-  prependOnceListener(name, listener) { return this.prependListener(name, wrapOnce(this, name, listener)); },
+  once(name, listener) { return this.on(name, onceOf(this, name, listener)); },
+  prependOnceListener(name, listener) { return this.prependListener(name, onceOf(this, name, listener)); },
   removeListener(name, listener) {
-    checkFunction(listener, 'listener');
     const list = listOf(this, name);
     const at = list.findLastIndex((one) => one === listener || one.listener === listener);
     if (at < 0) return this;
     this._events.set(keyOf(name), list.toSpliced(at, 1));
     if (list.length === 1) this._events.delete(keyOf(name));
-    if (this._events.has('removeListener')) this.emit('removeListener', name, list[at].listener || listener);
     return this;
   },
   removeAllListeners(...names) {
-    for (const name of names.length > 0 ? names.slice(0, 1) : this.eventNames()) {
-      for (const listener of listOf(this, name).toReversed()) this.removeListener(name, listener);
-    }
+    for (const name of names.length > 0 ? names : this.eventNames()) if (this._events) this._events.delete(keyOf(name));
     return this;
   },
   emit(name, ...args) {
     const list = listOf(this, name);
     if (name === 'error' && list.length === 0) {
       const [error] = args;
-      if (error instanceof Error) throw error;
-      throw coded(Error, 'ERR_UNHANDLED_ERROR', 'Unhandled error. (' + require('util').inspect(error) + ')', { context: error });
+      throw error instanceof Error ? error : coded(Error, 'ERR_UNHANDLED_ERROR', 'Unhandled error. (' + require('util').inspect(error) + ')');
     }
     for (const listener of list) listener.apply(this, args);
     return list.length > 0;
   },
-  rawListeners(name) { return listOf(this, name).slice(); },
   listeners(name) { return listOf(this, name).map((l) => l.listener || l); },
-  listenerCount(name, listener) { return listener ? this.listeners(name).filter((l) => l === listener).length : listOf(this, name).length; },
-  eventNames() { return this._events ? Reflect.ownKeys(Object.fromEntries(this._events)) : []; },
-  setMaxListeners(n) { return Object.defineProperty(this, '_maxListeners', { value: n, writable: true, configurable: true, enumerable: false }); },
-  getMaxListeners() { return this._maxListeners === undefined ? EventEmitter.defaultMaxListeners : this._maxListeners; },
+  listenerCount(name) { return listOf(this, name).length; },
+  eventNames() { return this._events ? Array.from(this._events.keys()) : []; },
+  setMaxListeners() { return this; }, // there are as many as the script adds
 };
 methods.addListener = methods.on;
 methods.off = methods.removeListener;

@@ -4,37 +4,32 @@ const EventEmitter = require('events');
 const { checkFunction } = require('internal/errors');
 const { later } = require('internal/tasks');
 
-// Signals and the end of the process do not reach scripts: it is not theirs.
-const process = new EventEmitter();
-const facts = native.process();
-
-// As in Node, variables are text. They are the script's own.
-const env = new Proxy(facts.env, {
-  set(target, name, value) {
-    target[name] = '' + value;
-    return true;
-  },
-});
-
 // What is printed goes to the log, line by line.
 const output = (fd, level) => ({
   fd, isTTY: false, writable: true,
   write(chunk, ...args) {
     for (const line of String(chunk).replace(/\n$/, '').split('\n')) native.log(level, line);
-    const callback = args.find((arg) => typeof arg === 'function');
-    if (callback) process.nextTick(callback);
+    const callback = args.pop();
+    if (typeof callback === 'function') later(callback, []);
     return true;
   },
 });
 
 function hrtime(since = [0, 0]) {
-  const passed = BigInt(native.nanoseconds()) - BigInt(since[0]) * 1000000000n - BigInt(since[1]);
-  return [Number(passed / 1000000000n), Number(passed % 1000000000n)];
+  const passed = native.nanoseconds() - since[0] * 1e9 - since[1];
+  return [Math.floor(passed / 1e9), passed % 1e9];
 }
 hrtime.bigint = () => BigInt(native.nanoseconds());
 
-module.exports = Object.assign(process, facts, {
-  env,
+const { environ, execPath, pid, ppid, platform, arch } = native.system();
+
+// Signals and the end of the process do not reach scripts: it is not theirs.
+module.exports = Object.assign(new EventEmitter(), {
+  execPath, pid, ppid, platform, arch,
+  argv: ['node', execPath],
+  env: Object.fromEntries(environ.map((pair) => /^(=?[^=]*)=(.*)$/s.exec(pair).slice(1))),
+  version: 'v20.0.0', // the Node whose ways scripts find
+  versions: { node: '20.0.0' },
   release: { name: 'node' },
   hrtime,
   cwd: native.cwd,
@@ -44,6 +39,6 @@ module.exports = Object.assign(process, facts, {
   },
   stdout: output(1, 'info'),
   stderr: output(2, 'error'),
-  uptime: () => Number(native.nanoseconds()) / 1e9,
+  uptime: () => native.nanoseconds() / 1e9,
   exit() { throw new Error('process.exit: not available here: a script cannot end the balancer'); },
 });

@@ -6,33 +6,27 @@ const escape = encodeURIComponent;
 function unescape(text) {
   try {
     return decodeURIComponent(text);
-  } catch (e) {
-    return Buffer.concat(text.split(/(%[0-9a-f]{2})/i).map((part) => {
-      return /^%[0-9a-f]{2}$/i.test(part) ? Buffer.from(part.slice(1), 'hex') : Buffer.from(part);
-    })).toString();
+  } catch (error) {
+    const parts = text.split(/%([0-9a-f]{2})/i).map((part, i) => Buffer.from(part, i % 2 === 0 ? 'utf8' : 'hex'));
+    return Buffer.concat(parts).toString();
   }
 }
 
 const word = (value) => (['string', 'bigint', 'boolean'].includes(typeof value) || Number.isFinite(value) ? String(value) : '');
 
-function stringify(object, separator, equals, options) {
-  const encode = (options && options.encodeURIComponent) || exports.escape;
+function stringify(object, separator, equals) {
   const fields = [];
-  for (const [key, value] of typeof object === 'object' ? Object.entries(object || {}) : []) {
-    for (const one of [].concat(value)) fields.push(encode(key) + (equals || '=') + encode(word(one)));
+  for (const [key, value] of Object.entries(Object(object) === object ? object : {})) {
+    for (const one of [].concat(value)) fields.push(escape(key) + (equals || '=') + escape(word(one)));
   }
   return fields.join(separator || '&');
 }
 
-function parse(text, separator, equals, options) {
-  const { maxKeys = 1000, decodeURIComponent: decode = exports.unescape } = options || {};
+function parse(text, separator, equals) {
   const object = Object.create(null);
-  const fields = String(text || '').split(separator || '&').filter(Boolean);
-  for (const field of maxKeys > 0 ? fields.slice(0, maxKeys) : fields) {
-    const at = field.indexOf(equals || '=');
-    const plain = (s) => decode(s.replace(/\+/g, '%20'));
-    const key = plain(at < 0 ? field : field.slice(0, at));
-    const value = at < 0 ? '' : plain(field.slice(at + (equals || '=').length));
+  for (const field of String(text || '').split(separator || '&').filter(Boolean)) {
+    const [key, ...rest] = field.split(equals || '=').map((part) => unescape(part.replace(/\+/g, ' ')));
+    const value = rest.join(equals || '=');
     object[key] = key in object ? [].concat(object[key], value) : value;
   }
   return object;

@@ -3,8 +3,6 @@
 const { checkFunction } = require('internal/errors');
 const tasks = require('internal/tasks');
 
-const longest = 2 ** 31 - 1;
-
 // The script runs as long as its config does, so a timer that keeps nothing alive is like any other.
 class Timer {
   #start;
@@ -15,44 +13,31 @@ class Timer {
   }
   ref() { return this; }
   unref() { return this; }
-  hasRef() { return true; }
-  close() {
-    stop(this.#id);
-    return this;
-  }
   refresh() {
-    stop(this.#id);
+    clear(this.#id);
     this.#id = this.#start();
     return this;
   }
   [Symbol.toPrimitive]() { return this.#id; }
 }
 
-function stop(number) {
-  tasks.stop(number);
-  native.stopTimer(number);
-}
-
 function start(callback, ms, repeat, args) {
   checkFunction(callback);
-  const delay = ms >= 1 && ms <= longest ? Number(ms) : 1;
-  return new Timer(() => tasks.wait(native.startTimer(delay, repeat), () => callback(...args), repeat));
+  return new Timer(() => tasks.wait(native.startTimer(ms, repeat), () => callback(...args), repeat));
 }
 
+// A timer may be given by its number, too.
 function clear(timer) {
-  if (timer instanceof Timer) {
-    timer.close();
-  } else if (typeof timer === 'number' || typeof timer === 'string') {
-    stop(Number(timer));
-  }
+  tasks.stop(Number(timer));
+  native.stopTimer(Number(timer));
 }
 
-exports.setTimeout = (callback, ms, ...args) => start(callback, ms, false, args);
-exports.setInterval = (callback, ms, ...args) => start(callback, ms, true, args);
-exports.setImmediate = (callback, ...args) => {
-  checkFunction(callback);
-  return new Timer(() => tasks.wait(native.immediate(), () => callback(...args)));
-};
+const longest = 2 ** 31 - 1;
+const delay = (ms) => (ms >= 1 && ms <= longest ? Number(ms) : 1);
+
+exports.setTimeout = (callback, ms, ...args) => start(callback, delay(ms), false, args);
+exports.setInterval = (callback, ms, ...args) => start(callback, delay(ms), true, args);
+exports.setImmediate = (callback, ...args) => start(callback, 0, false, args);
 exports.clearTimeout = exports.clearInterval = exports.clearImmediate = clear;
 
 exports.promises = {

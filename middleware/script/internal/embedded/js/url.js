@@ -2,40 +2,81 @@
 
 const querystring = require('querystring');
 const { coded, check } = require('internal/errors');
-const { URL, URLSearchParams } = require('internal/whatwg');
 
-const slashed = ['http:', 'https:', 'ftp:', 'file:', 'ws:', 'wss:'];
+const refused = (name) => () => { throw new Error(name + ': needs runtime node'); };
 
-const parts = ['protocol', 'slashes', 'auth', 'host', 'port', 'hostname', 'hash', 'search', 'query', 'pathname', 'path', 'href'];
-
-// Node's older interface, for what scripts do with it: taking addresses of services apart.
-function parse(text, query = false, slashes = false) {
-  check(text, 'string', 'url');
-  const url = Object.fromEntries(parts.map((name) => [name, null]));
-  const [, protocol, rest] = /^([a-z][a-z0-9+.-]*:)?(.*)$/is.exec(text.trim().replace(/\\/g, '/'));
-  const [, authority, path, search, hash] = /^(\/\/[^/?#]*)?([^?#]*)(\?[^#]*)?(#.*)?$/s.exec(rest);
-  url.protocol = protocol ? protocol.toLowerCase() : null;
-  const hasAuthority = authority !== undefined && (protocol !== undefined || slashes);
-  if (hasAuthority) parseAuthority(url, authority.slice(2));
-  url.pathname = ((hasAuthority ? '' : authority || '') + path).replace(/[\t\n\r "'<>^`{|}]/g, encodeURIComponent).replace(/'/g, '%27') || null;
-  if (hasAuthority && url.pathname === null && slashed.includes(url.protocol)) url.pathname = '/';
-  url.hash = hash || null;
-  url.search = search || (query ? '' : null);
-  url.query = query ? querystring.parse(url.search.slice(1)) : url.search && url.search.slice(1);
-  url.path = url.pathname || url.search ? (url.pathname || '') + (url.search || '') : null;
-  const auth = url.auth ? encodeURIComponent(url.auth).replace('%3A', ':') + '@' : '';
-  url.href = (url.protocol || '') + (hasAuthority ? '//' + auth + url.host : '') + (url.path || '') + (hash || '');
-  return url;
+// Go takes URLs apart. They do not change: a script that only decides who may come in has nothing to ask of a URL that it makes.
+class URL {
+  constructor(input, base) {
+    const parts = native.url(String(input), base === undefined ? undefined : String(base));
+    if (!parts) throw coded(TypeError, 'ERR_INVALID_URL', 'Invalid URL', { input: String(input) });
+    parts.origin = /^(https?|ftp|wss?):$/.test(parts.protocol) ? parts.protocol + '//' + parts.host : 'null';
+    for (const [name, value] of Object.entries(parts)) Object.defineProperty(this, name, { get: () => value, set: refused('URL.' + name), enumerable: true });
+  }
+  static canParse(input, base) {
+    try {
+      return new URL(input, base) !== undefined;
+    } catch (error) {
+      return false;
+    }
+  }
+  get searchParams() { return new URLSearchParams(this.search); }
+  toString() { return this.href; }
+  toJSON() { return this.href; }
+  get [Symbol.toStringTag]() { return 'URL'; }
 }
 
-function parseAuthority(url, text) {
-  const [, auth, name, port] = /^(?:(.*)@)?(.*?)(?::(\d*))?$/s.exec(text);
-  const host = /[^\u0000-\u007f]/.test(name) ? new URL('http://' + name).hostname : name.toLowerCase();
-  url.slashes = true;
-  url.auth = auth === undefined ? null : decodeURIComponent(auth);
-  url.port = port || null;
-  url.hostname = host.replace(/^\[(.*)\]$/, '$1');
-  url.host = host + (port ? ':' + port : '');
+const encode = (word) => encodeURIComponent(word).replace(/[!'()~]/g, (c) => '%' + c.charCodeAt(0).toString(16).toUpperCase()).replace(/%20/g, '+');
+const decode = (word) => querystring.unescape(word.replace(/\+/g, ' '));
+
+function pairsOf(init) {
+  if (Object(init) === init) return Array.from(init[Symbol.iterator] ? init : Object.entries(init), ([name, value]) => [String(name), String(value)]);
+  return String(init).replace(/^\?/, '').split('&').filter(Boolean).map((field) => {
+    const [name, ...rest] = field.split('=');
+    return [decode(name), decode(rest.join('='))];
+  });
+}
+
+class URLSearchParams {
+  #pairs;
+  constructor(init = '') { this.#pairs = pairsOf(init); }
+  getAll(name) { return this.#pairs.filter(([key]) => key === String(name)).map(([, value]) => value); }
+  get(name) { return this.getAll(name)[0] ?? null; }
+  has(name) { return this.getAll(name).length > 0; }
+  forEach(listener) { for (const [name, value] of this) listener(value, name, this); }
+  get size() { return this.#pairs.length; }
+  entries() { return this.#pairs.values(); }
+  keys() { return this.#pairs.map(([name]) => name).values(); }
+  values() { return this.#pairs.map(([, value]) => value).values(); }
+  [Symbol.iterator]() { return this.entries(); }
+  toString() { return this.#pairs.map((pair) => pair.map(encode).join('=')).join('&'); }
+  get [Symbol.toStringTag]() { return 'URLSearchParams'; }
+}
+for (const name of ['append', 'delete', 'set', 'sort']) URLSearchParams.prototype[name] = refused('URLSearchParams.' + name);
+
+const withSlashes = ['http:', 'https:', 'ftp:', 'file:', 'ws:', 'wss:'];
+const pattern = /^(?:([a-z][a-z0-9+.-]*:)(\/\/(?:([^/?#]*)@)?([^/?#]*?)(?::(\d*))?(?=[/?#]|$))?)?([^?#]*)(\?[^#]*)?(#.*)?$/is;
+
+// Node's older interface, for what scripts do with it: taking addresses of services apart.
+function parse(address, query = false) {
+  check(address, 'string', 'url');
+  const [, scheme, authority, auth, name, port, rest, search = '', hash = ''] = pattern.exec(address.trim());
+  const protocol = scheme ? scheme.toLowerCase() : null;
+  const host = authority ? name.toLowerCase() + (port ? ':' + port : '') : null;
+  const pathname = rest || (authority && withSlashes.includes(protocol) ? '/' : '');
+  return {
+    protocol, host,
+    slashes: authority !== undefined || null,
+    auth: auth ? decodeURIComponent(auth) : null,
+    port: port || null,
+    hostname: authority ? name.toLowerCase().replace(/^\[(.*)\]$/, '$1') : null,
+    hash: hash || null,
+    search: search || (query ? '' : null),
+    query: query ? querystring.parse(search.slice(1)) : search ? search.slice(1) : null,
+    pathname: pathname || null,
+    path: pathname + search || null,
+    href: (scheme ? protocol : '') + (authority ? '//' + (auth ? auth + '@' : '') + host : '') + pathname + search + hash,
+  };
 }
 
 function fileURLToPath(url) {

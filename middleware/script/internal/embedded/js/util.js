@@ -1,13 +1,79 @@
 'use strict';
 
-const { inspect, format } = require('internal/inspect');
 const { checkFunction } = require('internal/errors');
 
+const custom = Symbol.for('nodejs.util.inspect.custom');
 const promisified = Symbol.for('nodejs.util.promisify.custom');
+const most = 100; // objects in each other, and items of a list, that are written
+
+// Writes a value for people. The older way of calling it has the depth as the third argument.
+function inspect(value, options, depth = 2) {
+  const wanted = Object(options) === options && options.depth !== undefined ? options.depth : depth;
+  return write(value, wanted === null ? most : Math.min(wanted, most), []);
+}
+inspect.custom = custom;
+
+const quote = (text) => "'" + JSON.stringify(text).slice(1, -1).replace(/\\"/g, '"').replace(/'/g, "\\'") + "'";
+
+// above are the objects that the value is in.
+function write(value, depth, above) {
+  if (typeof value === 'string') return quote(value);
+  if (typeof value === 'bigint') return value + 'n';
+  if (typeof value === 'function') return '[Function: ' + (value.name || '(anonymous)') + ']';
+  if (Object(value) !== value || value instanceof RegExp) return String(value);
+  if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'Invalid Date' : value.toISOString();
+  if (typeof value[custom] === 'function') {
+    const own = value[custom](depth, { depth }, inspect);
+    return typeof own === 'string' ? own : write(own, depth, above);
+  }
+  if (above.includes(value)) return '[Circular]';
+  if (depth < 0) return '[' + nameOf(value) + ']';
+  return writeMembers(value, (member) => write(member, depth - 1, [...above, value]));
+}
+
+function nameOf(value) {
+  if (Object.getPrototypeOf(value) === null) return '[Object: null prototype]';
+  return (value.constructor && value.constructor.name) || 'Object';
+}
+
+// The stack of an error that the engine has made does not begin with its message.
+function stackOf(error) {
+  const stack = String(error.stack);
+  return stack.includes(error.message) ? stack : String(error) + '\n' + stack.trimEnd();
+}
+
+function writeMembers(value, item) {
+  const isList = Array.isArray(value) || ArrayBuffer.isView(value);
+  const isMap = value instanceof Map;
+  const isSized = isMap || value instanceof Set || isList;
+  const all = isSized ? Array.from(value) : [];
+  const items = all.slice(0, most).map(isMap ? ([key, one]) => item(key) + ' => ' + item(one) : (one) => item(one));
+  if (all.length > most) items.push('... ' + (all.length - most) + ' more items');
+  for (const key of isList ? [] : Object.keys(value)) items.push((/^[\w$]+$/.test(key) ? key : quote(key)) + ': ' + item(value[key]));
+  if (value instanceof Error && items.length === 0) return stackOf(value);
+  const [open, close] = isList ? ['[', ']'] : ['{', '}'];
+  const text = items.length === 0 ? open + close : open + ' ' + items.join(', ') + ' ' + close;
+  const name = value instanceof Error ? stackOf(value) : nameOf(value);
+  return name === 'Array' || name === 'Object' ? text : name + (isSized ? '(' + all.length + ') ' : ' ') + text;
+}
+
+const conversions = {
+  s: (value) => (typeof value === 'string' ? value : inspect(value, { depth: 0 })),
+  d: Number, i: parseInt, f: parseFloat, j: JSON.stringify, o: inspect, O: inspect, c: () => '',
+};
+const asText = (value) => (typeof value === 'string' ? value : inspect(value));
+
+function format(...args) {
+  if (typeof args[0] !== 'string' || args.length === 1) return args.map(asText).join(' ');
+  const [pattern, ...rest] = args;
+  const text = pattern.replace(/%([sdifjoOc%])/g, (mark, kind) => {
+    if (kind === '%') return '%';
+    return rest.length > 0 ? conversions[kind](rest.shift()) : mark;
+  });
+  return [text, ...rest.map(asText)].join(' ');
+}
 
 function inherits(constructor, parent) {
-  checkFunction(constructor, 'ctor');
-  checkFunction(parent, 'superCtor');
   Object.defineProperty(constructor, 'super_', { value: parent, writable: true, configurable: true });
   Object.setPrototypeOf(constructor.prototype, parent.prototype);
 }
@@ -15,38 +81,16 @@ function inherits(constructor, parent) {
 function promisify(original) {
   checkFunction(original, 'original');
   if (original[promisified]) return original[promisified];
-  function promised(...args) {
+  return function promised(...args) {
     return new Promise((resolve, reject) => {
       original.call(this, ...args, (error, value) => (error ? reject(error) : resolve(value)));
     });
-  }
-  return Object.defineProperties(promised, Object.getOwnPropertyDescriptors(original));
+  };
 }
 promisify.custom = promisified;
 
-function deprecate(original, message) {
-  let said = false;
-  function deprecated(...args) {
-    if (!said) console.warn('DeprecationWarning: ' + message);
-    said = true;
-    return new.target ? Reflect.construct(original, args, new.target) : original.apply(this, args);
-  }
-  deprecated.prototype = original.prototype;
-  return Object.setPrototypeOf(deprecated, original);
-}
-
-const types = {
-  isNativeError: (v) => v instanceof Error,
-  isAsyncFunction: (v) => Object.prototype.toString.call(v) === '[object AsyncFunction]',
-  isArrayBufferView: (v) => ArrayBuffer.isView(v),
-  isTypedArray: (v) => ArrayBuffer.isView(v) && !(v instanceof DataView),
-  isAnyArrayBuffer: (v) => v instanceof ArrayBuffer,
-};
-for (const name of ['Promise', 'Date', 'RegExp', 'Map', 'Set', 'WeakMap', 'WeakSet', 'ArrayBuffer', 'DataView', 'Uint8Array']) {
-  types['is' + name] = (value) => value instanceof globalThis[name];
-}
-
 module.exports = {
-  inspect, format, inherits, promisify, deprecate, types,
+  inspect, format, inherits, promisify,
+  deprecate: (original) => original, // what a package thinks of its functions is none of a log's
   debuglog: () => Object.assign(() => {}, { enabled: false }),
 };

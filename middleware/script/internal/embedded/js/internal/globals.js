@@ -1,9 +1,36 @@
 'use strict';
 
 // What Node has as globals, beside what the engine brings.
-const hidden = (name, value) => Object.defineProperty(globalThis, name, { value, writable: true, configurable: true, enumerable: false });
+const hide = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+const hidden = (name, value) => hide(globalThis, name, value);
 
-require('internal/stacks');
+// Stacks begin with the error's name and message, as V8 has them when the stack is asked for, since constructors set these afterwards.
+function putStack(object, stack) {
+  const lines = stack.split('\n');
+  const calls = lines.slice(lines.findLastIndex((line) => line.includes('node:internal/globals')) + 1);
+  return Object.defineProperty(object, 'stack', {
+    get: () => [Error.prototype.toString.call(object), ...calls].join('\n').trimEnd(),
+    set: (value) => hide(object, 'stack', value),
+    configurable: true,
+    enumerable: false,
+  });
+}
+
+const headed = {
+  construct(Type, args, target) {
+    const error = Reflect.construct(Type, args, target);
+    return putStack(error, error.stack);
+  },
+  apply: (Type, self, args) => headed.construct(Type, args, Type),
+};
+
+for (const Type of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
+  hidden(Type.name, new Proxy(Type, headed));
+  hide(Type.prototype, 'constructor', globalThis[Type.name]);
+}
+Error.captureStackTrace = (object) => { putStack(object, new Error().stack); };
+Error.stackTraceLimit = 10;
+
 hidden('global', globalThis);
 hidden('process', require('process'));
 hidden('console', require('console'));
@@ -16,7 +43,7 @@ hidden('queueMicrotask', (callback) => {
   checkFunction(callback);
   Promise.resolve().then(callback);
 });
-hidden('performance', { now: () => Number(process.hrtime.bigint()) / 1e6, timeOrigin: Date.now() });
+hidden('performance', { now: () => native.nanoseconds() / 1e6, timeOrigin: Date.now() });
 delete globalThis.Atomics;
 delete globalThis.SharedArrayBuffer;
 

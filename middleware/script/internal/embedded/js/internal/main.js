@@ -4,7 +4,7 @@
 
   const aliases = {
     'fs/promises': ['fs', 'promises'], 'dns/promises': ['dns', 'promises'], 'timers/promises': ['timers', 'promises'],
-    'util/types': ['util', 'types'], 'path/posix': ['path', 'posix'],
+    'path/posix': ['path', 'posix'],
   };
   const builtins = new Map();
   const isBuiltin = (name) => native.isModule(name.replace(/^node:/, ''));
@@ -73,7 +73,7 @@
     collect() {}, // what is not used any more is freed at once
     later(f, ...args) {
       const before = native.work(0);
-      wait(native.immediate(), () => f(...args));
+      wait(native.startTimer(0), () => f(...args));
       native.work(before);
     },
     enter(path) {

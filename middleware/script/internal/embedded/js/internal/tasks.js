@@ -1,5 +1,7 @@
 'use strict';
 
+const { checkFunction } = require('internal/errors');
+
 // What waits for a timer or for work in the background, by its number.
 const waiting = new Map();
 let queue = [];
@@ -15,7 +17,7 @@ exports.complete = (number, error, value) => {
   const task = waiting.get(number);
   if (!task) return;
   if (!task.repeat) waiting.delete(number);
-  task.callback(error === undefined ? null : error, value);
+  task.callback(error, value);
 };
 
 // Has a callback of process.nextTick called.
@@ -26,9 +28,9 @@ exports.ticks = () => {
   while (queue.length > 0) {
     const batch = queue;
     queue = [];
-    for (let i = 0; i < batch.length; i++) {
+    for (const [callback, args] of batch) {
       try {
-        batch[i][0](...batch[i][1]);
+        callback(...args);
       } catch (error) {
         require('internal/balancer').uncaught(error);
       }
@@ -36,7 +38,18 @@ exports.ticks = () => {
   }
 };
 
-// An operation of the system that has a callback, or without one a promise.
-exports.promised = (start) => new Promise((resolve, reject) => {
-  exports.wait(start(), (error, value) => (error ? reject(error) : resolve(value)));
+// The outcome of work in the background.
+exports.promised = (number) => new Promise((resolve, reject) => {
+  exports.wait(number, (error, value) => (error ? reject(error) : resolve(value)));
 });
+
+// A function with a callback of one that returns a promise. The callback gets what toArguments makes of the value.
+exports.withCallback = (f, toArguments = (value) => [value]) => {
+  const called = (...args) => {
+    const callback = args.pop();
+    checkFunction(callback);
+    f(...args).then((value) => exports.later(callback, [null, ...toArguments(value)]), (error) => exports.later(callback, [error]));
+  };
+  called[Symbol.for('nodejs.util.promisify.custom')] = f;
+  return called;
+};
