@@ -243,6 +243,7 @@ func TestDNS(t *testing.T) {
 func TestConsole(t *testing.T) {
 	b := open(t, `
 		console.log('a %s', { b: 1 }, [2]); console.info('info'); console.debug('debug'); console.warn('warn'); console.error(new Error('error'));
+		console.group('group %d', 1); console.count('n'); console.count('n'); console.groupEnd(); console.timeEnd('never'); console.time('t'); console.timeEnd('t');
 		for (let i = 0; i < 1000; i++) console.log('flood');
 		next();`)
 	b.Want("192.0.2.1", "")
@@ -250,13 +251,13 @@ func TestConsole(t *testing.T) {
 	log := b.Log.String()
 	for _, want := range []string{
 		`level=INFO msg="a { b: 1 } [ 2 ]"`, "level=INFO msg=info", "level=DEBUG msg=debug", "level=WARN msg=warn",
-		`level=ERROR msg="Error: error`, "script=" + b.Path, "left_out=",
+		`msg="group 1"`, `msg="n: 1"`, `msg="n: 2"`, `msg="t: `, `level=ERROR msg="Error: error`, "script=" + b.Path, "left_out=",
 	} {
 		if !strings.Contains(log, want) {
 			t.Errorf("%q is not in\n%.2000s", want, log)
 		}
 	}
-	if n := strings.Count(log, "flood"); n != 200-5 {
+	if n := strings.Count(log, "flood"); n != 200-9 {
 		t.Errorf("%d lines of the flood", n)
 	}
 }

@@ -14,7 +14,8 @@ class Hash {
     if (!native.hash(this.#algorithm)) throw coded(Error, 'ERR_CRYPTO_INVALID_DIGEST', 'Digest method not supported');
   }
   update(data, encoding) {
-    this.#parts.push(Buffer.from(data, encoding));
+    const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data;
+    this.#parts.push(Buffer.from(bytes, encoding));
     return this;
   }
   digest(encoding) {
@@ -33,11 +34,13 @@ exports.randomBytes = (size, callback) => {
   if (callback) setImmediate(callback, null, random);
   return random;
 };
-exports.randomInt = (low, high) => {
-  if (high === undefined) [low, high] = [0, low];
+exports.randomInt = (low, high, callback) => {
+  if (typeof high !== 'number') [low, high, callback] = [0, low, high];
   const span = high - low;
   if (!(Number.isSafeInteger(span) && span > 0 && span < 2 ** 48)) throw outOfRange('max', 'an integer above "min", by less than 2 ** 48');
-  return low + native.randomInt(span);
+  const n = low + native.randomInt(span);
+  if (callback) setImmediate(callback, undefined, n);
+  return n;
 };
 exports.randomUUID = () => {
   const random = exports.randomBytes(16);

@@ -62,6 +62,11 @@ exports.existsSync = (path) => {
     return false;
   }
 };
+exports.exists = (path, callback) => {
+  checkFunction(callback);
+  setImmediate(callback, exports.existsSync(path));
+};
+exports.exists[Symbol.for('nodejs.util.promisify.custom')] = async (path) => exports.existsSync(path);
 exports.constants = { F_OK: 0, R_OK: 4, W_OK: 2, X_OK: 1 };
 
 class Watcher extends EventEmitter {

@@ -27,7 +27,7 @@ const { environ, execPath, pid, ppid, platform, arch } = native.system();
 module.exports = Object.assign(new EventEmitter(), {
   execPath, pid, ppid, platform, arch,
   argv: ['node', execPath],
-  env: Object.fromEntries(environ.map((pair) => /^(=?[^=]*)=(.*)$/s.exec(pair).slice(1))),
+  env: Object.fromEntries(environ.map((pair) => [pair, pair.indexOf('=', 1)]).map(([pair, at]) => [pair.slice(0, at), pair.slice(at + 1)])),
   version: 'v20.0.0', // the Node whose ways scripts find
   versions: { node: '20.0.0' },
   release: { name: 'node' },

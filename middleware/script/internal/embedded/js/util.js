@@ -49,7 +49,9 @@ function writeMembers(value, item) {
   const all = isSized ? Array.from(value) : [];
   const items = all.slice(0, most).map(isMap ? ([key, one]) => item(key) + ' => ' + item(one) : (one) => item(one));
   if (all.length > most) items.push('... ' + (all.length - most) + ' more items');
-  for (const key of isList ? [] : Object.keys(value)) items.push((/^[\w$]+$/.test(key) ? key : quote(key)) + ': ' + item(value[key]));
+  for (const [key, { get, value: own }] of isList ? [] : Object.entries(Object.getOwnPropertyDescriptors(value))) {
+    if (Object.prototype.propertyIsEnumerable.call(value, key)) items.push((/^[\w$]+$/.test(key) ? key : quote(key)) + ': ' + (get ? '[Getter]' : item(own)));
+  }
   if (value instanceof Error && items.length === 0) return stackOf(value);
   const [open, close] = isList ? ['[', ']'] : ['{', '}'];
   const text = items.length === 0 ? open + close : open + ' ' + items.join(', ') + ' ' + close;
@@ -59,7 +61,14 @@ function writeMembers(value, item) {
 
 const conversions = {
   s: (value) => (typeof value === 'string' ? value : inspect(value, { depth: 0 })),
-  d: Number, i: parseInt, f: parseFloat, j: JSON.stringify, o: inspect, O: inspect, c: () => '',
+  d: Number, i: parseInt, f: parseFloat, o: inspect, O: inspect, c: () => '',
+  j(value) {
+    try {
+      return JSON.stringify(value);
+    } catch (error) {
+      return '[Circular]';
+    }
+  },
 };
 const asText = (value) => (typeof value === 'string' ? value : inspect(value));
 
