@@ -3,6 +3,7 @@
 package quickjs
 
 import (
+	"errors"
 	"math/bits"
 	"sync"
 	"unsafe"
@@ -10,33 +11,30 @@ import (
 
 const (
 	headSize = unsafe.Sizeof(head{})
-	unit     = 16                               // sizes and addresses of blocks are multiples of it
-	smallest = unsafe.Sizeof(freeBlock{})       // of blocks
-	step     = 1 << 20                          // by which the used part of the region grows
-	maxTries = 32                               // blocks of one size class that are looked at
-	classes  = bits.UintSize * classesPerDouble // of free blocks
-)
+	unit     = 16                         // sizes and addresses of blocks are multiples of it
+	smallest = unsafe.Sizeof(freeBlock{}) // of blocks
+	step     = 1 << 20                    // by which the used part of the region grows
+	maxTries = 32                         // blocks of one size class that are looked at
+	used     = 1                          // the bit in a block's size
 
-const (
-	classBits        = 2
 	classesPerDouble = 1 << classBits
-	used             = 1 // the bit in a block's size
+	classBits        = 2
 )
 
-// arena hands out blocks of one region of memory. A block begins with a head; free neighbours are one block.
+// arena hands out blocks of one region of memory, which lie side by side from its base to its end. Free neighbours are one
+// block. QuickJS has its small objects in blocks of 4 KiB, so there are few that are smaller than 512 bytes.
 type arena struct {
 	mu     sync.Mutex // guards region against kill
 	region region
 	closed bool
 
-	base, top, usable, end uintptr // blocks are in base to top; memory up to usable can be accessed
-	last                   uintptr // size of the block before top
-	free                   [classes]uintptr
-	inUse                  uintptr
-	exhausted              bool
+	base, usable, end uintptr                                   // the memory up to usable can be accessed
+	free              [bits.UintSize * classesPerDouble]uintptr // the first free block of each class of sizes
+	inUse             uintptr
+	exhausted         bool
 }
 
-// head begins a block. Before is the size of the block in front of it, or 0.
+// head begins a block, and stands behind the last one. Before is the size of the block in front of it, or 0.
 type head struct{ size, before uintptr }
 
 type freeBlock struct {
@@ -56,7 +54,14 @@ func newArena(limit int64) (*arena, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &arena{region: r, base: r.base(), top: r.base(), usable: r.base(), end: r.base() + size}, nil
+	if err := errors.Join(r.commit(0, step), r.commit(size-step, step)); err != nil {
+		r.release()
+		return nil, err
+	}
+	a := &arena{region: r, base: r.base(), usable: r.base() + step, end: r.base() + size - unit}
+	at[head](a.end).size = used
+	a.link(a.base, a.end-a.base, 0)
+	return a, nil
 }
 
 // kill makes every access to the region panic.
@@ -78,12 +83,12 @@ func (a *arena) close() {
 
 // grow makes the region accessible up to an address.
 func (a *arena) grow(to uintptr) bool {
-	if to <= a.usable {
+	if to = min(to, a.end+unit); to <= a.usable {
 		return true
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	to = min(a.end, (to+step-1)&^(step-1))
+	to = (to + step - 1) &^ (step - 1)
 	if a.closed || a.region.commit(a.usable-a.base, to-a.usable) != nil {
 		return false
 	}
@@ -97,6 +102,7 @@ func sizeClass(size uintptr) int {
 	return n<<classBits | int(size>>(n-1-classBits))&(classesPerDouble-1)
 }
 
+// link makes a block a free one.
 func (a *arena) link(block, size, before uintptr) {
 	list := &a.free[sizeClass(size)]
 	*at[freeBlock](block) = freeBlock{head: head{size, before}, next: *list}
@@ -104,6 +110,7 @@ func (a *arena) link(block, size, before uintptr) {
 		at[freeBlock](*list).previous = block
 	}
 	*list = block
+	at[head](block + size).before = size
 }
 
 func (a *arena) unlink(block uintptr) {
@@ -118,44 +125,31 @@ func (a *arena) unlink(block uintptr) {
 	}
 }
 
-// noteBefore tells the block behind the one that ends at an address of that one's size.
-func (a *arena) noteBefore(end, size uintptr) {
-	if end < a.top {
-		at[head](end).before = size
-	} else {
-		a.last = size
-	}
+// sizeFor is the size of a block that has room for n bytes, or of one that there cannot be.
+func (a *arena) sizeFor(n uintptr) uintptr {
+	return max(smallest, (min(n, a.end-a.base)+headSize+unit-1)&^(unit-1))
 }
 
 func (a *arena) malloc(n uintptr) uintptr {
-	if n > a.end-a.base {
+	size := a.sizeFor(n)
+	block := a.find(size)
+	if block == 0 || !a.grow(block+size+smallest) {
 		a.exhausted = true
 		return 0
 	}
-	size := max(smallest, (n+headSize+unit-1)&^(unit-1))
-	block := a.find(size)
-	if block == 0 {
-		if a.end-a.top < size || !a.grow(a.top+size) {
-			a.exhausted = true
-			return 0
-		}
-		block = a.top
-		*at[head](block) = head{size, a.last}
-		a.top += size
-		a.last = size
-	}
-	a.inUse += at[head](block).size
-	at[head](block).size |= used
+	a.unlink(block)
+	b := at[head](block)
+	a.inUse += b.size
+	b.size |= used
+	a.trim(block, size)
 	return block + headSize
 }
 
-// find takes a block of at least a size out of the free ones, or returns 0.
+// find returns a free block of at least a size, or 0.
 func (a *arena) find(size uintptr) uintptr {
-	for c, tries := sizeClass(size), maxTries; c < classes; c, tries = c+1, 1 { // any block of a larger class is large enough
+	for c, tries := sizeClass(size), maxTries; c < len(a.free); c, tries = c+1, 1 { // any block of a larger class is large enough
 		for block := a.free[c]; block != 0 && tries > 0; tries-- {
 			if at[head](block).size >= size {
-				a.unlink(block)
-				a.split(block, size)
 				return block
 			}
 			block = at[freeBlock](block).next
@@ -164,68 +158,51 @@ func (a *arena) find(size uintptr) uintptr {
 	return 0
 }
 
-// split makes a free block of what of a block is beyond a size, if that is worth it.
-func (a *arena) split(block, size uintptr) {
+// trim makes a free block of what of a block in use is beyond a size.
+func (a *arena) trim(block, size uintptr) {
 	b := at[head](block)
-	if rest := b.size - size; rest >= 2*smallest {
-		a.link(block+size, rest, size)
-		a.noteBefore(block+b.size, rest)
-		b.size = size
+	if rest := b.size&^used - size; rest >= smallest {
+		b.size = size | used
+		*at[head](block + size) = head{rest | used, size}
+		a.release(block + size + headSize)
 	}
 }
 
 func (a *arena) release(address uintptr) {
-	if address == 0 {
-		return
-	}
 	block := address - headSize
 	size, before := at[head](block).size&^used, at[head](block).before
 	a.inUse -= size
+	if next := block + size; at[head](next).size&used == 0 {
+		a.unlink(next)
+		size += at[head](next).size
+	}
 	if before != 0 && at[head](block-before).size&used == 0 {
 		block -= before
 		a.unlink(block)
 		size += before
 		before = at[head](block).before
 	}
-	if next := block + size; next < a.top && at[head](next).size&used == 0 {
-		a.unlink(next)
-		size += at[head](next).size
-	}
-	if block+size == a.top {
-		a.top, a.last = block, before
-		return
-	}
 	a.link(block, size, before)
-	at[head](block + size).before = size
 }
 
-func usable(address uintptr) uintptr { return at[head](address-headSize).size&^used - headSize }
-
 func (a *arena) realloc(address, n uintptr) uintptr {
-	switch {
-	case address == 0:
-		return a.malloc(n)
-	case n == 0:
-		a.release(address)
-		return 0
-	case n > a.end-a.base:
-		a.exhausted = true
-		return 0
-	}
-	have := usable(address)
-	if n <= have && n >= have/2 {
-		return address
-	}
-	if more := (n - have + unit - 1) &^ (unit - 1); n > have && address+have == a.top && a.end-a.top >= more && a.grow(a.top+more) {
-		at[head](address - headSize).size += more
-		a.top += more
-		a.last += more
+	size, block := a.sizeFor(n), address-headSize
+	have := at[head](block).size &^ used
+	next := block + have
+	if more := at[head](next).size; have < size && more&used == 0 && have+more >= size && a.grow(block+size+smallest) {
+		a.unlink(next)
 		a.inUse += more
+		have += more
+		at[head](block).size = have | used
+		at[head](block + have).before = have
+	}
+	if have >= size {
+		a.trim(block, size)
 		return address
 	}
 	moved := a.malloc(n)
 	if moved != 0 {
-		copy(bytesAt(moved, min(n, have)), bytesAt(address, min(n, have)))
+		copy(bytesAt(moved, n), bytesAt(address, have-headSize))
 		a.release(address)
 	}
 	return moved

@@ -12,34 +12,28 @@ import (
 	lib "modernc.org/libquickjs"
 )
 
-// NewFunction makes a function of JavaScript of one of Go.
-func (vm *VM) NewFunction(f Function) Value {
-	vm.functions = append(vm.functions, f)
-	return lib.XJS_NewCFunction2(vm.tls, vm.context, address(callGo), 0, 0, lib.EJS_CFUNC_generic_magic, int32(len(vm.functions)-1))
-}
-
-// callGo is called by QuickJS for each function that NewFunction has made.
+// callGo is called by QuickJS for each function that NewObject has made.
 func callGo(tls *libc.TLS, context uintptr, _ Value, argc int32, argv uintptr, magic int32) Value {
-	vm := find(at[lib.TJSMallocState](lib.XJS_GetRuntime(tls, context) + mallocState).Fopaque)
+	vm := find(tls)
 	result, err := vm.callFunction(vm.functions[magic], unsafe.Slice(at[Value](argv), argc))
-	var e *Exception
-	switch {
-	case errors.As(err, &e):
-		return lib.XJS_Throw(tls, context, e.Value)
-	case err != nil:
-		lib.XJS_ThrowOutOfMemory(tls, context)
-		return Value{Ftag: lib.EJS_TAG_EXCEPTION}
+	if err == nil {
+		return result
 	}
-	return result
+	var e *Exception
+	if !errors.As(err, &e) && !errors.Is(err, ErrInterrupted) {
+		if result, err = vm.makeError(err); err == nil {
+			e = &Exception{result}
+		}
+	}
+	if e == nil {
+		return lib.XJS_ThrowOutOfMemory(tls, context)
+	}
+	return lib.XJS_Throw(tls, context, e.Value)
 }
-
-// mallocState is where in a runtime the state of its memory is.
-const mallocState = unsafe.Offsetof(lib.TJSRuntime{}.Fmalloc_ctx) + unsafe.Offsetof(lib.TJSMallocContext{}.Fmalloc_state)
 
 func (vm *VM) callFunction(f Function, values []Value) (Value, error) {
-	begun := len(vm.converted)
-	defer func() { vm.converted = vm.converted[:begun] }()
-	for _, v := range values {
+	arguments := make([]any, max(len(values), leastArguments)) // what is not given is nil
+	for i, v := range values {
 		argument, release, err := vm.goValue(v)
 		if err != nil {
 			return Undefined, err
@@ -47,29 +41,13 @@ func (vm *VM) callFunction(f Function, values []Value) (Value, error) {
 		if release != nil {
 			defer release()
 		}
-		vm.converted = append(vm.converted, argument)
+		arguments[i] = argument
 	}
-	given := len(vm.converted)
-	vm.converted = append(vm.converted, make([]any, leastArguments)...) // what is not given is nil
-	arguments := vm.converted[begun:given:len(vm.converted)]
-	result, err := f(arguments[:max(len(values), leastArguments)])
+	result, err := f(arguments)
 	if err != nil {
-		if e := (*Exception)(nil); errors.As(err, &e) || errors.Is(err, ErrInterrupted) {
-			return Undefined, err
-		}
-		object, err := vm.makeError(err)
-		if err != nil {
-			return Undefined, err
-		}
-		return Undefined, &Exception{object}
+		return Undefined, err
 	}
-	switch v := result.(type) {
-	case Owned:
-		return v.Value, nil
-	case Value:
-		return vm.Dup(v), nil
-	}
-	return vm.Make(result)
+	return vm.made(result)
 }
 
 // goValue converts an argument of a function of Go.
@@ -90,31 +68,25 @@ func (vm *VM) goValue(v Value) (value any, release func(), err error) {
 			return strings.Clone(text), nil, err
 		}
 		return text, release, err
-	case isObject(v):
-		if data, ok := vm.bytes(v); ok {
-			return data, nil, nil
-		}
+	}
+	if data, ok := bytesOf(v); ok {
+		return data, nil, nil
 	}
 	return v, nil, nil
 }
 
-// bytes returns those of an ArrayBuffer or a typed array.
-func (vm *VM) bytes(v Value) ([]byte, bool) {
-	class := lib.XJS_GetClassID(vm.tls, v)
-	if class == lib.EJS_CLASS_ARRAY_BUFFER {
-		p := lib.XJS_GetArrayBuffer(vm.tls, vm.context, vm.scratch, v)
-		return bytesAt(p, *at[uintptr](vm.scratch)), true
+// bytesOf returns the bytes of an ArrayBuffer or a view of one.
+func bytesOf(v Value) ([]byte, bool) {
+	switch c := class(v); {
+	case c == lib.EJS_CLASS_ARRAY_BUFFER:
+		b := at[lib.TJSArrayBuffer](opaque(v))
+		return bytesAt(b.Fdata, uintptr(b.Fbyte_length)), true
+	case c >= lib.EJS_CLASS_UINT8C_ARRAY && c <= lib.EJS_CLASS_DATAVIEW:
+		view := at[lib.TJSTypedArray](opaque(v))
+		all, _ := bytesOf(make64(lib.EJS_TAG_OBJECT, uint64(view.Fbuffer)))
+		if begin, end := uint64(view.Foffset), uint64(view.Foffset)+uint64(view.Flength); end <= uint64(len(all)) { // else it has shrunk
+			return all[begin:end:end], true
+		}
 	}
-	if class < lib.EJS_CLASS_UINT8C_ARRAY || class > lib.EJS_CLASS_DATAVIEW {
-		return nil, false
-	}
-	buffer := lib.XJS_GetTypedArrayBuffer(vm.tls, vm.context, v, vm.scratch, vm.scratch+8, 0)
-	if isFailure(buffer) {
-		vm.Free(lib.XJS_GetException(vm.tls, vm.context))
-		return nil, false
-	}
-	defer vm.Free(buffer) // the view holds it, too
-	offset, length := *at[uintptr](vm.scratch), *at[uintptr](vm.scratch + 8)
-	p := lib.XJS_GetArrayBuffer(vm.tls, vm.context, vm.scratch, buffer)
-	return bytesAt(p+offset, length), true
+	return nil, false
 }

@@ -71,9 +71,6 @@ func opaque(v Value) uintptr {
 	return *at[uintptr](pointer(v) + unsafe.Offsetof(lib.TJSObject{}.Fu))
 }
 
-// IsPromise reports whether a value is a promise.
-func (vm *VM) IsPromise(v Value) bool { return class(v) == lib.EJS_CLASS_PROMISE }
-
 // Tag has a promise carry a number, which Tagged returns.
 func (vm *VM) Tag(promise Value, number uint32) {
 	lib.XJS_DefinePropertyValue(vm.tls, vm.context, promise, vm.tag, Whole(int64(number)), 0)

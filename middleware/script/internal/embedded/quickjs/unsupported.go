@@ -13,8 +13,8 @@ type (
 	VM    struct{}
 )
 
-// Undefined, Null and True are values.
-var Undefined, Null, True Value
+// Undefined and True are values.
+var Undefined, True Value
 
 // New returns an error.
 func New(int64, Host) (*VM, error) {
@@ -33,7 +33,6 @@ func (*VM) Compile(string, string) ([]byte, error)  { return nil, ErrInterrupted
 func (*VM) Run([]byte) (Value, error)               { return Undefined, ErrInterrupted }
 func (*VM) Call(Value, ...any) (Value, error)       { return Undefined, ErrInterrupted }
 func (*VM) Apply(Value, ...Value) (Value, error)    { return Undefined, ErrInterrupted }
-func (*VM) Make(any) (Value, error)                 { return Undefined, ErrInterrupted }
 func (*VM) ParseJSON(string, string) (Value, error) { return Undefined, ErrInterrupted }
 func (*VM) NewString([]byte) Value                  { return Undefined }
 func (*VM) NewObject(map[string]Function) Value     { return Undefined }

@@ -16,10 +16,9 @@ import (
 // Value is a value of JavaScript.
 type Value = lib.TJSValue
 
-// Undefined, Null and True are the values of these names.
+// Undefined and True are the values of these names.
 var (
 	Undefined = Value{Ftag: lib.EJS_TAG_UNDEFINED}
-	Null      = Value{Ftag: lib.EJS_TAG_NULL}
 	True      = make64(lib.EJS_TAG_BOOL, 1)
 )
 
@@ -99,9 +98,9 @@ func (vm *VM) Compile(name, text string) ([]byte, error) {
 
 // Run runs what Compile has made, and returns the value of its last statement.
 func (vm *VM) Run(bytecode []byte) (Value, error) {
-	p, free := vm.cString(unsafe.String(unsafe.SliceData(bytecode), len(bytecode)))
-	defer free()
-	v, err := vm.checked(lib.XJS_ReadObject(vm.tls, vm.context, p, lib.Tsize_t(len(bytecode)), lib.MJS_READ_OBJ_BYTECODE))
+	v, err := vm.of(bytecode, func(p uintptr, n lib.Tsize_t) Value {
+		return lib.XJS_ReadObject(vm.tls, vm.context, p, n, lib.MJS_READ_OBJ_BYTECODE)
+	})
 	if err != nil {
 		return Undefined, err
 	}
@@ -109,22 +108,23 @@ func (vm *VM) Run(bytecode []byte) (Value, error) {
 }
 
 func (vm *VM) eval(name, text string, flags int32) (Value, error) {
-	n, freeName := vm.cString(name)
-	defer freeName()
-	t, freeText := vm.cString(text)
-	defer freeText()
-	return vm.checked(lib.XJS_Eval(vm.tls, vm.context, t, lib.Tsize_t(len(text)), n, flags))
+	return vm.of(bytesIn(text+"\x00"+name), func(p uintptr, _ lib.Tsize_t) Value {
+		return lib.XJS_Eval(vm.tls, vm.context, p, lib.Tsize_t(len(text)), p+uintptr(len(text))+1, flags)
+	})
 }
 
-// cString copies text into the VM's memory, or into the scratch buffer if it is short.
-func (vm *VM) cString(text string) (address uintptr, free func()) {
-	p := lib.Xjs_malloc_rt(vm.tls, vm.runtime, lib.Tsize_t(len(text)+1))
-	if p == 0 {
-		panic(ErrInterrupted) // memory has run out
+// of returns what a function of QuickJS makes of text or bytes, which it gets with a zero behind them.
+func (vm *VM) of(data []byte, f func(address uintptr, n lib.Tsize_t) Value) (Value, error) {
+	n, p := lib.Tsize_t(len(data)), vm.scratch
+	if n >= scratchSize {
+		if p = lib.Xjs_malloc_rt(vm.tls, vm.runtime, n+1); p == 0 {
+			return Undefined, ErrInterrupted // memory has run out
+		}
+		defer lib.Xjs_free_rt(vm.tls, vm.runtime, p)
 	}
-	copy(bytesAt(p, uintptr(len(text)+1)), text)
-	bytesAt(p, uintptr(len(text)+1))[len(text)] = 0
-	return p, func() { lib.Xjs_free_rt(vm.tls, vm.runtime, p) }
+	copy(bytesAt(p, uintptr(n)), data)
+	*at[byte](p + uintptr(n)) = 0
+	return vm.checked(f(p, n))
 }
 
 // Call calls a function with arguments of these kinds: Value, nil for undefined, bool, int, int64, float64, string, error,
@@ -132,17 +132,14 @@ func (vm *VM) cString(text string) (address uintptr, free func()) {
 func (vm *VM) Call(f Value, arguments ...any) (Value, error) {
 	var values [maxArguments]Value
 	for i, argument := range arguments {
-		v, err := vm.Make(argument)
+		v, err := vm.made(argument)
 		if err != nil {
 			return Undefined, err
 		}
-		if _, borrowed := argument.(Value); !borrowed {
-			defer vm.Free(v)
-		}
+		defer vm.Free(v)
 		values[i] = v
 	}
-	copy(unsafe.Slice(at[Value](vm.arguments), maxArguments), values[:len(arguments)])
-	return vm.checked(lib.XJS_Call(vm.tls, vm.context, f, Undefined, int32(len(arguments)), vm.arguments))
+	return vm.Apply(f, values[:len(arguments)]...)
 }
 
 // Apply is Call for values, and costs less.
@@ -151,13 +148,9 @@ func (vm *VM) Apply(f Value, arguments ...Value) (Value, error) {
 	return vm.checked(lib.XJS_Call(vm.tls, vm.context, f, Undefined, int32(len(arguments)), vm.arguments))
 }
 
-// NewString makes a short string. It is Undefined if memory has run out.
+// NewString makes a string. It is Undefined if memory has run out.
 func (vm *VM) NewString(text []byte) Value {
-	n := copy(bytesAt(vm.scratch, scratchSize), text)
-	v := lib.XJS_NewStringLen(vm.tls, vm.context, vm.scratch, lib.Tsize_t(n))
-	if isFailure(v) {
-		return Undefined
-	}
+	v, _ := vm.of(text, func(p uintptr, n lib.Tsize_t) Value { return lib.XJS_NewStringLen(vm.tls, vm.context, p, n) })
 	return v
 }
 
@@ -178,13 +171,15 @@ func (vm *VM) exception() error {
 	return &Exception{v}
 }
 
-// Make makes a value of one of Go's; see Call.
-func (vm *VM) Make(value any) (Value, error) {
+// made is a value that is made of one of Go's; see Call.
+func (vm *VM) made(value any) (Value, error) {
 	switch x := value.(type) {
 	case nil:
 		return Undefined, nil
 	case Value:
-		return x, nil
+		return vm.Dup(x), nil
+	case Owned:
+		return x.Value, nil
 	case bool:
 		if x {
 			return True, nil
@@ -197,14 +192,12 @@ func (vm *VM) Make(value any) (Value, error) {
 	case float64:
 		return make64(lib.EJS_TAG_FLOAT64, math.Float64bits(x)), nil
 	case string:
-		return vm.makeString(x)
+		return vm.of(bytesIn(x), func(p uintptr, n lib.Tsize_t) Value { return lib.XJS_NewStringLen(vm.tls, vm.context, p, n) })
 	case []byte:
-		p, free := vm.cString(unsafe.String(unsafe.SliceData(x), len(x)))
-		defer free()
-		return vm.checked(lib.XJS_NewArrayBufferCopy(vm.tls, vm.context, p, lib.Tsize_t(len(x))))
+		return vm.of(x, func(p uintptr, n lib.Tsize_t) Value { return lib.XJS_NewArrayBufferCopy(vm.tls, vm.context, p, n) })
 	case Buffer:
 		defer x.Release()
-		return vm.Make(x.Bytes())
+		return vm.made(x.Bytes())
 	case error:
 		return vm.makeError(x)
 	}
@@ -217,32 +210,26 @@ func (vm *VM) Make(value any) (Value, error) {
 
 // ParseJSON makes the value that is written as JSON. An error names the place in what has the name.
 func (vm *VM) ParseJSON(name, text string) (Value, error) {
-	n, freeName := vm.cString(name)
-	defer freeName()
-	p, free := vm.cString(text)
-	defer free()
-	return vm.checked(lib.XJS_ParseJSON(vm.tls, vm.context, p, lib.Tsize_t(len(text)), n))
+	return vm.of(bytesIn(text+"\x00"+name), func(p uintptr, _ lib.Tsize_t) Value {
+		return lib.XJS_ParseJSON(vm.tls, vm.context, p, lib.Tsize_t(len(text)), p+uintptr(len(text))+1)
+	})
 }
+
+// bytesIn are those of a string, which must only be read.
+func bytesIn(text string) []byte { return unsafe.Slice(unsafe.StringData(text), len(text)) }
 
 // NewObject makes an object whose properties are functions.
 func (vm *VM) NewObject(functions map[string]Function) Value {
 	object := lib.XJS_NewObject(vm.tls, vm.context)
 	for name, f := range functions {
-		n, free := vm.cString(name)
-		lib.XJS_SetPropertyStr(vm.tls, vm.context, object, n, vm.NewFunction(f))
-		free()
+		value := lib.XJS_NewCFunction2(vm.tls, vm.context, address(callGo), 0, 0, lib.EJS_CFUNC_generic_magic, int32(len(vm.functions)))
+		vm.functions = append(vm.functions, f)
+		_, _ = vm.of(bytesIn(name), func(p uintptr, _ lib.Tsize_t) Value {
+			lib.XJS_SetPropertyStr(vm.tls, vm.context, object, p, value)
+			return Undefined
+		})
 	}
 	return object
-}
-
-func (vm *VM) makeString(text string) (Value, error) {
-	if len(text) <= scratchSize {
-		copy(bytesAt(vm.scratch, scratchSize), text)
-		return vm.checked(lib.XJS_NewStringLen(vm.tls, vm.context, vm.scratch, lib.Tsize_t(len(text))))
-	}
-	p, free := vm.cString(text)
-	defer free()
-	return vm.checked(lib.XJS_NewStringLen(vm.tls, vm.context, p, lib.Tsize_t(len(text))))
 }
 
 // SetThrower sets the function of JavaScript that makes errors of a message, a class, and properties.

@@ -23,15 +23,13 @@ const (
 
 // VM is a virtual machine with one global object.
 type VM struct {
-	tls         *libc.TLS
+	tls         *libc.TLS // by which what QuickJS calls finds the VM
 	runtime     uintptr
 	context     uintptr
 	arena       *arena
-	handle      uintptr // by which callbacks find the VM
 	arguments   uintptr // memory of libc's for maxArguments values
 	scratch     uintptr // and for text
 	functions   []Function
-	converted   []any       // arguments of the functions that are being called
 	thrower     Value       // makes the errors that functions of Go return
 	tag         lib.TJSAtom // the name of the property that Tag sets
 	host        Host
@@ -44,11 +42,11 @@ const (
 	valueSize    = unsafe.Sizeof(Value{})
 )
 
-// vms are the VMs by their handles: what is not Go's memory must not point to Go's.
-var vms, lastHandle = sync.Map{}, atomic.Uintptr{}
+// vms are the VMs by their TLS: what is not Go's memory must not point to Go's.
+var vms sync.Map
 
-func find(handle uintptr) *VM {
-	vm, _ := vms.Load(handle)
+func find(tls *libc.TLS) *VM {
+	vm, _ := vms.Load(tls)
 	return vm.(*VM)
 }
 
@@ -58,11 +56,11 @@ func New(memory int64, host Host) (*VM, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reserve memory for a script: %w", err)
 	}
-	vm := &VM{tls: libc.NewTLS(), arena: a, handle: lastHandle.Add(1), host: host, thrower: Undefined}
-	vms.Store(vm.handle, vm)
+	vm := &VM{tls: libc.NewTLS(), arena: a, host: host, thrower: Undefined}
+	vms.Store(vm.tls, vm)
 	vm.arguments = libc.Xmalloc(vm.tls, libc.Tsize_t(maxArguments*valueSize))
 	vm.scratch = libc.Xmalloc(vm.tls, scratchSize)
-	if vm.runtime = lib.XJS_NewRuntime2(vm.tls, uintptr(unsafe.Pointer(&allocator)), vm.handle); vm.runtime != 0 {
+	if vm.runtime = lib.XJS_NewRuntime2(vm.tls, uintptr(unsafe.Pointer(&allocator)), 0); vm.runtime != 0 {
 		vm.context = lib.XJS_NewContext(vm.tls, vm.runtime)
 	}
 	if vm.context == 0 {
@@ -77,8 +75,8 @@ func New(memory int64, host Host) (*VM, error) {
 	vm.tag = lib.XJS_ValueToAtom(vm.tls, vm.context, symbol)
 	vm.Free(symbol)
 	lib.XJS_SetMaxStackSize(vm.tls, vm.runtime, lib.Tsize_t(min(maxDepth, max(minDepth, memory/depthMemory))))
-	lib.XJS_SetInterruptHandler(vm.tls, vm.runtime, address(interrupt), vm.handle)
-	lib.XJS_SetHostPromiseRejectionTracker(vm.tls, vm.runtime, address(trackRejection), vm.handle)
+	lib.XJS_SetInterruptHandler(vm.tls, vm.runtime, address(interrupt), 0)
+	lib.XJS_SetHostPromiseRejectionTracker(vm.tls, vm.runtime, address(trackRejection), 0)
 	return vm, nil
 }
 
@@ -93,7 +91,7 @@ func (vm *VM) Exhausted() bool { return vm.arena.exhausted }
 
 // Close gives all memory back. Values of the VM must not be used any more.
 func (vm *VM) Close() {
-	vms.Delete(vm.handle)
+	vms.Delete(vm.tls)
 	libc.Xfree(vm.tls, vm.arguments)
 	libc.Xfree(vm.tls, vm.scratch)
 	vm.tls.Close()
@@ -109,46 +107,40 @@ func Recoverable() (restore func()) {
 // address is that of a function for QuickJS to call.
 func address(f any) uintptr { return (*[2]uintptr)(unsafe.Pointer(&f))[1] }
 
-// allocator are the functions of memory that QuickJS calls.
-var allocator = [4]uintptr{address(malloc), address(release), address(realloc), address(usableSize)}
+// allocator are the functions of memory that QuickJS calls, with an address by which it knows how much is in use, and so when to
+// look for garbage. It needs none that tells the size of a block.
+var allocator = [4]uintptr{address(malloc), address(release), address(realloc)}
 
-// account tells QuickJS how much is in use, by which it decides when to look for garbage.
-func account(state uintptr, a *arena) {
+func (a *arena) account(state uintptr) {
 	at[lib.TJSMallocState](state).Fmalloc_size = lib.Tsize_t(a.inUse)
 }
 
-func arenaOf(state uintptr) *arena { return find(at[lib.TJSMallocState](state).Fopaque).arena }
-
-func malloc(_ *libc.TLS, state uintptr, size lib.Tsize_t) uintptr {
-	a := arenaOf(state)
-	p := a.malloc(uintptr(size))
-	account(state, a)
-	return p
+func malloc(tls *libc.TLS, state uintptr, size lib.Tsize_t) uintptr {
+	a := find(tls).arena
+	defer a.account(state)
+	return a.malloc(uintptr(size))
 }
 
-func release(_ *libc.TLS, state, address uintptr) {
-	a := arenaOf(state)
+func release(tls *libc.TLS, state, address uintptr) {
+	a := find(tls).arena
+	defer a.account(state)
 	a.release(address)
-	account(state, a)
 }
 
-func realloc(_ *libc.TLS, state, address uintptr, size lib.Tsize_t) uintptr {
-	a := arenaOf(state)
-	p := a.realloc(address, uintptr(size))
-	account(state, a)
-	return p
+func realloc(tls *libc.TLS, state, address uintptr, size lib.Tsize_t) uintptr {
+	a := find(tls).arena
+	defer a.account(state)
+	return a.realloc(address, uintptr(size))
 }
-
-func usableSize(_ *libc.TLS, address uintptr) lib.Tsize_t { return lib.Tsize_t(usable(address)) }
 
 // interrupt is called now and then by JavaScript that runs. When memory has run out, it is no use to go on.
-func interrupt(_ *libc.TLS, _, handle uintptr) int32 {
-	if vm := find(handle); vm.interrupted.Load() || vm.arena.exhausted {
+func interrupt(tls *libc.TLS, _, _ uintptr) int32 {
+	if vm := find(tls); vm.interrupted.Load() || vm.arena.exhausted {
 		return 1
 	}
 	return 0
 }
 
-func trackRejection(_ *libc.TLS, _ uintptr, promise, reason Value, handled int32, handle uintptr) {
-	find(handle).host.Rejected(promise, reason, handled != 0)
+func trackRejection(tls *libc.TLS, _ uintptr, promise, reason Value, handled int32, _ uintptr) {
+	find(tls).host.Rejected(promise, reason, handled != 0)
 }
