@@ -98,7 +98,10 @@ func startCluster(t testing.TB, lines string, targets ...*target) *cluster {
 }
 
 func nodeConfig(listen, placement, lines string, targets ...*target) string {
-	return balance("seamless/"+listen, fmt.Sprintf("session_expiry 1h\nplacement %s\nstore_timeout %v\n%s", placement, storeTimeout, lines), targets...)
+	if strings.Contains(lines, "session_store") {
+		lines += fmt.Sprintf("\nstore_timeout %v", storeTimeout)
+	}
+	return balance("seamless/"+listen, fmt.Sprintf("session_expiry 1h\nplacement %s\n%s", placement, lines), targets...)
 }
 
 // storeAt is the line for a redis.

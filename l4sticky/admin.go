@@ -1,18 +1,17 @@
 package l4sticky
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/caddy-sticky/caddy-sticky/caddyfile/parse"
 )
 
 func init() {
@@ -167,39 +166,10 @@ func (r *adminRequest) decodeWithin(limit int64, document any) error {
 		return apiError(http.StatusRequestEntityTooLarge, "the body has more than %d bytes", limit)
 	}
 	if err == nil {
-		err = decodeStrictly(body, document)
+		err = parse.Decode(body, document)
 	}
-	var members map[string]json.RawMessage
-	if err == nil || json.Unmarshal(body, &members) != nil {
-		return asBadRequest("the body", err)
-	}
-	// Not all errors tell which member they are about.
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		one, _ := json.Marshal(map[string]json.RawMessage{name: members[name]})
-		if err := decodeStrictly(one, document); err != nil {
-			return asBadRequest(name, err)
-		}
-	}
-	return asBadRequest("the body", err)
-}
-
-// asBadRequest returns an error that tells what is wrong with a part of a request, or nil if nothing is.
-func asBadRequest(part string, err error) error {
-	if err == nil {
-		return nil
-	}
-	return badRequest(fmt.Errorf("%s: %w", part, err))
-}
-
-// decodeStrictly decodes one document, and returns an error if it has unknown members or something stands behind it.
-func decodeStrictly(text []byte, document any) error {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(document); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("there is something behind the document")
+	if err != nil {
+		return badRequest(fmt.Errorf("the body: %w", err))
 	}
 	return nil
 }

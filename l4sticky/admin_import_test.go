@@ -120,12 +120,12 @@ func TestImportOfInvalidSessions(t *testing.T) {
 		`{"sessions": [` + valid + `, {"client": "x", "upstream": "127.0.0.1:1"}]}`:                             "sessions[1].client: 'x' is not an IP address",
 		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": ""}]}`:                                "sessions[1].upstream: it is missing",
 		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": "127.0.0.1:1", "expires_in": -0.5}]}`: "sessions[1].expires_in: -0.5 is negative",
-		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": "127.0.0.1:1", "connections": 1}]}`:   `unknown field "connections"`,
-		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": "127.0.0.1:1", "since": "now"}]}`:     "sessions: parsing time",
+		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": "127.0.0.1:1", "connections": 1}]}`:   `sessions[1]: unknown option "connections"`,
+		`{"sessions": [` + valid + `, {"client": "192.0.2.2", "upstream": "127.0.0.1:1", "since": "now"}]}`:     `sessions[1].since: "now" is not a time such as`,
 		`{"sessions": [` + valid + `, null]}`:                                                                   "sessions[1].client: '' is not an IP address",
 		`{"sessions": [` + valid + strings.Repeat(" ", maxImport) + `]}`:                                        "the body has more than 16777216 bytes",
-		`{"session": []}`: `unknown field "session"`,
-		``:                "the body: EOF",
+		`{"session": []}`: `unknown option "session" (did you mean 'sessions'?)`,
+		``:                "the body: unexpected end of JSON input",
 	} {
 		answer := ask("POST", "/sticky/pools/"+c.name+"/sessions", body)
 		code := http.StatusBadRequest

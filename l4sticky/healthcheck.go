@@ -2,7 +2,6 @@ package l4sticky
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -141,15 +140,6 @@ func (c *HealthCheck) table() parse.Options {
 		parse.String("tls_server_name", &c.TLSServerName, ""),
 		parse.Flag("tls_insecure_skip_verify", &c.TLSInsecureSkipVerify),
 	}
-}
-
-// UnmarshalJSON decodes the options; an error names the one that it is about.
-func (c *HealthCheck) UnmarshalJSON(data []byte) error {
-	type plain HealthCheck
-	if err := c.table().ReadJSON(data, (*plain)(c)); err != nil {
-		return fmt.Errorf("health_check: %w", err)
-	}
-	return nil
 }
 
 // UnmarshalCaddyfile sets up the HealthCheck from Caddyfile tokens. Syntax:

@@ -41,6 +41,11 @@ func (*SessionHandler) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON refuses options, as there are none.
+func (*SessionHandler) UnmarshalJSON(data []byte) error {
+	return parse.Options{}.ReadJSON(data, new(struct{}))
+}
+
 // Provision sets up the log.
 func (s *SessionHandler) Provision(ctx caddy.Context) error {
 	s.refusals = loglimit.NewLogger(ctx.Slogger(), 0, 0)

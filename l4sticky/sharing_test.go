@@ -81,7 +81,10 @@ func TestAnswersWithoutAConfig(t *testing.T) {
 }
 
 // A hangingStore does not answer.
-type hangingStore struct{ storetest.Store }
+type hangingStore struct {
+	storetest.Store
+	Address string `json:"address"` // which tells it from others
+}
 
 func (*hangingStore) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: stores.Namespace + ".hanging", New: func() caddy.Module {
@@ -109,5 +112,21 @@ func TestManyPoolsOfAStoreThatHangs(t *testing.T) {
 	}
 	if took := time.Since(began); took > 2*storeWait {
 		t.Errorf("the load took %v", took)
+	}
+}
+
+// TestStoreChangesWithItsOptions has a reload change the options of a session store, and another one leave them.
+func TestStoreChangesWithItsOptions(t *testing.T) {
+	var keys []any
+	for _, raw := range []string{`{"store":"hanging"}`, `{"store":"hanging"}`, `{"store":"hanging","address":"b"}`} {
+		store, err := openSessionStore(newConfig(t), Options{SessionStoreRaw: json.RawMessage(raw)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, store.key)
+		store.release()
+	}
+	if keys[0] != keys[1] || keys[0] == keys[2] {
+		t.Errorf("the stores are told apart by %v", keys)
 	}
 }

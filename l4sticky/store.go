@@ -38,6 +38,11 @@ func (*MemoryStore) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
+// UnmarshalJSON refuses options, as there are none.
+func (*MemoryStore) UnmarshalJSON(data []byte) error {
+	return parse.Options{}.ReadJSON(data, new(struct{}))
+}
+
 // UnmarshalCaddyfile sets up the MemoryStore from Caddyfile tokens. Syntax:
 //
 //	memory
@@ -62,21 +67,26 @@ type openStore struct {
 // openSessionStore returns the store that options name, with one reference, or nil for memory. It returns an error if the store is
 // wrong, or if it is required and can't be used.
 func openSessionStore(ctx caddy.Context, o Options) (*openStore, error) {
-	if !o.sharesSessions() {
+	if o.SessionStoreRaw == nil {
 		return nil, nil
 	}
+	shares, key := o.sharesSessions(), o.storeKey() // Caddy clears what it loads
 	own, cancel := caddy.NewContext(ctx)
 	module, err := own.LoadModule(&o, "SessionStoreRaw")
 	if err != nil {
 		cancel()
 		return nil, fmt.Errorf("session_store: %w", err)
 	}
+	if !shares {
+		cancel()
+		return nil, nil
+	}
 	store, ok := module.(stores.Store)
 	if !ok {
 		cancel()
 		return nil, fmt.Errorf("session_store: %T is no session store", module)
 	}
-	s := &openStore{Store: store, key: o.storeKey(), close: cancel}
+	s := &openStore{Store: store, key: key, close: cancel}
 	s.refs.Store(1)
 	if o.StoreRequired {
 		if err := s.check(o.Pool); err != nil {

@@ -38,6 +38,12 @@ func (a *App) table() parse.Options {
 	return parse.Options{parse.String("user", &a.User, "", parse.Required[string](""))}
 }
 
+// UnmarshalJSON decodes the options; an error names the one that it is about.
+func (a *App) UnmarshalJSON(data []byte) error {
+	type plain App
+	return a.table().ReadJSON(data, (*plain)(a))
+}
+
 // Provision checks that Caddy runs as the user.
 func (a *App) Provision(caddy.Context) error {
 	if err := a.table().SetDefaults(); err != nil {

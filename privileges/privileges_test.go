@@ -74,6 +74,18 @@ func TestProvision(t *testing.T) {
 	refused("nobody", "user: caddy runs as root", "caddy loadbalancer run", "User=nobody", "AmbientCapabilities=CAP_NET_BIND_SERVICE")
 }
 
+// TestJSON names an option that is wrong as it is written.
+func TestJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"user":1000}`:    "user: 1000 is not a string",
+		`{"usr":"nobody"}`: `unknown option "usr" (did you mean 'user'?)`,
+	} {
+		if err := json.Unmarshal([]byte(text), new(App)); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
+	}
+}
+
 func TestCaddyfile(t *testing.T) {
 	adapt := func(option string) ([]byte, error) {
 		config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("{\n"+option+"\n}\n"), nil)

@@ -60,12 +60,20 @@ func (o *Option) read(d *caddyfile.Dispenser, module string) error {
 	}
 	args := d.RemainingArgs()
 	if len(args) != o.args {
-		return d.Errf("%s: option '%s' takes %s, got %d: '%s'", module, o.name, counts[o.args], len(args), strings.Join(args, " "))
+		return d.Errf("%s: option '%s' takes %s, got %d%s", module, o.name, counts[o.args], len(args), o.show(args))
 	}
 	if inner := d.Nesting(); d.NextBlock(inner) {
 		return d.Errf("%s: option '%s' takes no block", module, o.name)
 	}
 	return o.store(d, module, args)
+}
+
+// show returns the end of an error about arguments.
+func (o *Option) show(args []string) string {
+	if o.secret {
+		return ""
+	}
+	return ": '" + strings.Join(args, " ") + "'"
 }
 
 // store sets the option to its arguments.

@@ -88,6 +88,9 @@ func FuzzJSON(f *testing.F) {
 			if json.Unmarshal([]byte(input), &given) != nil {
 				return
 			}
+			if strings.Contains(err.Error(), "Go ") && !strings.Contains(input, "Go ") {
+				t.Errorf("%s: the error is about types of Go: %v", input, err)
+			}
 			for option := range given {
 				text, lower := strings.ToLower(err.Error()), strings.ToLower(option)
 				if strings.Contains(text, lower) || strings.Contains(text, strings.Trim(strconv.Quote(lower), `"`)) {

@@ -69,9 +69,7 @@ func Required[T comparable](hint string) func(T) error {
 // Duration is an option with one duration above zero, such as 30s, 1m30s or 2d, up to MaxDuration. The preset is its
 // default.
 func Duration(name string, field *caddy.Duration, preset time.Duration, checks ...func(caddy.Duration) error) Option {
-	o := one(name, field, caddy.Duration(preset), parseDuration, slices.Insert(checks, 0, checkDuration)...)
-	o.duration = true
-	return o
+	return one(name, field, caddy.Duration(preset), parseDuration, slices.Insert(checks, 0, checkDuration)...)
 }
 
 // DurationOrOff is a Duration that may be the word off in a Caddyfile, which stores a value of its own. If that is

@@ -1,11 +1,8 @@
 package parse
 
 import (
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,8 +24,8 @@ type Option struct {
 	block func(d *caddyfile.Dispenser) error
 	// many means that the option may be given several times.
 	many bool
-	// duration means that the field is a caddy.Duration.
-	duration bool
+	// secret means that no error may show the value.
+	secret bool
 	// complete puts the default where nothing is set and checks the bounds.
 	complete func() error
 	// value returns what the field holds.
@@ -38,6 +35,12 @@ type Option struct {
 // OnLine makes an option that takes one argument a part of the module's own line in a Caddyfile, where it must be given.
 func (o Option) OnLine() Option {
 	o.line = true
+	return o
+}
+
+// Secret keeps the value out of errors.
+func (o Option) Secret() Option {
+	o.secret = true
 	return o
 }
 
@@ -65,24 +68,6 @@ func (o Options) names() []string {
 		names[i] = option.name
 	}
 	return names
-}
-
-// ReadJSON decodes a module's JSON. The module must not be one whose UnmarshalJSON calls ReadJSON.
-func (o Options) ReadJSON(data []byte, module any) error {
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return err
-	}
-	// An error of a caddy.Duration does not tell which option it is about, so durations are checked first.
-	for _, key := range slices.Sorted(maps.Keys(raw)) {
-		isDuration := func(option Option) bool {
-			return option.duration && strings.EqualFold(option.name, key) // as encoding/json finds its field
-		}
-		if slices.ContainsFunc(o, isDuration) && json.Unmarshal(raw[key], new(caddy.Duration)) != nil {
-			return fmt.Errorf("%s: %s is not a duration such as \"30s\"", key, raw[key])
-		}
-	}
-	return caddy.StrictUnmarshalJSON(data, module)
 }
 
 // SetDefaults puts the default where an option is not set, and returns an error if a value is out of its bounds.
