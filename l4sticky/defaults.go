@@ -38,6 +38,9 @@ var ppVersions = []string{"v1", "v2"}
 // table returns the handler's options.
 func (h *Handler) table() parse.Options {
 	keepAlive := keepalive.Default
+	legacy := h.Placement == target.Legacy.Name
+	waits := h.WhenFull == fullWait
+	looksUp := h.ResolveInterval >= 0 && !legacy || h.DynamicUpstreamsRaw != nil
 	return append(h.Options.table(),
 		parse.Int("max_connections", &h.MaxConnections, 0),
 		parse.Int("max_connections_per_client", &h.MaxConnectionsPerClient, 0),
@@ -47,14 +50,15 @@ func (h *Handler) table() parse.Options {
 		parse.DurationOrOff("half_close_timeout", &h.HalfCloseTimeout, 0, 0),
 		parse.DurationOrOff("max_connection_age", &h.MaxConnectionAge, 0, 0),
 		parse.DurationOrOff("keepalive", &h.KeepAlive, keepAlive.Idle, -1, inKeepAlive),
-		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive),
+		parse.Duration("keepalive_interval", &h.KeepAliveInterval, keepAlive.Interval, inKeepAlive).OnlyFor("keepalive", h.KeepAlive >= 0),
 		parse.DurationOrOff("user_timeout", &h.UserTimeout, keepAlive.UserTimeout, -1, inUserTimeout),
 		parse.IntOrOff("unserved_limit", &h.UnservedLimit, defaultUnservedLimit),
 		parse.Enum("when_full", &h.WhenFull, fullMove, fullMove, fullWait, fullClose).ReadBy(h.readWhenFull),
-		parse.Duration("wait_timeout", &h.WaitTimeout, defaultWaitTimeout),
-		parse.Int("max_waiting", &h.MaxWaiting, defaultMaxWaiting),
-		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval),
-		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold),
+		parse.Duration("wait_timeout", &h.WaitTimeout, defaultWaitTimeout).OnlyFor("when_full wait", waits),
+		parse.Int("max_waiting", &h.MaxWaiting, defaultMaxWaiting).OnlyFor("when_full wait", waits),
+		parse.DurationOrOff("resolve_interval", &h.ResolveInterval, defaultResolveInterval, -1, inResolveInterval).
+			OnlyFor("placement rendezvous or random", !legacy || h.ResolveInterval < 0),
+		parse.Duration("resolve_hold", &h.ResolveHold, defaultResolveHold).OnlyFor("a resolve_interval or dynamic_upstreams", looksUp),
 		parse.Blocks("health_check", func(d *caddyfile.Dispenser) error {
 			if h.HealthCheck != nil {
 				return d.Err("sticky_proxy: option 'health_check' is given twice")

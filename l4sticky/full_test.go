@@ -33,7 +33,10 @@ func newFullBalancer(t *testing.T, whenFull string, options Options) (h *Handler
 		t.Fatal(err)
 	}
 	t.Cleanup(v.quit)
-	h = &Handler{WhenFull: whenFull, WaitTimeout: caddy.Duration(time.Hour)}
+	h = &Handler{WhenFull: whenFull}
+	if whenFull == fullWait {
+		h.WaitTimeout = caddy.Duration(time.Hour)
+	}
 	if err := h.setDefaults(); err != nil {
 		t.Fatal(err)
 	}

@@ -79,7 +79,7 @@ type Handler struct {
 	KeepAlive caddy.Duration `json:"keepalive,omitempty"`
 
 	// How long a probe may go unanswered until the next one. In whole seconds, from `1s` to `32767s`. Zero means
-	// the default; negative is an error. Default: `15s`.
+	// the default; negative is an error. It is for `keepalive` only. Default: `15s`.
 	KeepAliveInterval caddy.Duration `json:"keepalive_interval,omitempty"`
 
 	// How long a peer may leave sent bytes or probes unacknowledged, or take nothing of what waits for it, until
@@ -107,22 +107,23 @@ type Handler struct {
 	WhenFull string `json:"when_full,omitempty"`
 
 	// How long a connection waits at most, with `when_full` `wait`. In a Caddyfile it may follow that word. Zero means the default; negative is an error.
-	// Default: `10s`.
+	// It is for `when_full` `wait` only. Default: `10s`.
 	WaitTimeout caddy.Duration `json:"wait_timeout,omitempty"`
 
-	// How many connections of the pool may wait at a time; more are closed. Zero means the default; negative is an error. Default: 1000.
+	// How many connections of the pool may wait at a time; more are closed. Zero means the default; negative is an error. It is for
+	// `when_full` `wait` only. Default: 1000.
 	MaxWaiting int `json:"max_waiting,omitempty"`
 
 	// How long the addresses are used for which an upstream's name stands, until the name is looked up again, in the background.
 	// A name that has several addresses of a family becomes as many targets. Such a target gets no new connections any more when
 	// no answer has had its address for `resolve_hold`. While no answer comes, the last one holds. When all targets
 	// of a name have failed, it is looked up at once. Negative, in a Caddyfile `off`, means that a name is one target, and that it is
-	// looked up for each dial, as it always is with `placement legacy`. Zero means the default. At least `1s`. Handlers that
+	// looked up for each dial, as it always is with `placement legacy`, for which nothing else may be given. Zero means the default. At least `1s`. Handlers that
 	// share a pool must have the same. Default: `10s`.
 	ResolveInterval caddy.Duration `json:"resolve_interval,omitempty"`
 
 	// How long an address counts after the last answer that had it. Zero means the default; negative is an error.
-	// Handlers that share a pool must have the same. Default: `60s`.
+	// Handlers that share a pool must have the same. It is for a `resolve_interval` and `dynamic_upstreams` only. Default: `60s`.
 	ResolveHold caddy.Duration `json:"resolve_hold,omitempty"`
 
 	// How targets are looked at, so that one that is dead gets no client, and one that is back is not left out for longer than need be.

@@ -109,10 +109,6 @@ type HealthCheck struct {
 // table returns the check's options.
 func (c *HealthCheck) table() parse.Options {
 	interval := cmp.Or(c.Interval, caddy.Duration(defaultCheckInterval))
-	agentInterval := parse.Duration("agent_interval", &c.AgentInterval, 0)
-	if c.AgentPort != 0 {
-		agentInterval = parse.Duration("agent_interval", &c.AgentInterval, time.Duration(interval), inCheckInterval)
-	}
 	var method, path, status string
 	if c.Type == checkHTTP {
 		method, path, status = defaultMethod, defaultPath, defaultStatus
@@ -125,7 +121,7 @@ func (c *HealthCheck) table() parse.Options {
 		parse.Int("fall", &c.Fall, defaultFall),
 		parse.Int("port", &c.Port, 0, parse.Between(0, 65535)),
 		parse.Int("agent_port", &c.AgentPort, 0, parse.Between(0, 65535)),
-		agentInterval,
+		parse.Duration("agent_interval", &c.AgentInterval, time.Duration(interval), inCheckInterval).OnlyFor("agent_port", c.AgentPort != 0),
 		parse.String("agent_send", &c.AgentSend, "", checked(unescape)),
 		parse.String("send", &c.Send, "", checked(unescape)),
 		parse.String("send_hex", &c.SendHex, "", checked(decodeHex)),

@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/health"
 	"github.com/caddy-sticky/caddy-sticky/l4sticky/internal/target"
@@ -100,8 +99,6 @@ func (c *HealthCheck) checkBelonging() error {
 		}
 	}
 	switch {
-	case c.AgentInterval != 0 && c.AgentPort == 0:
-		return fmt.Errorf("agent_interval: %v is given, which is for agent_port only", time.Duration(c.AgentInterval))
 	case c.TLSInsecureSkipVerify && !c.TLS:
 		return errors.New("tls_insecure_skip_verify: it is for tls only")
 	case c.Type != checkSend:

@@ -40,7 +40,7 @@ type Options struct {
 
 	// How long a client's session lives after its last connection closed; until then its next
 	// connection goes to the same target. It is kept to the millisecond. Zero means the default;
-	// negative is an error. Default: `30s`.
+	// negative is an error. It is for placements with sessions only. Default: `30s`.
 	SessionExpiry caddy.Duration `json:"session_expiry,omitempty"`
 
 	// How long a target gets no new connections after a dial to it failed. When it is over, the next
@@ -68,7 +68,7 @@ type Options struct {
 	// The largest number of sessions kept, at about 100 bytes each. When it is reached, the session that
 	// has been idle longest makes room; a session with open connections never does. When all have
 	// open connections, further clients are placed but not remembered. Zero means the default;
-	// negative is an error. Default: 1000000.
+	// negative is an error. It is for placements with sessions only. Default: 1000000.
 	MaxSessions int `json:"max_sessions,omitempty"`
 
 	// Over what time a target that returns, or that is added to others, gets its share of new clients: it begins with a
@@ -80,7 +80,7 @@ type Options struct {
 	// Where the clients go that have left their target because it failed or was full, when it is back.
 	//
 	// - `stay`: they stay where they are for as long as their session lives.
-	// - `when_idle`: a client that comes back after its last connection closed is placed anew.
+	// - `when_idle`: a client that comes back after its last connection closed is placed anew. It is for placements with sessions only.
 	//
 	// Default: `stay`.
 	ReturnHome string `json:"return_home,omitempty"`
@@ -92,7 +92,8 @@ type Options struct {
 	Persist bool `json:"persist,omitempty"`
 
 	// How often the sessions are written while Caddy runs, as it may end without a stop: then those that began since are lost, and a
-	// client that had connections keeps its session for up to that much longer. Zero means the default; it is from 1s to 24h. Default: `60s`.
+	// client that had connections keeps its session for up to that much longer. Zero means the default; it is from 1s to 24h, and
+	// for `persist` only. Default: `60s`.
 	PersistInterval caddy.Duration `json:"persist_interval,omitempty"`
 
 	// Where the sessions are that several balancers share, so that each of them sends a client to the same target. The table of
@@ -101,11 +102,11 @@ type Options struct {
 	SessionStoreRaw json.RawMessage `json:"session_store,omitempty" caddy:"namespace=layer4.sticky.stores inline_key=store"`
 
 	// How long a client that is new to this process waits for the session store at most. Then it is placed without it, as all are while
-	// the store fails. Zero means the default; it is from 1ms to 10s. Default: `20ms`.
+	// the store fails. Zero means the default; it is from 1ms to 10s, and for a `session_store` only. Default: `20ms`.
 	StoreTimeout caddy.Duration `json:"store_timeout,omitempty"`
 
 	// Whether a config is refused whose session store can't be used when the config is loaded. Else that is a warning, and the store
-	// is tried again. Default: false, in a Caddyfile `off`.
+	// is tried again. It is for a `session_store` only. Default: false, in a Caddyfile `off`.
 	StoreRequired bool `json:"store_required,omitempty"`
 }
 
@@ -118,20 +119,22 @@ const (
 // table returns the options that both modules have.
 func (o *Options) table() parse.Options {
 	placements := target.PlacementNames()
+	const sticky = "placement rendezvous or legacy"
+	hasSessions := o.Placement != target.Random.Name
 	return parse.Options{
 		parse.String("pool", &o.Pool, ""),
-		parse.Duration("session_expiry", &o.SessionExpiry, defaultExpiry),
+		parse.Duration("session_expiry", &o.SessionExpiry, defaultExpiry).OnlyFor(sticky, hasSessions),
 		parse.Duration("deactivation_duration", &o.DeactivationDuration, defaultDeactivation),
 		parse.Enum("placement", &o.Placement, placements[0], placements...),
 		parse.Prefix("client_prefix", &o.ClientPrefix, 32, 128),
-		parse.Int("max_sessions", &o.MaxSessions, defaultMaxSessions),
+		parse.Int("max_sessions", &o.MaxSessions, defaultMaxSessions).OnlyFor(sticky, hasSessions),
 		parse.DurationOrOff("slow_start", &o.SlowStart, 0, 0),
-		parse.Enum("return_home", &o.ReturnHome, returnStay, returnStay, returnWhenIdle),
+		parse.Enum("return_home", &o.ReturnHome, returnStay, returnStay, returnWhenIdle).OnlyFor(sticky, hasSessions),
 		parse.OnOff("persist", &o.Persist),
-		parse.Duration("persist_interval", &o.PersistInterval, defaultPersistInterval, inPersistInterval),
+		parse.Duration("persist_interval", &o.PersistInterval, defaultPersistInterval, inPersistInterval).OnlyFor("persist", o.Persist),
 		parse.Module("session_store", &o.SessionStoreRaw, stores.Namespace, storeKey),
-		parse.Duration("store_timeout", &o.StoreTimeout, defaultStoreTimeout, inStoreTimeout),
-		parse.OnOff("store_required", &o.StoreRequired),
+		parse.Duration("store_timeout", &o.StoreTimeout, defaultStoreTimeout, inStoreTimeout).OnlyFor("session_store", o.SessionStoreRaw != nil),
+		parse.OnOff("store_required", &o.StoreRequired).OnlyFor("session_store", o.SessionStoreRaw != nil),
 	}
 }
 

@@ -91,6 +91,10 @@ func readConfig(body []byte, file string) (*config, error) {
 	}
 	if c.handler.Placement == placementRandom {
 		c.handler.Upstreams = weighted(c.handler.Upstreams)
+		if c.handler.SessionExpiry != 0 {
+			c.warn("sessionExpiry", "has no effect with stickiness false: there are no sessions")
+			c.handler.SessionExpiry = 0
+		}
 	}
 	return c, nil
 }

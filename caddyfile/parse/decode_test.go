@@ -24,7 +24,6 @@ type document struct {
 	Guest    json.RawMessage   `json:"guest,omitempty"`
 	Guests   []json.RawMessage `json:"guests,omitempty"`
 	Skipped  string            `json:"-"`
-	hidden   string
 }
 
 type Embedded struct {

@@ -41,7 +41,8 @@ func one[T comparable](name string, field *T, preset T, parse func(arg string) (
 			}
 			return nil
 		},
-		value: func() any { return *field },
+		value:  func() any { return *field },
+		preset: func() bool { return *field == preset },
 	}
 }
 

@@ -30,6 +30,8 @@ type Option struct {
 	complete func() error
 	// value returns what the field holds.
 	value func() any
+	// preset reports whether the field holds the default.
+	preset func() bool
 }
 
 // OnLine makes an option that takes one argument a part of the module's own line in a Caddyfile, where it must be given.
@@ -41,6 +43,19 @@ func (o Option) OnLine() Option {
 // Secret keeps the value out of errors.
 func (o Option) Secret() Option {
 	o.secret = true
+	return o
+}
+
+// OnlyFor makes it an error to give an option any value but its default unless it applies: without what it is for, it could do nothing. That is another option, as
+// a user reads it in the error.
+func (o Option) OnlyFor(other string, applies bool) Option {
+	complete := o.complete
+	o.complete = func() error {
+		if err := complete(); err != nil || applies || o.preset() {
+			return err
+		}
+		return fmt.Errorf("%v is given, which is for %s only", show(o.value()), other)
+	}
 	return o
 }
 

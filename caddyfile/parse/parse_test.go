@@ -195,6 +195,28 @@ func TestBounds(t *testing.T) {
 	}
 }
 
+// TestOnlyFor refuses an option without what it is for, unless it has its default.
+func TestOnlyFor(t *testing.T) {
+	for want, d := range map[string]caddy.Duration{
+		"every: 5s is given, which is for keep only": 5e9,
+		"every: -1s is negative":                     -1e9,
+		"":                                           caddy.Duration(time.Minute),
+	} {
+		for _, applies := range []bool{true, false} {
+			value, left := d, caddy.Duration(0)
+			err := Options{
+				Duration("every", &value, time.Minute).OnlyFor("keep", applies), Duration("left", &left, time.Minute).OnlyFor("keep", applies),
+			}.SetDefaults()
+			switch {
+			case (want == "" || applies && d > 0) && (err != nil || value != d || left != caddy.Duration(time.Minute)):
+				t.Errorf("%v, applies %t: %v and %v, %v", d, applies, value, left, err)
+			case want != "" && (!applies || d < 0) && (err == nil || err.Error() != want):
+				t.Errorf("%v, applies %t: %v, want %s", d, applies, err, want)
+			}
+		}
+	}
+}
+
 func TestCheckSame(t *testing.T) {
 	for want, set := range map[string]func(*settings){
 		"a different plain (1s and 1m0s)":          func(s *settings) { s.plain = 1e9 },
