@@ -420,7 +420,7 @@ func TestAdminRefuses(t *testing.T) {
 		{"PATCH", at, "", 400, "the body: "},
 		{"PATCH", at, "{}", 400, "must be given"},
 		{"PATCH", at, `{"colour": "red"}`, 400, "colour"},
-		{"PATCH", at, `{"state": "drain", "deadline": "soon"}`, 400, "deadline: time: invalid duration"},
+		{"PATCH", at, `{"state": "drain", "deadline": "soon"}`, 400, `deadline: "soon" is not a duration such as "30s"`},
 		{"PATCH", at, `{"weight": "few"}`, 400, "weight: "},
 		{"PATCH", at, `{"state": "gone"}`, 400, "state: 'gone' is not one of active, drain, maintenance"},
 		{"PATCH", at, `{"weight": -1}`, 400, "weight: -1 is not from 0 to 65535"},

@@ -21,7 +21,7 @@ func limited(listen, options string, targets ...*target) string {
 func waits(t *testing.T, conn *net.TCPConn) bool {
 	t.Helper()
 	_ = conn.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	defer func() { _ = conn.SetReadDeadline(time.Now().Add(patience)) }() // for what comes after the wait
 	_, err := conn.Read(make([]byte, 1))
 	return err != nil && isTimeout(err)
 }
@@ -143,5 +143,153 @@ func TestMoveWhenFull(t *testing.T) {
 	other := targets[slices.IndexFunc(targets, func(one *target) bool { return one.name != home })]
 	if !strings.Contains(p.Log(), `"upstream":"`+other.addr+`","client":"`+ips[0]+`","other":"`+named(t, targets, home).addr+`"`) {
 		t.Errorf("the log does not name both:\n%s", p.Log())
+	}
+}
+
+// What a reload or an operator changes counts for connections that wait, too: the next of them is served at once where there is room now.
+func TestReloadWhileClientsWait(t *testing.T) {
+	t.Parallel()
+	const wait = "when_full wait 1h"
+	for name, c := range map[string]struct {
+		before string                                                                                                       // of the second target, beside its limit
+		change func(t *testing.T, p *balancerProcess, config func(options string, second ...string) string, second *target) // has room made
+	}{
+		"a higher limit": {"", func(t *testing.T, p *balancerProcess, config func(string, ...string) string, _ *target) {
+			p.reload(t, config(wait, "max_connections 3"))
+		}},
+		"no limit": {"", func(t *testing.T, p *balancerProcess, config func(string, ...string) string, _ *target) {
+			p.reload(t, config(wait))
+		}},
+		"a weight": {"weight 0", func(t *testing.T, p *balancerProcess, config func(string, ...string) string, _ *target) {
+			p.reload(t, config(wait, "max_connections 2", "weight 1"))
+		}},
+		"no drain": {"drain", func(t *testing.T, p *balancerProcess, config func(string, ...string) string, _ *target) {
+			p.reload(t, config(wait, "max_connections 2"))
+		}},
+		"a weight by an operator": {"weight 0", func(t *testing.T, p *balancerProcess, _ func(string, ...string) string, second *target) {
+			p.patch(t, second, `{"weight": 1}`)
+		}},
+		"a limit by an operator": {"", func(t *testing.T, p *balancerProcess, _ func(string, ...string) string, second *target) {
+			p.patch(t, second, `{"max_connections": 3}`)
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(8)
+			config := func(options string, second ...string) string {
+				return balance(listen, options+"\n"+upstream(targets[0].addr, "max_connections 2")+upstream(targets[1].addr, second...))
+			}
+			before := []string{"max_connections 2", c.before}
+			p := startCaddy(t, config(wait, before...))
+			full := 4
+			if c.before != "" {
+				full = 2 // the other one takes no new clients
+			}
+			for _, ip := range ips[:full] {
+				hold(t, ip, listen)
+			}
+			conn := dialFrom(t, ips[full], listen)
+			if !waits(t, conn) {
+				t.Fatal("the connection does not wait while all targets are full")
+			}
+			c.change(t, p, config, targets[1])
+			if got := mustReadLine(t, conn); got != targets[1].name {
+				t.Errorf("the client is at %s, room is at %s", got, targets[1].name)
+			}
+		})
+	}
+}
+
+// A connection that waits for another target than those which are full goes there: to one that is added, or that leaves maintenance.
+func TestTargetComesWhileClientsWait(t *testing.T) {
+	t.Parallel()
+	for _, how := range []string{"added", "maintenance"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(5)
+			first := 1
+			if how == "maintenance" {
+				first = 2
+			}
+			p := startCaddy(t, limited(listen, "when_full wait 1h", targets[:first]...))
+			if how == "maintenance" {
+				p.patch(t, targets[1], `{"state": "maintenance"}`)
+			}
+			hold(t, ips[0], listen)
+			hold(t, ips[1], listen)
+			conns := []*net.TCPConn{dialFrom(t, ips[2], listen), dialFrom(t, ips[3], listen), dialFrom(t, ips[4], listen)}
+			for _, conn := range conns {
+				if !waits(t, conn) {
+					t.Fatal("a connection does not wait while all targets are full")
+				}
+			}
+			if how == "maintenance" {
+				p.patch(t, targets[1], `{"state": "active"}`)
+			} else {
+				p.reload(t, limited(listen, "when_full wait 1h", targets...))
+			}
+			await(t, "two of them are served", func() bool { return p.pool(t).Waiting == 1 && p.upstream(t, targets[1]).Connections == 2 })
+			for _, conn := range conns {
+				if !waits(t, conn) {
+					conn.Close()
+				}
+			}
+		})
+	}
+}
+
+// What becomes of connections whose target is full is that of the running config, for those that wait already, too.
+func TestReloadChangesWait(t *testing.T) {
+	t.Parallel()
+	for options, moves := range map[string]bool{"when_full move": true, "when_full close": false, "when_full wait 1ms": false} {
+		t.Run(options, func(t *testing.T) {
+			t.Parallel()
+			listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(1)
+			p := startCaddy(t, limited(listen, "when_full wait 1h", targets...))
+			_, home := hold(t, ips[0], listen)
+			hold(t, ips[0], listen)
+			conn := dialFrom(t, ips[0], listen)
+			if !waits(t, conn) {
+				t.Fatal("the connection does not wait")
+			}
+			p.reload(t, limited(listen, options, targets...))
+			if !moves {
+				mustClose(t, conn)
+				return
+			}
+			if got := mustReadLine(t, conn); got == home {
+				t.Errorf("the client is at %s, which is full", got)
+			}
+		})
+	}
+}
+
+// A connection that waits for a target which a reload removes goes elsewhere, and waits on where nothing has changed for it.
+func TestTargetGoesWhileClientsWait(t *testing.T) {
+	t.Parallel()
+	listen, targets, ips := freeAddr(t), greeters(t, 2), clientIPs(1)
+	p := startCaddy(t, limited(listen, "when_full wait 1h", targets...))
+	first, home := hold(t, ips[0], listen)
+	hold(t, ips[0], listen)
+	var conns []*net.TCPConn
+	for range 2 {
+		conn := dialFrom(t, ips[0], listen)
+		if !waits(t, conn) {
+			t.Fatal("a connection does not wait")
+		}
+		conns = append(conns, conn)
+	}
+	p.reload(t, limited(listen, "when_full wait 1h\nmax_sessions 100", targets...))
+	if !waits(t, conns[0]) || !waits(t, conns[1]) {
+		t.Fatal("a connection does not wait any more after a reload that changes nothing for it")
+	}
+	first.Close()
+	if got := mustReadLine(t, conns[0]); got != home {
+		t.Errorf("the client is at %s, room is at %s", got, home)
+	}
+	other := targets[slices.IndexFunc(targets, func(one *target) bool { return one.name != home })]
+	p.reload(t, limited(listen, "when_full wait 1h", other))
+	if got := mustReadLine(t, conns[1]); got != other.name {
+		t.Errorf("the client is at %s, which is removed", got)
 	}
 }

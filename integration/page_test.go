@@ -76,7 +76,7 @@ func TestPage(t *testing.T) {
 		{"Maintenance", "", "", "draining", ""},
 		{"Maintenance", "yes", "", "maintenance", "is maintenance now"},
 		{"Activate", "yes", "", "active", "is active now"},
-		{"Drain", "yes", "x", "active", "invalid duration"},
+		{"Drain", "yes", "x", "active", "is not a duration"},
 	} {
 		b.until(`!!%s`, button(home.addr, step.button))
 		b.eval(`%s.click()`, button(home.addr, step.button))

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -26,12 +27,23 @@ type dialer struct {
 	keepAlive keepalive.Options
 	header    []byte // by which a probe begins
 	logger    *zap.Logger
-	lines     loglimit.Limiter // of the log lines that strangers can cause
+	lines     loglimit.Limiter        // of the log lines that strangers can cause
+	renewed   atomic.Pointer[Handler] // what goes on in the config that took over last, if connections waited meanwhile
 }
 
 // newDialer returns the dialer of a handler.
 func newDialer(c *poolConfig, timeout time.Duration, keepAlive keepalive.Options, logger *zap.Logger) *dialer {
 	d := &dialer{poolConfig: c, timeout: timeout, keepAlive: keepAlive, logger: logger.With(zap.String("pool", c.name))}
+	return d.limitLines()
+}
+
+// within returns the same dialer for another config that has the pool.
+func (d *dialer) within(c *poolConfig) *dialer {
+	other := &dialer{poolConfig: c, timeout: d.timeout, keepAlive: d.keepAlive, header: d.header, logger: d.logger}
+	return other.limitLines()
+}
+
+func (d *dialer) limitLines() *dialer {
 	d.lines.LeftOut = func(lines int) {
 		d.logger.Warn("left lines about connections out of the log", zap.Int("left_out", lines))
 	}

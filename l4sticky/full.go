@@ -47,6 +47,8 @@ func (h *Handler) readWhenFull(d *caddyfile.Dispenser) error {
 // A turn is what a connection waits for while its targets are full. Its time counts from the beginning of its first wait.
 type turn struct {
 	ticket  *target.Ticket // nil while it does not wait
+	any     bool           // it waits for any target
+	began   time.Duration
 	timer   *time.Timer
 	expired atomic.Bool
 }
@@ -65,7 +67,7 @@ func (p *picker) stays(w search.Waker) (step search.Step, stays bool) {
 		p.limit = "when_full"
 		return search.NoTarget, true
 	}
-	return p.queue([]*target.Member{m}, p.mayStay, w), true
+	return p.queue([]*target.Member{m}, p.dialer.mayStay, w), true
 }
 
 // waits reports whether the connection waits for any target, of which all that are active are full, and what it does then.
@@ -75,23 +77,27 @@ func (p *picker) waits(w search.Waker) (step search.Step, waits bool) {
 	}
 	var full []*target.Member
 	for _, m := range p.dialer.targets.Members() {
-		if p.mayCome(m) && m.Full() && !slices.ContainsFunc(p.tried, m.Is) {
+		if p.dialer.mayCome(m) && m.Full() && !slices.ContainsFunc(p.tried, m.Is) {
 			full = append(full, m)
 		}
 	}
 	if len(full) == 0 {
 		return 0, false
 	}
-	return p.queue(full, p.mayCome, w), true
+	step = p.queue(full, p.dialer.mayCome, w)
+	if step == search.AwaitWake {
+		p.turn.any = true
+	}
+	return step, true
 }
 
 // mayStay reports whether a connection may go to its client's target when there is room.
-func (p *picker) mayStay(m *target.Member) bool {
-	return m.Active() && p.dialer.targets.Member(m.Target) != nil
+func (c *poolConfig) mayStay(m *target.Member) bool {
+	return m.Active() && c.targets.Member(m.Target) != nil
 }
 
 // mayCome reports whether a new client may go to a target when there is room.
-func (p *picker) mayCome(m *target.Member) bool { return p.mayStay(m) && !m.Drains() }
+func (c *poolConfig) mayCome(m *target.Member) bool { return c.mayStay(m) && !m.Drains() }
 
 // queue has the connection wait for its turn at one of the targets that fit, unless too many wait, or its time is over.
 func (p *picker) queue(members []*target.Member, fits func(*target.Member) bool, w search.Waker) search.Step {
@@ -99,20 +105,24 @@ func (p *picker) queue(members []*target.Member, fits func(*target.Member) bool,
 		p.limit = "wait_timeout"
 		return search.NoTarget
 	}
-	if waiting := &p.dialer.waiting; waiting.Add(1) > int64(p.MaxWaiting) {
-		waiting.Add(-1)
+	if waiting := p.dialer.waiting.Add(1); p.turn == nil && waiting > int64(p.MaxWaiting) {
+		p.dialer.waiting.Add(-1)
 		p.limit = "max_waiting"
 		return search.NoTarget
 	}
 	if p.turn == nil {
-		t := new(turn)
+		t := &turn{began: monotonic()}
 		t.timer = time.AfterFunc(time.Duration(p.WaitTimeout), safely.Func("wait for a full upstream", func() {
 			t.expired.Store(true)
 			w.Wake()
 		}))
 		p.turn = t
 	}
-	p.turn.ticket = target.Queue(members, fits, w)
+	p.turn.any = false
+	p.turn.ticket = target.Queue(members, p.turn.began, fits, w)
+	if p.dialer.successor() != nil { // which has woken those that wait, perhaps before this one did
+		w.Wake()
+	}
 	return search.AwaitWake
 }
 
@@ -122,19 +132,20 @@ func (p *picker) waiting() bool { return p.turn != nil && p.turn.ticket != nil }
 // judgeTurn looks at what has become of the wait. It returns false if the search goes on without.
 func (p *picker) judgeTurn(now time.Duration) (d search.Dial, step search.Step, decided bool) {
 	m := p.turn.ticket.Granted()
+	renewed := p.renew()
 	switch {
 	case m == nil && p.turn.expired.Load():
 		p.limit = "wait_timeout"
 		p.leaveQueue()
 		return d, search.NoTarget, true
-	case m == nil && p.turn.ticket.Fits():
+	case m == nil && !renewed && p.turn.ticket.Fits() && !p.hasRoomElsewhere():
 		return d, search.AwaitWake, true
 	}
 	p.leaveQueue()
 	switch {
 	case m == nil:
 		return d, 0, false
-	case !m.Active():
+	case renewed || !m.Active():
 		m.Release()
 		return d, 0, false
 	}
@@ -143,6 +154,11 @@ func (p *picker) judgeTurn(now time.Duration) (d search.Dial, step search.Step, 
 	p.adopt(m)
 	p.access.dialled()
 	return search.Dial{Target: m, Began: now}, search.DialTarget, true
+}
+
+// hasRoomElsewhere reports whether the connection waits for any target, and one that was not among those that are full takes it now.
+func (p *picker) hasRoomElsewhere() bool {
+	return p.turn.any && slices.ContainsFunc(p.dialer.targets.Members(), func(m *target.Member) bool { return p.dialer.mayCome(m) && p.usable(m) })
 }
 
 // errAllFull is why a connection is closed that finds no target with room.

@@ -211,6 +211,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	c.extendStop(stopTerms{time.Duration(h.GracePeriod), time.Duration(h.StopSpread)})
 	h.dialer = newDialer(c, time.Duration(h.DialTimeout), h.times.KeepAlive, ctx.Logger())
 	h.dialer.header = probeHeader(h.ppVersion)
+	c.noteFullTerms(fullTerms{h.WhenFull, h.WaitTimeout, h.MaxWaiting})
 	if h.AccessLog {
 		h.access = ctx.Logger(accessModule{})
 	}

@@ -195,6 +195,8 @@ func (p *pool) remove(c *poolConfig) (last bool) {
 		return false
 	}
 	p.configs = slices.DeleteFunc(p.configs, func(other *poolConfig) bool { return other == c })
+	c.gone.Store(true)
+	defer p.registry.Wake() // those that wait go on by the config that is left
 	c.unsyncedForget()
 	c.targets.Close()
 	defer c.store.release()

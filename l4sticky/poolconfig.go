@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -42,6 +43,10 @@ type poolConfig struct {
 	dynamic map[target.Address]bool // the upstreams that it has found; guarded by the pool's lock
 
 	kept *keptConfig // how sessions are kept over a stop of Caddy, nil if they are not; guarded by the pool's lock
+
+	full        *fullTerms  // of its handlers; guarded by the pool's lock
+	fullDiffers bool        // not all of them have these; guarded by the pool's lock
+	gone        atomic.Bool // all handlers have quit
 
 	checking *checking // how the targets are checked, nil until a handler has told it; guarded by the pool's lock
 }

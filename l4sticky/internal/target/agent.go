@@ -7,8 +7,11 @@ import "time"
 // its agent if it is not any more.
 func (t *Target) Reported(down bool, reason string) (downFor time.Duration, changed bool) {
 	downFor, changed = t.reported(down, reason)
-	if changed && down {
+	switch {
+	case changed && down:
 		t.wakeQueue()
+	case changed:
+		t.wake()
 	}
 	return downFor, changed
 }

@@ -54,8 +54,11 @@ func (c *tally) pass(rise int) bool {
 // the deactivation shows nothing.
 func (t *Target) Checked(passed bool, began time.Duration, r Rules) Change {
 	c := t.checked(passed, began, r)
-	if c.Fell {
+	switch {
+	case c.Fell:
 		t.wakeQueue()
+	case c.Rose || c.Activated:
+		t.wake()
 	}
 	return c
 }
@@ -101,6 +104,7 @@ func (t *Target) unsyncedMayActivate(serves bool) bool {
 
 // Unchecked forgets all results, since the target is not checked any more. It is not down then.
 func (t *Target) Unchecked() {
+	defer t.wake()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.checks = tally{}

@@ -79,7 +79,7 @@ func (t *Target) Mode() Mode { return t.controls.Load().mode() }
 func (r *Registry) Control(t *Target, by Controller, c Control) {
 	r.setControl(t, by, c)
 	t.admit() // the limit may be higher now
-	t.wakeQueue()
+	r.Wake()  // it may take others, or none any more
 }
 
 func (r *Registry) setControl(t *Target, by Controller, c Control) {

@@ -2,9 +2,11 @@ package target
 
 import (
 	fifo "container/list"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A queue is the connections that wait for their turn at a target that is full, first come first served.
@@ -18,6 +20,7 @@ type queue struct {
 // counts it, as by Claim, and the waiter is woken. It is also woken when one of the targets may not fit any more.
 type Ticket struct {
 	waiter Waiter
+	since  time.Duration
 	fits   func(*Member) bool // whether the connection may go to a target
 
 	mu      sync.Mutex
@@ -32,10 +35,10 @@ type place struct {
 	element *fifo.Element
 }
 
-// Queue puts a connection into the queues of the targets, of which there must be at least one. It gets no room at a target that
-// does not fit; fits is called with the queue locked, and must be quick. The caller gives the ticket back by Leave.
-func Queue(members []*Member, fits func(*Member) bool, w Waiter) *Ticket {
-	t := &Ticket{waiter: w, fits: fits, places: make([]place, 0, len(members))}
+// Queue puts a connection into the queues of the targets, of which there must be at least one, behind those that have waited since before, and before
+// those that came later. It gets no room at a target that does not fit; fits is called with the queue locked, and must be quick. The caller gives the ticket back by Leave.
+func Queue(members []*Member, since time.Duration, fits func(*Member) bool, w Waiter) *Ticket {
+	t := &Ticket{waiter: w, since: since, fits: fits, places: make([]place, 0, len(members))}
 	for _, m := range members {
 		t.enter(m)
 	}
@@ -50,10 +53,20 @@ func (t *Ticket) enter(m *Member) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.length.Add(1)
-	e := q.tickets.PushBack(t)
+	e := q.insert(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.places = append(t.places, place{m, e})
+}
+
+// insert puts a ticket where it belongs, which is at the end unless the connection has waited elsewhere before. The lock must be held.
+func (q *queue) insert(t *Ticket) *fifo.Element {
+	for e := q.tickets.Back(); e != nil; e = e.Prev() {
+		if e.Value.(*Ticket).since <= t.since {
+			return q.tickets.InsertAfter(t, e)
+		}
+	}
+	return q.tickets.PushFront(t)
 }
 
 // Granted returns the target that has room for the connection, which it has claimed, or nil while there is none. The claim
@@ -165,6 +178,19 @@ func (t *Target) wakeQueue() {
 	for _, ticket := range t.queue.all() {
 		ticket.waiter.Wake()
 	}
+}
+
+// Wake wakes all connections that wait for targets which are full: another target may take them now.
+func (r *Registry) Wake() {
+	for _, t := range r.all() {
+		t.wakeQueue()
+	}
+}
+
+func (r *Registry) all() []*Target {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.targets))
 }
 
 func (q *queue) all() (tickets []*Ticket) {

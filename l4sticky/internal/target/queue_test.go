@@ -34,7 +34,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 	_, m := full(2)
 	var woken []string
 	wait := func(name string, members ...*Member) *Ticket {
-		return Queue(members, isActive, waiterFunc(func() { woken = append(woken, name) }))
+		return Queue(members, 0, isActive, waiterFunc(func() { woken = append(woken, name) }))
 	}
 	a, b, c, d := wait("a", m[0]), wait("b", m[0], m[1]), wait("c", m[0], m[1]), wait("d", m[1])
 	if a.Granted() != nil || !m[0].Full() || !m[1].Full() {
@@ -61,7 +61,7 @@ func TestFirstComeFirstServed(t *testing.T) {
 // TestRoomGoesOn gives the room on that a connection got which has gone.
 func TestRoomGoesOn(t *testing.T) {
 	_, m := full(1)
-	a, b := Queue(m, isActive, waiterFunc(func() {})), Queue(m, isActive, waiterFunc(func() {}))
+	a, b := Queue(m, 0, isActive, waiterFunc(func() {})), Queue(m, 0, isActive, waiterFunc(func() {}))
 	m[0].Release()
 	a.Leave()
 	if b.Granted() != m[0] || m[0].Connections() != 1 {
@@ -94,7 +94,7 @@ func TestWaitEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r, m := full(1)
 			woken := 0
-			ticket := Queue(m, isActive, waiterFunc(func() { woken++ }))
+			ticket := Queue(m, 0, isActive, waiterFunc(func() { woken++ }))
 			c.change(r, m[0])
 			if woken != 1 || (ticket.Granted() != nil) != c.granted || ticket.Fits() != c.active {
 				t.Errorf("woken %d times, active: %v", woken, ticket.Fits())
@@ -118,7 +118,7 @@ func TestQueueUnderLoad(t *testing.T) {
 	for n := range connections {
 		done.Go(func() {
 			wake := make(chan struct{}, 1)
-			ticket := Queue(members[n%2:n%2+2], isActive, waiterFunc(func() {
+			ticket := Queue(members[n%2:n%2+2], 0, isActive, waiterFunc(func() {
 				select {
 				case wake <- struct{}{}:
 				default:
@@ -155,7 +155,7 @@ func TestQueueUnderLoad(t *testing.T) {
 func TestNoRoomWhereItDoesNotFit(t *testing.T) {
 	_, m := full(2)
 	wake := waiterFunc(func() {})
-	a, b := Queue(m, isActive, wake), Queue(m[1:], isActive, wake)
+	a, b := Queue(m, 0, isActive, wake), Queue(m[1:], 0, isActive, wake)
 	m[0].Deactivate(time.Hour)
 	m[0].Release()
 	if got := a.Granted(); got != nil || !a.Fits() || m[0].Connections() != 0 {
@@ -183,7 +183,7 @@ func TestRemovedTargetWakes(t *testing.T) {
 	m := set.Members()[0]
 	m.Claim(1)
 	woken := 0
-	ticket := Queue([]*Member{m}, func(m *Member) bool { return set.Member(m.Target) != nil }, waiterFunc(func() { woken++ }))
+	ticket := Queue([]*Member{m}, 0, func(m *Member) bool { return set.Member(m.Target) != nil }, waiterFunc(func() { woken++ }))
 	set.Update(list)
 	if woken != 0 {
 		t.Error("it is woken although the target stays")
@@ -193,4 +193,17 @@ func TestRemovedTargetWakes(t *testing.T) {
 		t.Errorf("woken %d times", woken)
 	}
 	ticket.Leave()
+}
+
+// TestSeniority has a connection come to a queue that has waited elsewhere for longer than another one there.
+func TestSeniority(t *testing.T) {
+	_, m := full(1)
+	quiet := waiterFunc(func() {})
+	late, early, same := Queue(m, 2, isActive, quiet), Queue(m, 1, isActive, quiet), Queue(m, 1, isActive, quiet)
+	for i, ticket := range []*Ticket{early, same, late} {
+		m[0].Release()
+		if ticket.Granted() != m[0] {
+			t.Fatalf("the turn %d is another one's", i)
+		}
+	}
 }

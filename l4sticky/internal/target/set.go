@@ -91,6 +91,7 @@ func (r *Registry) unsyncedAcquire(c Config, first bool) *Target {
 	t := r.targets[key]
 	if t == nil {
 		t = newTarget(key, r.now)
+		t.wake = r.Wake
 		r.targets[key] = t
 		if !first {
 			t.returned.Store(int64(r.now()))
@@ -253,24 +254,28 @@ func (l *list) add(m *Member, weight int) {
 // Update replaces the targets. Those that stay keep their state, and the connections of those that go are not concerned.
 // After Close it does nothing.
 func (s *Set) Update(configs []Config) {
-	for _, m := range s.update(configs) {
+	before := s.update(configs)
+	for _, m := range before.members {
 		if s.Member(m.Target) == nil {
 			m.wakeQueue()
 		}
 	}
+	if slices.ContainsFunc(s.Members(), func(m *Member) bool { return before.byTarget[m.Target] != m }) {
+		s.registry.Wake()
+	}
 }
 
-// update returns the members that there were before.
-func (s *Set) update(configs []Config) (before []*Member) {
+// update returns what there was before.
+func (s *Set) update(configs []Config) (before *list) {
 	s.registry.mu.Lock()
 	defer s.registry.mu.Unlock()
 	if s.closed {
-		return nil
+		return s.list.Load()
 	}
 	old := s.list.Load()
 	s.list.Store(s.unsyncedList(configs, old))
 	s.registry.unsyncedRelease(old.members)
-	return old.members
+	return old
 }
 
 // unsyncedRefresh takes what is set for the targets into account. The registry's lock must be held.

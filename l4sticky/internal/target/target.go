@@ -40,6 +40,7 @@ type Target struct {
 	Deactivations CauseCount
 
 	now   func() time.Duration
+	wake  func() // wakes all that wait for targets which are full
 	conns atomic.Int64
 	queue queue // of connections that wait while the target is full
 
@@ -86,7 +87,7 @@ type Target struct {
 }
 
 func newTarget(address Address, now func() time.Duration) *Target {
-	t := &Target{Address: address, now: now, created: now()}
+	t := &Target{Address: address, now: now, wake: func() {}, created: now()}
 	t.controls.Store(&noControls)
 	t.returned.Store(never)
 	t.addrs.Store(literal(address))
@@ -145,6 +146,14 @@ func (t *Target) Activate() (since time.Duration, was bool) {
 	if t.inactiveUntil.Load() == 0 {
 		return 0, false
 	}
+	since, was = t.activate()
+	if was {
+		t.wake()
+	}
+	return since, was
+}
+
+func (t *Target) activate() (since time.Duration, was bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.inactiveUntil.Load() == 0 || t.mute && t.Bytes.Bytes(flow.Target) == t.sentBefore {
