@@ -1,6 +1,7 @@
 package l4sticky
 
 import (
+	"cmp"
 	"errors"
 	"maps"
 	"math"
@@ -35,7 +36,8 @@ type drains struct {
 
 // A drain is the way of one target until it is empty.
 type drain struct {
-	drainTerms // guarded by the mutex of drains
+	drainTerms                // guarded by the mutex of drains
+	member     *target.Member // of the last config that had it; guarded as well
 
 	// The others belong to the goroutine.
 	told    bool          // that it is empty
@@ -98,6 +100,9 @@ func (p *pool) setDrain(t *target.Target, deadline *caddy.Duration, rate *float6
 	if d == nil {
 		d = p.drains.unsyncedAdd(t)
 	}
+	if c := p.applied.Load(); c != nil {
+		d.member = cmp.Or(c.targets.Member(t), d.member)
+	}
 	if deadline != nil {
 		d.deadline, d.began = deadline, began
 	}
@@ -152,18 +157,24 @@ func (p *pool) drainOnce(now time.Duration) (more bool) {
 			c.tellOf(m, upstreamDrained, zap.String("reason", m.Condition().Reason))
 		}
 	}
-	return p.drains.anyLeft()
+	return p.anyDrains()
 }
 
-// draining returns a target that still drains, and how that ends. One that does not is forgotten, and m is nil.
+// draining returns a target that still drains, and how that ends. One that does not is forgotten, and m is nil. What an operator has begun goes on
+// for a target that no config has any more, and is there when one has it again.
 func (p *pool) draining(t *target.Target) (c *poolConfig, m *target.Member, terms drainTerms) {
 	p.drains.mu.Lock() // so that a drain which begins now is not forgotten
 	defer p.drains.mu.Unlock()
-	if c = p.applied.Load(); c != nil {
-		m = c.targets.Member(t)
+	c, d := p.applied.Load(), p.drains.all[t]
+	if c == nil || d == nil {
+		return nil, nil, terms
 	}
-	d := p.drains.all[t]
-	if m == nil || !m.Drains() || d == nil {
+	if m = c.targets.Member(t); m != nil {
+		d.member = m
+	} else if t.Control(target.Operator).Mode != target.Serve {
+		m = d.member
+	}
+	if m == nil || !m.Drains() {
 		delete(p.drains.all, t)
 		return nil, nil, terms
 	}
@@ -176,11 +187,15 @@ func (d *drains) clone() map[*target.Target]*drain {
 	return maps.Clone(d.all)
 }
 
-// anyLeft reports whether any target is not empty, and notes that nothing looks at them any more if none is.
-func (d *drains) anyLeft() bool {
+// anyDrains reports whether any target is not empty, and notes that nothing looks at them any more if none is, or no config has the pool.
+func (p *pool) anyDrains() bool {
+	d := &p.drains
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.running = false
+	if p.applied.Load() == nil {
+		return false
+	}
 	for t, one := range d.all {
 		d.running = d.running || !one.told || !t.Empty()
 	}

@@ -95,3 +95,29 @@ func (d *drains) watched() bool {
 	defer d.mu.Unlock()
 	return d.running
 }
+
+// TestDeadlineOverRemoval has a reload take a target out of the config that drains, and another one bring it back.
+func TestDeadlineOverRemoval(t *testing.T) {
+	both := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1", "b:1")
+	at := both.targets.Members()[0].Target
+	deadline, began := caddy.Duration(time.Hour), monotonic()
+	if err := both.setOverride(at, adminapi.Override{State: stateDrain, Deadline: &deadline}); err != nil {
+		t.Fatal(err)
+	}
+	one := joinAs(t, newConfig(t), t.Name(), time.Minute, "b:1")
+	both.quit()
+	one.drainOnce(monotonic())
+	again := joinAs(t, newConfig(t), t.Name(), time.Minute, "a:1", "b:1")
+	one.quit()
+	defer again.quit()
+	again.drainOnce(monotonic())
+	if terms := again.drainTerms(at); terms.deadline == nil || terms.began > began+time.Second || again.targets.Member(at) == nil {
+		t.Errorf("it drains by %+v", terms)
+	}
+	if err := again.setOverride(at, adminapi.Override{State: stateActive}); err != nil {
+		t.Fatal(err)
+	}
+	if again.drainOnce(monotonic()); len(again.drains.clone()) > 0 {
+		t.Errorf("%d targets drain still", len(again.drains.clone()))
+	}
+}
