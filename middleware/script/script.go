@@ -59,7 +59,7 @@ type Script struct {
 	// Default: `auto`.
 	Runtime string `json:"runtime,omitempty"`
 
-	// The path of Node.js, version 18 or newer, for the runtime `node`. Global placeholders are replaced. Default: `node`, which
+	// The path of Node.js, version 18 or newer, for the runtimes `node` and `auto` only. Global placeholders are replaced. Default: `node`, which
 	// is looked for in PATH.
 	NodePath string `json:"node_path,omitempty"`
 
@@ -89,7 +89,7 @@ func (s *Script) table() parse.Options {
 	return parse.Options{
 		parse.String("pool", &s.Pool, "default"),
 		parse.Enum("runtime", &s.Runtime, runtimeAuto, runtimeAuto, runtimeEmbedded, runtimeNode),
-		parse.String("node_path", &s.NodePath, ""),
+		parse.String("node_path", &s.NodePath, "").OnlyFor("runtime node or auto", s.Runtime != runtimeEmbedded),
 		parse.Size("memory_limit", &s.MemoryLimit, defaultMemory, leastMemory),
 	}
 }
