@@ -2,6 +2,7 @@ package embedded
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
@@ -38,8 +39,8 @@ func (e *engine) clientFunctions() map[string]quickjs.Function {
 	of := func(f func(number uint32)) quickjs.Function { return does(func(a []any) { f(number(a[0])) }) }
 	return map[string]quickjs.Function{
 		"allow":  of(func(number uint32) { e.script.Settle(number, nil) }),
-		"block":  does(func(a []any) { e.script.Settle(number(a[0]), errors.New(a[1].(string))) }),
-		"failed": does(func(a []any) { e.script.Failed(number(a[0]), errors.New(a[1].(string)), a[2].(string)) }),
+		"block":  does(func(a []any) { e.script.Settle(number(a[0]), errors.New(kept(a[1]))) }),
+		"failed": does(func(a []any) { e.script.Failed(number(a[0]), errors.New(kept(a[1])), kept(a[2])) }),
 		"follow": of(e.script.Follow),
 		"kick":   of(e.script.Kick),
 		"forget": does(func(a []any) { e.script.Forget(number(a[0]), number(a[1])) }),
@@ -56,6 +57,9 @@ func (e *engine) clientFunctions() map[string]quickjs.Function {
 		},
 	}
 }
+
+// kept is a text that stays after the call, with which long ones end that are arguments.
+func kept(argument any) string { return strings.Clone(argument.(string)) }
 
 // number is that of a client.
 func number(argument any) uint32 {

@@ -66,7 +66,7 @@ func (e *engine) dataFunctions() map[string]quickjs.Function {
 // small converts what is of a size, unless that is so large that what it takes beside the script's memory would count.
 func (e *engine) small(size int, convert func() any) (any, error) {
 	const part = 12
-	if most := e.script.Options().MemoryLimit / part; int64(size) > most {
+	if most := e.limit / part; int64(size) > most {
 		return nil, &problem{fmt.Errorf("%d bytes are more than can be converted at once, which are %d", size, most), "RangeError", nil}
 	}
 	return convert(), nil

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -29,30 +28,13 @@ const (
 func (e *engine) fileFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
 		"fileSync":  func(a []any) (any, error) { return e.blocking(e.operation(a)) },
-		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a)) },
-		"watch":     func(a []any) (any, error) { return e.watchPath(a[0].(string)) },
+		"fileAsync": func(a []any) (any, error) { return e.background(e.fileSlots, e.operation(a), a[3]) },
+		"watch":     func(a []any) (any, error) { return e.watchPath(kept(a[0]), a[1].(quickjs.Value)) },
 		"unwatch": does(func(a []any) {
 			if stop := e.watched[int(a[0].(float64))]; stop != nil {
 				stop()
 			}
 		}),
-	}
-}
-
-// blocking has the script wait for work, unless that takes longer than the script may.
-func (e *engine) blocking(work func(context.Context) (any, error)) (any, error) {
-	done := make(chan struct{})
-	var found any
-	var fault error
-	go safely.Do("script file", func() {
-		defer close(done)
-		found, fault = e.guarded(work)
-	})
-	select {
-	case <-done:
-		return found, fault
-	case <-e.ctx.Done():
-		return nil, quickjs.ErrInterrupted
 	}
 }
 
@@ -85,8 +67,8 @@ func coded(err error, call, path string) error {
 }
 
 // operation is what is asked about a file, by the call that Node names in errors, a path, and whether access is to be read.
-func (e *engine) operation(a []any) func(context.Context) (any, error) {
-	call, path, toRead := a[0].(string), strings.Clone(a[1].(string)), a[2] == true // the arguments end with the call
+func (e *engine) operation(a []any) work {
+	call, path, toRead := kept(a[0]), kept(a[1]), a[2] == true
 	return func(context.Context) (any, error) {
 		value, err := e.askFile(call, path, toRead)
 		return value, coded(err, call, path)
@@ -112,16 +94,13 @@ func (e *engine) askFile(call, path string, toRead bool) (any, error) {
 		return nil, err
 	}
 	modified := float64(info.ModTime().UnixNano()) / float64(time.Millisecond)
-	return map[string]any{"size": info.Size(), "kind": kindOf(info.Mode()), "mtimeMs": modified}, nil
+	return map[string]any{"size": info.Size(), "type": info.Mode().Type(), "mtimeMs": modified}, nil
 }
 
 // openFile opens a file for reading. Of a FIFO without a writer, it would not return otherwise.
 func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
-
-// mostRead is how much of files there may be beside the script's memory.
-func (e *engine) mostRead() int64 { return e.script.Options().MemoryLimit / 2 }
 
 // readFile reads a file of at most half of the script's memory limit, and of what has no size, such as a device, a
 // sixteenth of that: there are files without an end.
@@ -136,7 +115,7 @@ func (e *engine) readFile(path string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	most := e.mostRead()
+	most := e.limit / 2 // which there may be of files beside the script's memory
 	limit := max(info.Size(), most/8)
 	if limit > most {
 		return nil, syscall.EFBIG
@@ -180,27 +159,20 @@ func readFolder(path string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	found := make([]map[string]string, len(entries))
+	type known struct {
+		Name string      `json:"name"`
+		Type fs.FileMode `json:"type"`
+	}
+	found := make([]known, len(entries))
 	for i, entry := range entries {
-		found[i] = map[string]string{"name": entry.Name(), "kind": kindOf(entry.Type())}
+		found[i] = known{entry.Name(), entry.Type()}
 	}
 	return found, nil
 }
 
-func kindOf(mode fs.FileMode) string {
-	switch {
-	case mode.IsRegular():
-		return "file"
-	case mode.IsDir():
-		return "directory"
-	case mode&fs.ModeSymlink != 0:
-		return "link"
-	}
-	return "other"
-}
-
-// watchPath begins fs.watch and returns the number by which js/fs.js hears of changes and ends it.
-func (e *engine) watchPath(path string) (any, error) {
+// watchPath begins fs.watch and returns the number by which js/fs.js ends it. The callback gets an error, or the kind of a change
+// and the name of what has changed.
+func (e *engine) watchPath(path string, callback quickjs.Value) (any, error) {
 	if len(e.watched) >= maxWatchers {
 		return nil, coded(syscall.EMFILE, "watch", path)
 	}
@@ -213,11 +185,19 @@ func (e *engine) watchPath(path string) (any, error) {
 	if err != nil {
 		return nil, coded(err, "watch", path)
 	}
-	number, client := e.timers.number(), e.owner.Load()
+	number, client, f := e.timers.number(), e.owner.Load(), e.vm.Dup(callback)
 	ctx, cancel := context.WithCancel(e.ctx)
 	e.watched[number] = func() {
 		cancel()
 		delete(e.watched, number)
+		e.vm.Free(f)
+	}
+	tell := func(outcome ...any) {
+		e.post(client, func() {
+			if e.watched[number] != nil {
+				e.call(f, outcome...)
+			}
+		})
 	}
 	e.jobs.Go(safely.Func("script watch", func() {
 		defer watcher.Close()
@@ -228,10 +208,9 @@ func (e *engine) watchPath(path string) (any, error) {
 				if event.Has(fsnotify.Create) || event.Has(fsnotify.Remove) || event.Has(fsnotify.Rename) {
 					kind = "rename"
 				}
-				name := filepath.Base(event.Name)
-				e.post(client, func() { e.call(e.entry["complete"], number, nil, []string{kind, name}) })
+				tell(nil, kind, filepath.Base(event.Name))
 			case err := <-watcher.Errors:
-				e.post(client, func() { e.call(e.entry["complete"], number, err) })
+				tell(err)
 			case <-ctx.Done():
 				return
 			}

@@ -1,10 +1,12 @@
 package embedded
 
 import (
+	"cmp"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -20,19 +22,15 @@ var shims embed.FS
 // compiled are this package's own JavaScript files, compiled once for all scripts.
 var compiled sync.Map
 
-// shim runs one of this package's own JavaScript files, between a head and a tail.
-func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
+// shim returns the function that is one of this package's own JavaScript files, or one that the runtimes have in common.
+func (e *engine) shim(name string) (quickjs.Value, error) {
 	code, ok := compiled.Load(name)
 	if !ok {
-		text, err := decide.SharedText(strings.TrimPrefix(name, "internal/"))
-		if err != nil {
-			own, err := shims.ReadFile("js/" + name + ".js")
-			if err != nil {
-				panic(err)
-			}
-			text = string(own)
-		}
-		if code, err = e.vm.Compile("node:"+name, head+text+tail); err != nil {
+		own, _ := shims.ReadFile("js/" + name + ".js")
+		shared, _ := decide.SharedText(strings.TrimPrefix(name, "internal/"))
+		text := "(function (exports, require, module, native) {" + cmp.Or(string(own), shared) + "\n})"
+		var err error
+		if code, err = e.vm.Compile("node:"+name, text); err != nil {
 			return quickjs.Undefined, err
 		}
 		compiled.Store(name, code)
@@ -40,47 +38,41 @@ func (e *engine) shim(name, head, tail string) (quickjs.Value, error) {
 	return e.vm.Run(code.([]byte))
 }
 
-// builtins are the modules of Node that scripts may require.
-var builtins = sync.OnceValue(func() map[string]bool {
-	all := map[string]bool{"fs/promises": true, "dns/promises": true, "timers/promises": true, "path/posix": true}
-	files, err := shims.ReadDir("js")
-	if err != nil {
-		panic(err)
-	}
-	for _, file := range files {
-		if !file.IsDir() {
-			all[strings.TrimSuffix(file.Name(), ".js")] = true
-		}
-	}
-	return all
-})
+// isBuiltin reports whether scripts may require a module of Node.
+func isBuiltin(name string) bool {
+	_, err := fs.Stat(shims, "js/"+name+".js")
+	return err == nil && !strings.HasPrefix(name, "internal/")
+}
 
-// Builtins returns the modules of Node that scripts may require, with the names of what each exports.
+// Builtins returns the modules of Node that scripts may require, with the names of what each exports. There are none on systems
+// without this runtime.
 func Builtins() map[string][]string { return exportsOfBuiltins() }
 
 var exportsOfBuiltins = sync.OnceValue(func() map[string][]string {
-	exports := make(map[string][]string)
-	e := newEngine(NewRuntime(), nil)
-	vm, err := quickjs.New(64<<20, e)
+	e, err := newEngine(NewRuntime(), nil, 64<<20)
 	if err != nil {
-		panic(err)
+		return nil
 	}
-	e.vm = vm
-	defer vm.Close()
+	defer e.vm.Close()
+	defer e.cancel(nil)
 	e.install()
-	// What files have, and a global that has no module.
-	exports["globalThis/module"] = []string{"exports", "filename", "id", "loaded", "parent", "path", "require"}
-	exports["globalThis/require"] = []string{"cache", "main", "resolve"}
-	exports["globalThis/require/resolve"] = []string{}
-	exports["globalThis/performance"] = []string{"now", "timeOrigin"}
-	for name := range builtins() {
-		v, err := vm.Call(e.entry["exports"], name)
-		if err != nil {
-			panic(fmt.Sprintf("built-in module %s: %v", name, err))
-		}
-		text, _ := vm.Text(v)
-		exports[name] = strings.Split(text, ",")
+	exports := map[string][]string{ // what files have, and a global that has no module
+		"globalThis/module":          {"exports", "filename", "id", "loaded", "parent", "path", "require"},
+		"globalThis/require":         {"cache", "main", "resolve"},
+		"globalThis/require/resolve": {},
+		"globalThis/performance":     {"now", "timeOrigin"},
 	}
+	_ = fs.WalkDir(shims, "js", func(path string, file fs.DirEntry, _ error) error {
+		if name := strings.TrimSuffix(strings.TrimPrefix(path, "js/"), ".js"); !file.IsDir() && isBuiltin(name) {
+			v, err := e.vm.Call(e.entry["exports"], name)
+			if err != nil {
+				panic(fmt.Sprintf("built-in module %s: %v", name, err))
+			}
+			text, _ := e.vm.Text(v)
+			exports[name] = strings.Split(text, ",")
+		}
+		return nil
+	})
 	return exports
 })
 
@@ -110,10 +102,10 @@ func missing(err error) error {
 
 // install gives the VM its globals, and the engine its entries. What goes wrong is a fault of this package.
 func (e *engine) install() {
-	main, err := e.shim("internal/main", "", "")
+	main, err := e.shim("internal/main")
 	if err == nil {
 		native := e.vm.NewObject(e.functions())
-		_, err = e.vm.Call(main, native)
+		_, err = e.vm.Call(main, nil, nil, nil, native)
 		e.vm.Free(native)
 		e.vm.Free(main)
 	}
@@ -136,23 +128,19 @@ func (e *engine) load() {
 // functions are all that JavaScript may call.
 func (e *engine) functions() map[string]quickjs.Function {
 	all := map[string]quickjs.Function{
-		"entry": does(func(a []any) { e.entry[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value)) }),
-		"thrower": does(func(a []any) {
-			e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value)))
-		}),
-		"isReading": func([]any) (any, error) { return e.waitingJobs.Load() > 0, nil },
+		"entry":     does(func(a []any) { e.entry[a[0].(string)] = e.vm.Dup(a[1].(quickjs.Value)) }),
+		"thrower":   does(func(a []any) { e.vm.SetThrower(e.vm.Dup(a[0].(quickjs.Value))) }),
+		"isReading": func([]any) (any, error) { return e.waitingJobs > 0, nil },
 		"ready": does(func([]any) {
 			e.ready.Store(true)
-			e.finishLoading(nil)
+			offer(e.loaded, nil)
 		}),
-		"broken": does(func(a []any) { e.finishLoading(errors.New(a[0].(string))) }),
+		"broken": does(func(a []any) { offer(e.loaded, errors.New(kept(a[0]))) }),
 	}
 	for _, more := range []map[string]quickjs.Function{
 		e.clientFunctions(), e.timerFunctions(), e.moduleFunctions(), e.fileFunctions(), e.nameFunctions(), e.systemFunctions(), e.dataFunctions(),
 	} {
-		for name, f := range more {
-			all[name] = f
-		}
+		maps.Copy(all, more)
 	}
 	return all
 }
@@ -168,9 +156,9 @@ func does(f func(a []any)) quickjs.Function {
 // moduleFunctions are what js/internal/main.js calls for require.
 func (e *engine) moduleFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
-		"isModule": func(a []any) (any, error) { return builtins()[a[0].(string)], nil },
+		"isModule": func(a []any) (any, error) { return isBuiltin(a[0].(string)), nil },
 		"builtin": func(a []any) (any, error) {
-			v, err := e.shim(a[0].(string), "(function (exports, require, module, native) {", "\n})")
+			v, err := e.shim(a[0].(string))
 			return quickjs.Owned{Value: v}, err
 		},
 		"resolve": func(a []any) (any, error) {
@@ -180,35 +168,47 @@ func (e *engine) moduleFunctions() map[string]quickjs.Function {
 			}
 			return path, nil
 		},
-		"compile": func(a []any) (any, error) {
-			path := a[0].(string)
+		// file gives the value of a file of JSON, or the function that a head makes of one of JavaScript.
+		"file": func(a []any) (any, error) {
+			path := kept(a[0])
 			text, err := e.source(path)
 			if err != nil {
 				return nil, err
 			}
-			v, err := e.vm.Eval(path, a[1].(string)+text+"\n})")
-			return quickjs.Owned{Value: v}, err
-		},
-		"json": func(a []any) (any, error) {
-			path := a[0].(string)
-			text, err := e.source(path)
-			if err != nil {
-				return nil, err
+			var v quickjs.Value
+			if strings.HasSuffix(path, ".json") {
+				v, err = e.vm.ParseJSON(path, text)
+			} else {
+				v, err = e.vm.Eval(path, a[1].(string)+text+"\n})")
 			}
-			v, err := e.vm.ParseJSON(path, text)
 			return quickjs.Owned{Value: v}, err
 		},
 		"isMissing": func(a []any) (any, error) { return slices.Contains(MissingGlobals, a[0].(string)), nil },
 	}
 }
 
-// source reads a file, anew if this engine has had it already.
+// maxScript is how large a file of a script may be.
+const maxScript = 128 << 20
+
+// source returns the text of a file, as a function can have it in it. It is that which was read last, by another engine of the
+// script, unless this engine has had the file already.
 func (e *engine) source(path string) (string, error) {
-	fresh := e.read[path]
-	e.read[path] = true
-	text, err := e.sources.get(path, fresh)
-	if errors.Is(err, fs.ErrNotExist) {
-		err = missing(fmt.Errorf("cannot find the file %s", path))
+	text, known := e.runtime.sources.Load(path)
+	if !known || e.read[path] {
+		data, err := modules.ReadFile(path, maxScript)
+		if errors.Is(err, fs.ErrNotExist) {
+			err = missing(fmt.Errorf("cannot find the file %s", path))
+		}
+		if err != nil {
+			return "", err
+		}
+		own := strings.TrimPrefix(string(data), "\ufeff")
+		if strings.HasPrefix(own, "#!") {
+			own = "//" + own
+		}
+		text = own
+		e.runtime.sources.Store(path, text)
 	}
-	return text, err
+	e.read[path] = true
+	return text.(string), nil
 }

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/embedded/quickjs"
 )
@@ -16,7 +15,7 @@ import (
 func (e *engine) nameFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
 		"ask": func(a []any) (any, error) {
-			question, host := a[0].(string), strings.Clone(a[1].(string)) // the arguments end with the call
+			question, host := kept(a[0]), kept(a[1])
 			network := map[any]string{4.0: "ip4", 6.0: "ip6"}[a[2]]
 			return e.background(e.netSlots, func(ctx context.Context) (any, error) {
 				found, err := answers(ctx, question, host, network)
@@ -24,7 +23,7 @@ func (e *engine) nameFunctions() map[string]quickjs.Function {
 					return nil, nameError(err, question, host)
 				}
 				return found, nil
-			})
+			}, a[3])
 		},
 	}
 }

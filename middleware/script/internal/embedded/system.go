@@ -27,9 +27,9 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 	return map[string]quickjs.Function{
 		"log": does(func(a []any) {
 			const most = 10000
-			message := a[1].(string)
+			message := kept(a[1])
 			if len(message) > most {
-				message = message[:most] + "…" // a copy
+				message = message[:most] + "…"
 			}
 			e.script.Log.Log(logLevels[a[0].(string)], message) // info by default
 		}),
@@ -81,12 +81,10 @@ func between(first, last string) []string {
 // urlParts parses a URL, which may be relative to a base, and returns its parts.
 func urlParts(a []any) (any, error) {
 	const most = 64 << 10 // what Go computes cannot be interrupted
-	text, base := a[0].(string), ""
+	text := a[0].(string)
+	base, _ := a[1].(string)
 	if len(text) > most {
 		return nil, nil
-	}
-	if given, ok := a[1].(string); ok {
-		base = given
 	}
 	u, err := url.ParseRef(base, text)
 	if base == "" {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
@@ -19,17 +20,17 @@ const (
 	killAfter = 50 * time.Millisecond
 )
 
-// The state of an engine is the number of its turn times two, plus one while it runs; a turn that was aborted is
-// the engine's last.
+// The state of an engine is how often a turn has begun or ended, which is odd while one runs. A turn that was aborted is the
+// engine's last.
 const aborted = math.MaxUint64
 
 // turn runs f for a client, or for nobody, and what f leaves to be run right after. Without f it asks the script about the
-// client. It reports whether the engine may go on.
-func (e *engine) turn(client uint32, f func()) (alive bool) {
-	e.turns++
-	running := e.turns<<1 | 1
-	if old := e.state.Load(); old == aborted || !e.state.CompareAndSwap(old, running) {
-		return false
+// client. It does nothing if the engine was aborted.
+func (e *engine) turn(client uint32, f func()) {
+	idle := e.state.Load()
+	running := idle + 1
+	if idle == aborted || !e.state.CompareAndSwap(idle, running) {
+		return
 	}
 	e.owner.Store(client)
 	if f != nil {
@@ -41,49 +42,52 @@ func (e *engine) turn(client uint32, f func()) (alive bool) {
 	if e.vm.Exhausted() {
 		e.abort(running, e.tookAll())
 	}
-	if !e.state.CompareAndSwap(running, running-1) {
-		return false
+	if e.state.CompareAndSwap(running, running+1) {
+		e.owner.Store(0)
 	}
-	e.owner.Store(0)
-	return true
 }
 
 func (e *engine) tookAll() error {
-	return fmt.Errorf("the script took more than its %d MiB of memory", e.script.Options().MemoryLimit>>20)
+	return fmt.Errorf("the script took more than its %d MiB of memory", e.limit>>20)
 }
 
 // runJobs runs what process.nextTick and promises have left to be run, in Node's order, and then reports the rejections
 // that nothing handles.
 func (e *engine) runJobs() {
 	for e.state.Load() != aborted {
-		if e.ticking {
-			e.ticking = false
-			e.call(e.entry["ticks"])
-			continue
-		}
-		if !e.vm.JobPending() {
-			if len(e.rejections) == 0 {
-				return
-			}
+		switch {
+		case len(e.ticks) > 0:
+			callback := e.ticks[0]
+			e.ticks = e.ticks[1:]
+			e.call(callback)
+			e.vm.Free(callback)
+		case e.vm.JobPending():
+			e.runJob()
+		case len(e.rejections) > 0:
 			e.reportRejections()
-			continue
+		default:
+			return
 		}
-		working := e.owner.Load()
-		if e.tagged {
-			if client := e.workingFor(e.vm.NextJob()); client != 0 {
-				e.owner.Store(client)
-			}
-		}
-		e.thrown(e.vm.Job())
-		e.owner.Store(working)
 	}
 }
 
-// call calls a function of JavaScript and reports what it throws.
+// runJob runs what promises have left to be run next, for the client whose middleware waits for that, if it does.
+func (e *engine) runJob() {
+	working := e.owner.Load()
+	if e.tagged {
+		e.owner.Store(cmp.Or(e.workingFor(e.vm.NextJob()), working))
+	}
+	e.thrown(e.vm.Job())
+	e.owner.Store(working)
+}
+
+// call calls a function of JavaScript, which may give itself up, and reports what it throws.
 func (e *engine) call(f quickjs.Value, arguments ...any) {
 	if e.state.Load() == aborted {
 		return
 	}
+	f = e.vm.Dup(f)
+	defer e.vm.Free(f)
 	v, err := e.vm.Call(f, arguments...)
 	if err != nil {
 		e.thrown(err)
@@ -126,13 +130,11 @@ func (e *engine) Rejected(promise, reason quickjs.Value, handled bool) {
 		e.rejections = append(e.rejections, rejection{e.vm.Dup(promise), e.vm.Dup(reason), client})
 		return
 	}
-	for i, r := range e.rejections {
-		if quickjs.Identity(r.promise) == quickjs.Identity(promise) {
-			e.rejections = append(e.rejections[:i], e.rejections[i+1:]...)
-			e.vm.Free(r.promise)
-			e.vm.Free(r.reason)
-			return
-		}
+	same := func(r rejection) bool { return quickjs.Identity(r.promise) == quickjs.Identity(promise) }
+	if i := slices.IndexFunc(e.rejections, same); i >= 0 {
+		e.vm.Free(e.rejections[i].promise)
+		e.vm.Free(e.rejections[i].reason)
+		e.rejections = slices.Delete(e.rejections, i, i+1)
 	}
 }
 
@@ -151,19 +153,14 @@ func (e *engine) reportRejections() {
 
 // abort ends the engine because of the turn that is given by its state, if that still runs. It is for any goroutine.
 func (e *engine) abort(running uint64, cause error) bool {
-	e.mu.Lock()
-	done := running != aborted && e.state.CompareAndSwap(running, aborted)
-	if done {
-		e.cause = cause
-	}
-	e.mu.Unlock()
-	if !done {
+	if running == aborted || !e.state.CompareAndSwap(running, aborted) {
 		return false
 	}
-	guilty := e.owner.Load() // stays, as the event loop does not get past a aborted turn
+	guilty := e.owner.Load() // stays, as the event loop does not get past an aborted turn
 	e.vm.Interrupt()
-	e.cancel()
-	e.finishLoading(fmt.Errorf("%s: %w", e.script.Path(), cause))
+	time.AfterFunc(killAfter, safely.Func("script watchdog", e.vm.Kill)) // a built-in function does not notice that it is interrupted
+	e.cancel(cause)
+	offer(e.loaded, fmt.Errorf("%s: %w", e.script.Path(), cause))
 	e.script.Settle(guilty, cause)
 	return true
 }
@@ -174,50 +171,34 @@ func (e *engine) abortAny(cause error) {
 	}
 }
 
-// watch is the watchdog: it ends a turn that takes too long. It sleeps while the script does.
-func (e *engine) watch() {
-	ticker := time.NewTicker(watchEvery)
-	defer ticker.Stop()
+// watch is the watchdog, which goes on after a panic.
+func (e *engine) watch() { safely.Do("script watchdog", e.endLongTurns, e.watch) }
+
+// endLongTurns ends a turn that takes too long. It sleeps while the script does.
+func (e *engine) endLongTurns() {
 	var seen uint64
 	var since time.Time
 	for idle := 0; ; {
+		next, awake := time.After(watchEvery), (<-chan struct{})(nil)
 		if idle > 50 {
-			ticker.Stop()
-			select {
-			case <-e.wakeWatchdog:
-			case <-e.ended:
-				return
-			}
-			ticker.Reset(watchEvery)
-			idle = 0
+			next, awake = nil, e.wakeWatchdog
 		}
 		select {
-		case now := <-ticker.C:
-			safely.Do("script watchdog", func() { safely.Reach("script watchdog") })
-			running := e.state.Load()
-			switch limit := e.script.Limit(e.ready.Load(), e.owner.Load() != 0); {
-			case running == aborted:
-				e.killLater()
-				return
-			case running&1 == 0:
-				idle++
-			case running != seen:
-				seen, since, idle = running, now, 0
-			case now.Sub(since) >= limit:
-				e.abort(running, decide.TookLong(limit))
-			}
+		case <-next:
+		case <-awake:
+			idle = 0
 		case <-e.ended:
 			return
 		}
-	}
-}
-
-// killLater ends the event loop by force unless it ends by itself: a built-in function does not notice that it is
-// interrupted.
-func (e *engine) killLater() {
-	select {
-	case <-e.ended:
-	case <-time.After(killAfter):
-		e.vm.Kill()
+		safely.Reach("script watchdog")
+		running := e.state.Load()
+		switch limit := e.script.Limit(e.ready.Load(), e.owner.Load() != 0); {
+		case running&1 == 0:
+			idle++
+		case running != seen:
+			seen, since, idle = running, time.Now(), 0
+		case time.Since(since) >= limit:
+			e.abort(running, decide.TookLong(limit))
+		}
 	}
 }

@@ -65,6 +65,7 @@ var allocating = map[string]hostile{
 	"log of large texts":    {code: "let s = 'x'.repeat(1e6); for (;;) { console.log(s); kept.push(s += 'y'); kept.push(s.slice(1) + s); }"},
 	"random bytes":          {code: "for (;;) kept.push(require('crypto').randomBytes(1e5));"},
 	"file read":             {code: "for (;;) kept.push(require('fs').readFileSync(process.execPath).subarray(0));"},
+	"folders read":          {code: "for (let i = 0; i < 9000; i++) require('fs').readdir('/usr/bin', { withFileTypes: true }, (error, list) => kept.push(list)); for (;;);"},
 	"over many turns":       {code: "const grow = () => { for (let i = 0; i < 1e4; i++) kept.push([i]); setTimeout(grow); }; grow();"},
 	"over many small turns": {code: "const grow = () => { kept.push(new Uint8Array(1e5).fill(1)); setImmediate(grow); }; grow();"},
 	"structured clone":      {code: "let a = [{}]; for (;;) a = [a, structuredClone(a)];", node: true},

@@ -272,7 +272,7 @@ function describe(error) {
     /^ +at (?:.* \()?((?:\/|[A-Z]:\\|file:).*):(\d+):(\d+)\)?$/m.exec(stack);
   let [name, text] = ['', reason(error)];
   try {
-    [name, text] = native.words(error instanceof Error ? error.name : '', text);
+    [name, text] = native.words(error instanceof Error ? reason(error.name || '') : '', text);
   } catch (failure) {
     // It has no name.
   }

@@ -8,7 +8,7 @@ const families = { IPv4: 4, IPv6: 6, 4: 4, 6: 6 };
 
 function ask(query, host, family) {
   check(host, 'string', 'name');
-  return promised(native.ask(query, host, family));
+  return promised((done) => native.ask(query, host, family, done));
 }
 
 const failure = (query, code, host) => coded(Error, code, query + ' ' + code + ' ' + host, { syscall: query, hostname: host });

@@ -2,18 +2,18 @@
 
 const EventEmitter = require('events');
 const { invalidType, checkFunction } = require('internal/errors');
-const { wait, stop, promised, withCallback } = require('internal/tasks');
+const { promised, withCallback } = require('internal/tasks');
 
-// What is known of a file, or of an entry of a folder.
+// What is known of a file, or of an entry of a folder. Its type is a number of Go's, io/fs.FileMode.
 class Entry {
-  #kind;
-  constructor({ kind, ...facts }) {
+  #type;
+  constructor({ type, ...facts }) {
     Object.assign(this, facts);
-    this.#kind = kind;
+    this.#type = type;
   }
-  isFile() { return this.#kind === 'file'; }
-  isDirectory() { return this.#kind === 'directory'; }
-  isSymbolicLink() { return this.#kind === 'link'; }
+  isFile() { return this.#type === 0; }
+  isDirectory() { return this.#type === 2 ** 31; }
+  isSymbolicLink() { return this.#type === 2 ** 27; }
 }
 
 const statsOf = ({ mtimeMs, ...facts }) => new Entry({ ...facts, mtimeMs, mtime: new Date(mtimeMs) });
@@ -50,7 +50,7 @@ for (const [name, operation] of Object.entries(operations)) {
   };
   exports.promises[name] = async (...args) => {
     const [call, path, result, option] = operation(...args);
-    return result(await promised(native.fileAsync(call, nameOf(path), option)));
+    return result(await promised((done) => native.fileAsync(call, nameOf(path), option, done)));
   };
   exports[name] = withCallback(exports.promises[name]);
 }
@@ -76,11 +76,8 @@ class Watcher extends EventEmitter {
 
 exports.watch = (path, options, listener = options) => {
   const watcher = new Watcher();
-  const number = wait(native.watch(nameOf(path)), (error, change) => (error ? watcher.emit('error', error) : watcher.emit('change', ...change)), true);
-  watcher.close = () => {
-    native.unwatch(number);
-    stop(number);
-  };
+  const number = native.watch(nameOf(path), (error, ...change) => (error ? watcher.emit('error', error) : watcher.emit('change', ...change)));
+  watcher.close = () => native.unwatch(number);
   return typeof listener === 'function' ? watcher.on('change', listener) : watcher;
 };
 

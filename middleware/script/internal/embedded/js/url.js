@@ -5,21 +5,17 @@ const { coded, check } = require('internal/errors');
 
 const refused = (name) => () => { throw new Error(name + ': needs runtime node'); };
 
+const partsOf = (input, base) => native.url(String(input), base === undefined ? undefined : String(base));
+
 // Go takes URLs apart. They do not change: a script that only decides who may come in has nothing to ask of a URL that it makes.
 class URL {
   constructor(input, base) {
-    const parts = native.url(String(input), base === undefined ? undefined : String(base));
+    const parts = partsOf(input, base);
     if (!parts) throw coded(TypeError, 'ERR_INVALID_URL', 'Invalid URL', { input: String(input) });
     parts.origin = /^(https?|ftp|wss?):$/.test(parts.protocol) ? parts.protocol + '//' + parts.host : 'null';
     for (const [name, value] of Object.entries(parts)) Object.defineProperty(this, name, { get: () => value, set: refused('URL.' + name), enumerable: true });
   }
-  static canParse(input, base) {
-    try {
-      return new URL(input, base) !== undefined;
-    } catch (error) {
-      return false;
-    }
-  }
+  static canParse(input, base) { return partsOf(input, base) !== undefined; }
   get searchParams() { return new URLSearchParams(this.search); }
   toString() { return this.href; }
   toJSON() { return this.href; }
