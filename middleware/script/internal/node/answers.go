@@ -4,11 +4,10 @@ package node
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"log/slog"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -16,118 +15,126 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
-// readAnswers takes frames until the process ends.
+// The kinds of frames that the host sends. Each frame has a number and a text, which may be empty. The number is a client's,
+// unless the kind says something else.
+const (
+	hello  = iota + 1 // the host runs
+	ready             // the script is loaded
+	broken            // the script could not be loaded; the text says why
+	allow
+	block  // with the reason
+	failed // an error that nothing caught. The number is zero if no client is kept out for it.
+	follow // the script wants to know of the client's end
+	kick
+	forget // the script has no sockets any more of the clients from this number to the one in the text
+	log    // a line that the script prints; the number is its level
+	pong
+	target // what is asked of the balancer about a target: the function, the port and the host
+	stack  // where the error that comes next was made
+)
+
+const (
+	// frameHead is how many bytes follow the kind of a frame: the number and the length of the text, with the least byte first.
+	frameHead = 8
+	// maxText bounds the texts that the host may send. It keeps them much shorter.
+	maxText = 1 << 17
+)
+
+// readAnswers does what the frames say that come, until the process ends.
 func (e *engine) readAnswers() {
-	buffer, filled := make([]byte, 1<<16), 0
+	answers := bufio.NewReaderSize(e.process.answers, maxText)
 	for {
-		n, err := e.process.answers.Read(buffer[filled:])
+		kind, err := answers.ReadByte()
 		if err != nil {
 			return
 		}
-		filled += n
 		safely.Reach("script answers")
-		for data := buffer[:filled]; ; {
-			f, rest, err := parseFrame(data)
-			if err != nil {
-				e.abort(err)
-				return
-			}
-			if len(rest) == len(data) {
-				filled = copy(buffer, data)
-				break
-			}
-			e.take(f)
-			data = rest
+		if kind < hello || kind > stack {
+			e.abort(fmt.Errorf("the host sent a frame of the unknown kind %d", kind))
+			return
 		}
-		if filled == len(buffer) {
-			buffer = append(buffer, make([]byte, len(buffer))...)
+		head, err := answers.Peek(frameHead)
+		if err != nil {
+			return
 		}
+		number, length := binary.LittleEndian.Uint32(head), binary.LittleEndian.Uint32(head[4:])
+		if length > maxText {
+			e.abort(fmt.Errorf("the host sent a text of %d bytes", length))
+			return
+		}
+		_, _ = answers.Discard(frameHead)
+		text, err := answers.Peek(int(length))
+		if err != nil {
+			return
+		}
+		e.take(kind, number, string(text))
+		_, _ = answers.Discard(len(text))
 	}
 }
 
 // take does what a frame says.
-func (e *engine) take(f frame) {
-	switch f.kind {
+func (e *engine) take(kind byte, number uint32, text string) {
+	switch kind {
 	case hello:
 		if err := e.load(); err != nil {
 			e.abort(err)
 		}
 	case ready:
 		e.ready.Store(true)
-		e.finishLoading(nil)
+		offer(e.loaded, nil)
 	case broken:
-		e.finishLoading(errors.New(string(f.texts[0])))
+		offer(e.loaded, errors.New(text))
 	case allow:
-		e.script.Settle(f.number, nil)
+		e.script.Settle(number, nil)
 	case block:
-		e.script.Settle(f.number, errors.New(string(f.texts[0])))
+		e.script.Settle(number, errors.New(text))
 	case failed:
-		e.script.Failed(f.number, errors.New(string(f.texts[0])), string(f.texts[1]))
+		e.script.Failed(number, errors.New(text), e.stack)
 	case follow:
-		e.script.Follow(f.number)
+		e.script.Follow(number)
 	case kick:
-		e.script.Kick(f.number)
+		e.script.Kick(number)
 	case forget:
-		last, _ := strconv.ParseUint(string(f.texts[0]), 10, 32)
-		e.script.Forget(f.number, uint32(last))
+		last, _ := strconv.ParseUint(text, 10, 32)
+		e.script.Forget(number, uint32(last))
 	case log:
-		e.script.Log.Log(levels[f.number%uint32(len(levels))], string(f.texts[0]))
+		e.script.Log.Log(levels[number%uint32(len(levels))], text)
 	case pong:
-		e.pongs.Store(f.number)
+		e.pongs.Store(number)
 	case target:
-		e.reply(f)
+		e.reply(text)
+	case stack:
+		e.stack = text
 	}
 }
 
 var levels = [...]slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
 
-// finishLoading tells Start the outcome; only the first one counts.
-func (e *engine) finishLoading(err error) {
-	select {
-	case e.loaded <- err:
-	default:
+// load has the host load the script, within its bounds.
+func (e *engine) load() error {
+	used, err := limit(e.process.command.Process.Pid, e.script.Options().MemoryLimit)
+	if err == nil {
+		e.base.Store(used)
+		e.sendPlain(load, 0)
 	}
+	return err
 }
 
 // reply answers a question about a target, for which the process waits.
-func (e *engine) reply(f frame) {
-	port, _ := strconv.ParseFloat(string(f.texts[2]), 64) // what is none is no port
-	active, err := e.script.AskTarget(string(f.texts[0]), string(f.texts[1]), port, e.ready.Load())
-	text, code := "", byte(0)
+func (e *engine) reply(question string) {
+	function, about, _ := strings.Cut(question, " ")
+	number, host, _ := strings.Cut(about, " ")
+	port, _ := strconv.ParseFloat(number, 64) // what is none is no port
+	active, err := e.script.AskTarget(function, host, port, e.ready.Load())
+	answer := "no"
 	if err != nil {
-		text, code = err.Error(), 2
-		text = text[:min(len(text), 1000)]
+		answer = "!" + err.Error()
+		answer = answer[:min(len(answer), 500)] // a pipe takes that at once on every system
 	} else if active {
-		code = 1
+		answer = "yes"
 	}
 	_ = e.process.replies.SetWriteDeadline(time.Now().Add(patience)) // a script that writes questions itself may never read
-	head := binary.LittleEndian.AppendUint16([]byte{code}, uint16(len(text)))
-	if _, err := e.process.replies.Write(append(head, text...)); err != nil {
+	if _, err := e.process.replies.WriteString(answer); err != nil {
 		e.abort(err)
 	}
 }
-
-// maxLine bounds the lines that a script prints; longer ones are split.
-const maxLine = 10000
-
-func (e *engine) readStdout() { e.readLines(e.process.stdout, slog.LevelInfo) }
-func (e *engine) readStderr() { e.readLines(e.process.stderr, slog.LevelWarn) }
-
-// readLines logs what is printed otherwise than by console.
-func (e *engine) readLines(from *os.File, level slog.Level) {
-	for lines := bufio.NewReaderSize(from, maxLine); ; {
-		line, err := lines.ReadSlice('\n')
-		if bytes.Contains(line, outOfMemory) {
-			e.noRoom.Store(true)
-		}
-		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 {
-			e.script.Log.Log(level, strings.ToValidUTF8(string(line), "\uFFFD"))
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return
-		}
-	}
-}
-
-// outOfMemory is what Node.js says when it dies of its limits.
-var outOfMemory = []byte("out of memory")

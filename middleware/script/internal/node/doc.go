@@ -19,7 +19,8 @@
 //
 // # Ownership
 //
-// A runtime holds nothing. Start starts the goroutines of an engine, which end with its process; Shut ends that.
+// A runtime holds nothing. Start starts the goroutines of an engine, which end with its process. Shut ends that by the end of the context
+// with which it was started; its cause is why the engine is done.
 //
 // # Goroutines
 //

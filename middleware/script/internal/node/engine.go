@@ -3,6 +3,10 @@
 package node
 
 import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -12,55 +16,105 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
-const (
-	// startLimit is how long Node.js may take to start on a busy machine.
-	startLimit = 5 * time.Second
-	// patience is how long a process may take to end by itself, and what it wrote to arrive.
-	patience = 250 * time.Millisecond
-)
+// startLimit is how long Node.js may take to start on a busy machine.
+const startLimit = 5 * time.Second
 
 // engine is one run of a script: a process.
 type engine struct {
-	script  *decide.Script
-	process *process
+	script         *decide.Script
+	process        *process
+	stdout, stderr output
 
-	loaded       chan error    // gets the outcome of loading
-	ready        atomic.Bool   // it was loaded
-	active       atomic.Bool   // something was asked since the watchdog looked
-	wakeWatchdog chan struct{} // wakes the watchdog
-	pings        atomic.Uint32
-	pongs        atomic.Uint32 // the number of the last ping that was answered
-	base         atomic.Int64  // the memory that the process had before it loaded the script; 0 if that is not known yet
-	noRoom       atomic.Bool   // Node.js has said that it is out of memory
+	ctx    context.Context // ends when the process is to end, or has ended, with the cause of that
+	cancel context.CancelCauseFunc
+	done   chan struct{} // closed when all is over
 
-	readers sync.WaitGroup // of what the process writes
-	workers sync.WaitGroup // the others, which end with the process
-	done    chan struct{}
-	err     error // valid after done is closed
+	loaded chan error    // gets the outcome of loading, of which the first one counts
+	ready  atomic.Bool   // the script was loaded
+	asked  chan struct{} // tells the watchdog that something was asked since it looked
+	pongs  atomic.Uint32 // the number of the last ping that was answered
+	base   atomic.Int64  // the memory that the process had before it loaded the script; 0 if that is not known yet
+	noRoom atomic.Bool   // Node.js has said that it is out of memory
+	stack  string        // of the error that the host tells of next
 
-	wake chan struct{} // tells the writer that there are frames
+	local netip.AddrPort // the local end that was sent last
+	wake  chan struct{}  // tells the writer that there are frames
 
-	mu      sync.Mutex     // guards what follows
-	failure error          // why the process was ended
-	frames  []byte         // that are to be written
-	local   netip.AddrPort // the local end that was written last
+	mu     sync.Mutex // guards frames
+	frames []byte     // that are to be written
 }
 
-// send appends frames to those that are to be written.
-func (e *engine) send(add func(to []byte) []byte) {
+// Start implements decide.Runtime.
+func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, error) {
+	e := &engine{
+		script: s, loaded: make(chan error, 1), asked: make(chan struct{}, 1), wake: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	e.stdout, e.stderr = output{engine: e, level: slog.LevelInfo}, output{engine: e, level: slog.LevelWarn}
+	e.ctx, e.cancel = context.WithCancelCause(context.Background())
+	var err error
+	if e.process, err = startProcess(e.ctx, r.path, s, &e.stdout, &e.stderr); err != nil {
+		return nil, err
+	}
+	go safely.Do("script requests", e.write, e.process.kill)
+	go safely.Do("script watchdog", e.watch, e.process.kill)
+	go safely.Do("script end", e.run)
+	return s.Loaded(ctx, e, e.loaded, startLimit)
+}
+
+// run takes the answers until the process has ended, and keeps out the clients whose fault that was.
+func (e *engine) run() {
+	defer close(e.done)
+	defer e.process.close()
+	defer e.cancel(safely.ErrPanic) // unless this comes to an end
+	safely.Do("script answers", e.readAnswers, e.process.kill)
+	<-e.process.exited
+	safely.Reach("script end")
+	e.stdout.flush()
+	e.stderr.flush()
+	if e.noRoom.Load() {
+		e.cancel(e.tooMuch())
+	}
+	e.cancel(fmt.Errorf("the script's process ended: %v", e.process.command.ProcessState)) // unless there is a cause
+	e.script.Blame(uint32(e.process.marked()), e.Err())
+}
+
+func (e *engine) tooMuch() error {
+	return fmt.Errorf("the script took more than %d MiB of memory", e.script.Options().MemoryLimit>>20)
+}
+
+// The kinds of frames that the host gets.
+const (
+	load        = iota + 1 // load the script
+	localEnd               // the local end of the clients that follow
+	decideAbout            // ask about a client
+	left                   // a client has gone
+	ping
+)
+
+// send has a frame written: its kind, a number, of four bytes with the least one first, and one end of a connection.
+// The number is a client's, unless the kind says something else.
+func (e *engine) send(kind byte, number uint32, end netip.AddrPort, flags byte) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.frames = add(e.frames); e.failure != nil {
-		e.frames = nil
-	}
-	select {
-	case e.wake <- struct{}{}:
-	default:
-	}
+	to := binary.LittleEndian.AppendUint32(append(e.frames, kind), number)
+	to = binary.LittleEndian.AppendUint16(to, end.Port())
+	to = append(to, flags, 0)
+	start := len(to)
+	to = decide.AppendAddress(to, end.Addr())
+	to = to[:min(len(to), start+255)]
+	to[start-1] = byte(len(to) - start)
+	e.frames = to
+	offer(e.wake, struct{}{})
 }
 
-func (e *engine) sendPlain(kind byte, number uint32) {
-	e.send(func(to []byte) []byte { return appendFrame(to, kind, number) })
+func (e *engine) sendPlain(kind byte, number uint32) { e.send(kind, number, netip.AddrPort{}, 0) }
+
+// offer puts something into a channel that has room for it.
+func offer[T any](c chan<- T, what T) {
+	select {
+	case c <- what:
+	default:
+	}
 }
 
 // write writes frames, those together that have come meanwhile.
@@ -84,19 +138,12 @@ func (e *engine) write() {
 
 // Decide implements decide.Engine.
 func (e *engine) Decide(number uint32, c *decide.Client) {
-	e.send(func(to []byte) []byte {
-		if c.Local != e.local {
-			e.local = c.Local
-			to = appendEnd(to, localEnd, 0, e.local, 0)
-		}
-		return appendEnd(to, decideAbout, number, c.Remote, c.Flags())
-	})
-	if !e.active.Swap(true) {
-		select {
-		case e.wakeWatchdog <- struct{}{}:
-		default:
-		}
+	if c.Local != e.local {
+		e.local = c.Local
+		e.send(localEnd, 0, c.Local, 0)
 	}
+	e.send(decideAbout, number, c.Remote, c.Flags())
+	offer(e.asked, struct{}{})
 }
 
 // Left implements decide.Engine.
@@ -106,37 +153,19 @@ func (e *engine) Left(number uint32) { e.sendPlain(left, number) }
 func (e *engine) Done() <-chan struct{} { return e.done }
 
 // Err implements decide.Engine.
-func (e *engine) Err() error { return e.err }
+func (e *engine) Err() error { return context.Cause(e.ctx) }
 
 // Shut implements decide.Engine. The script's process may do what it does when it ends.
 func (e *engine) Shut(reason error) {
-	if e.fail(reason) {
-		e.process.requests.Close()
-		select {
-		case <-e.process.exited:
-		case <-time.After(patience):
-		}
-	}
-	e.process.kill()
+	e.cancel(reason)
 	select {
 	case <-e.done:
-	case <-time.After(2 * patience):
+	case <-time.After(3 * patience):
 	}
-}
-
-// fail notes why the process is ended and reports whether nothing was noted before.
-func (e *engine) fail(cause error) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.failure != nil {
-		return false
-	}
-	e.failure = cause
-	return true
 }
 
 // abort kills the process.
 func (e *engine) abort(cause error) {
-	e.fail(cause)
+	e.cancel(cause)
 	e.process.kill()
 }

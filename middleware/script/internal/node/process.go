@@ -3,13 +3,16 @@
 package node
 
 import (
+	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"runtime"
-	"slices"
 	"strings"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
@@ -18,81 +21,58 @@ import (
 // supported says that processes can be given pipes here.
 const supported = true
 
-// notInherited are variables that are about Caddy's own process, or would have Node.js look for a parent of its own kind.
-var notInherited = []string{
-	"NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID",
-}
-
-// environment returns the variables that the child gets.
-func environment() []string {
-	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
-		name, _, _ := strings.Cut(entry, "=")
-		return slices.Contains(notInherited, name)
-	})
-}
+// patience is how long a process may take to end by itself, and what it wrote to arrive.
+const patience = 250 * time.Millisecond
 
 // process is a child process that runs the host.
 type process struct {
 	command *exec.Cmd
-	mark    mark
 
 	// Our ends of the pipes. The names are those of js/pipes.js.
-	requests, answers, replies, stdout, stderr *os.File
+	requests, answers, replies *os.File
+	// mark is a file in which the host writes for whom the script is at work, so that it can be read at any time, also after the
+	// host has died of whatever.
+	mark *os.File
 
-	exited chan struct{} // closed when the process has ended
+	exited chan struct{} // closed when the process has ended, and what it printed has arrived
 }
 
-// startProcess starts the host for a script. The caller kills the process at last, waits for its end, and closes it and its mark.
-func startProcess(path string, script *decide.Script) (*process, error) {
+// startProcess starts the host for a script, and has it end with the context: by itself if it does so soon. What the script
+// prints goes to stdout and stderr. The caller closes the process after its end.
+func startProcess(ctx context.Context, path string, script *decide.Script, stdout, stderr io.Writer) (*process, error) {
 	p := &process{exited: make(chan struct{})}
-	var theirs []*os.File
-	defer func() { closeFiles(theirs) }()
-	err := p.open(&theirs)
+	theirs, err := p.open()
+	defer closeFiles(theirs...)
 	if err == nil {
 		// The young generation of the heap is bounded as well: it is up to three semispaces.
 		megabytes := max(script.Options().MemoryLimit>>20, 16)
-		p.command = exec.Command(path, fmt.Sprint("--max-old-space-size=", megabytes), fmt.Sprint("--max-semi-space-size=", min(megabytes/16, 16)),
+		p.command = exec.CommandContext(ctx, path, fmt.Sprint("--max-old-space-size=", megabytes), fmt.Sprint("--max-semi-space-size=", min(megabytes/16, 16)),
 			"-", script.Path(), decide.Program(), fmt.Sprint(decide.PrepareLimit.Milliseconds()))
 		p.command.Env = environment()
-		p.command.Stdin, p.command.Stdout, p.command.Stderr, p.command.ExtraFiles = theirs[0], theirs[1], theirs[2], theirs[3:]
+		p.command.Stdin, p.command.Stdout, p.command.Stderr = strings.NewReader(host), stdout, stderr
+		p.command.ExtraFiles = append(theirs, p.mark)
 		p.command.SysProcAttr = attributes()
+		p.command.Cancel = p.requests.Close // which the host takes as the end
+		p.command.WaitDelay = patience
 		started := make(chan error)
 		go safely.Do("script process", func() { p.run(started) })
 		err = <-started
 	}
 	if err != nil {
 		p.close()
-		p.mark.close()
 		return nil, fmt.Errorf("runtime node: %w", err)
 	}
 	return p, nil
 }
 
-// open makes the pipes, and appends the child's ends in the order of its descriptors. The program is in the first one.
-func (p *process) open(theirs *[]*os.File) (err error) {
-	var program *os.File
-	for _, ours := range []struct {
-		file   **os.File
-		writes bool
-	}{{&program, true}, {&p.stdout, false}, {&p.stderr, false}, {&p.requests, true}, {&p.answers, false}, {&p.replies, true}} {
-		reader, writer, err := os.Pipe()
-		if err != nil {
-			return err
-		}
-		if !ours.writes {
-			reader, writer = writer, reader
-		}
-		*ours.file, *theirs = writer, append(*theirs, reader)
-	}
-	defer program.Close()
-	if _, err := io.WriteString(program, host); err != nil { // a pipe takes that much
-		return err
-	}
-	file, err := p.mark.open()
-	if err == nil {
-		*theirs = append(*theirs, file)
-	}
-	return err
+// open makes the pipes and the mark, and returns the child's ends of the pipes in the order of its descriptors.
+func (p *process) open() (theirs []*os.File, err error) {
+	requests, ourRequests, err1 := os.Pipe()
+	ourAnswers, answers, err2 := os.Pipe()
+	replies, ourReplies, err3 := os.Pipe()
+	mark, err4 := newMarkFile()
+	p.requests, p.answers, p.replies, p.mark = ourRequests, ourAnswers, ourReplies, mark
+	return []*os.File{requests, answers, replies}, errors.Join(err1, err2, err3, err4)
 }
 
 // run starts the process and waits for its end. It has a thread of its own, since the rights that the process gets are
@@ -106,6 +86,7 @@ func (p *process) run(started chan<- error) {
 	started <- err
 	if err == nil {
 		wait(p.command)
+		_ = p.answers.SetReadDeadline(time.Now().Add(patience)) // a process that it has started may still hold the pipe
 		close(p.exited)
 	}
 }
@@ -113,15 +94,19 @@ func (p *process) run(started chan<- error) {
 // kill ends the process at once, also one that was stopped.
 func (p *process) kill() { _ = p.command.Process.Kill() }
 
-// close closes our ends of the pipes.
-func (p *process) close() {
-	closeFiles([]*os.File{p.requests, p.answers, p.replies, p.stdout, p.stderr})
+// marked returns what the host has written last: the number of the client for whom the script is at work, or zero, in the lower
+// half, and a number in the other one that is another one each time.
+func (p *process) marked() uint64 {
+	var mark [8]byte
+	_, _ = p.mark.ReadAt(mark[:], 0) // there is nothing before the first client
+	return binary.LittleEndian.Uint64(mark[:])
 }
 
-func closeFiles(files []*os.File) {
+// close closes our ends of the pipes, and the mark.
+func (p *process) close() { closeFiles(p.requests, p.answers, p.replies, p.mark) }
+
+func closeFiles(files ...*os.File) {
 	for _, f := range files {
-		if f != nil {
-			f.Close()
-		}
+		f.Close() // an error if there is no file
 	}
 }

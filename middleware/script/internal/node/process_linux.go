@@ -1,11 +1,9 @@
 package node
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -46,37 +44,29 @@ const (
 	mostReserved = 256 << 20
 )
 
-// limit bounds the data of a process that has not loaded anything yet, since --max-old-space-size is about the heap only. It
-// leaves no core files of processes that run out of memory.
-func limit(pid int, memory int64) error {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return err
+// limit bounds the data of a process that has not loaded anything yet, since --max-old-space-size is about the heap only, and returns
+// the memory that it uses. It leaves no core files of processes that run out of memory.
+func limit(pid int, memory int64) (used int64, err error) {
+	used, data, err := memoryOf(pid)
+	if err == nil && data < mostReserved {
+		err = lower(pid, unix.RLIMIT_DATA, uint64(data+memory/8*limitParts+limitMore))
 	}
-	_, data, _ := bytes.Cut(status, []byte("VmData:"))
-	data, _, _ = bytes.Cut(data, []byte("kB"))
-	size, err := strconv.ParseUint(string(bytes.TrimSpace(data)), 10, 54)
-	if err != nil {
-		return fmt.Errorf("/proc/%d/status: %w", pid, err)
+	if err == nil {
+		err = lower(pid, unix.RLIMIT_CORE, 0)
 	}
-	if size <<= 10; size < mostReserved {
-		if err := lower(pid, unix.RLIMIT_DATA, size+uint64(memory/8*limitParts)+limitMore); err != nil {
-			return err
-		}
-	}
-	return lower(pid, unix.RLIMIT_CORE, 0)
+	return used, err
 }
 
-// usedMemory returns the memory that a process has for itself alone, or 0 if that is not known.
-func usedMemory(pid int) int64 {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
-	fields := bytes.Fields(text)
-	if len(fields) < 3 {
-		return 0
+// memoryOf returns the memory that a process has for itself alone, and what it has reserved as data, in bytes.
+func memoryOf(pid int) (used, data int64, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+	if err != nil {
+		return 0, 0, err
 	}
-	resident, _ := strconv.ParseInt(string(fields[1]), 10, 64)
-	shared, _ := strconv.ParseInt(string(fields[2]), 10, 64)
-	return (resident - shared) * int64(os.Getpagesize())
+	var all, resident, shared, code, libraries int64
+	_, err = fmt.Sscan(string(text), &all, &resident, &shared, &code, &libraries, &data)
+	page := int64(os.Getpagesize())
+	return (resident - shared) * page, data * page, err
 }
 
 // lower makes a limit of a process a lower one.

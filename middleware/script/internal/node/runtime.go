@@ -2,11 +2,14 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -45,6 +48,19 @@ func file(name string) string {
 	return string(text)
 }
 
+// notInherited are variables that are about Caddy's own process, or would have Node.js look for a parent of its own kind.
+var notInherited = []string{
+	"NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC", "WATCHDOG_PID", "NODE_CHANNEL_FD", "NODE_UNIQUE_ID",
+}
+
+// environment returns the variables that the child gets.
+func environment() []string {
+	return slices.DeleteFunc(os.Environ(), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		return slices.Contains(notInherited, name)
+	})
+}
+
 // A Runtime starts scripts in Node.js. It implements decide.Runtime.
 type Runtime struct {
 	path    string
@@ -57,24 +73,19 @@ func Find(ctx context.Context, path string) (*Runtime, error) {
 	if !supported {
 		return nil, errors.New("runtime node is not available on this system; choose runtime embedded")
 	}
-	given := path
-	if path == "" {
-		path = "node"
-	}
-	found, err := exec.LookPath(path)
-	switch {
-	case err != nil && given == "":
-		return nil, errors.New("no Node.js in PATH: install Node.js 18 or newer, set node_path, or choose runtime embedded")
-	case err != nil:
-		return nil, fmt.Errorf("node_path: %w", err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	command := exec.CommandContext(ctx, found, "--version")
+	command := exec.CommandContext(ctx, cmp.Or(path, "node"), "--version")
 	command.WaitDelay = time.Second
 	command.Env = environment()
 	output, err := command.Output()
-	if err != nil {
+	found := command.Path
+	switch {
+	case command.Err != nil && path == "":
+		return nil, errors.New("no Node.js in PATH: install Node.js 18 or newer, set node_path, or choose runtime embedded")
+	case command.Process == nil:
+		return nil, fmt.Errorf("node_path: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("%s --version: %w", found, err)
 	}
 	version := string(bytes.TrimSpace(output))

@@ -22,36 +22,36 @@ type watchdog struct {
 	mark  uint64
 	since time.Time // it has been like that, without an answer
 	grown int64     // by how many bytes of memory, since before the script was loaded
+	pings uint32    // how many were sent
 }
 
 // watch kills the process when the script does not come back.
 func (e *engine) watch() {
 	w := watchdog{since: time.Now()}
-	timer := time.NewTimer(watchEvery)
-	defer timer.Stop()
 	for quiet := 0; ; quiet++ {
-		wakeWatchdog := e.wakeWatchdog
-		switch {
-		case w.grown > e.script.Options().MemoryLimit/2:
-			timer.Reset(closeEvery)
-		case quiet < calm:
-			timer.Reset(watchEvery)
-			wakeWatchdog = nil
-		default:
-			timer.Reset(idleEvery)
+		pause, asked := watchEvery, (chan struct{})(nil)
+		if w.grown > e.script.Options().MemoryLimit/2 {
+			pause = closeEvery
+		} else if quiet >= calm {
+			pause, asked = idleEvery, e.asked
 		}
 		select {
-		case now := <-timer.C:
+		case <-asked:
+			quiet = 0
+		case now := <-time.After(pause):
 			if cause := e.inspect(&w, now); cause != nil {
 				e.abort(cause)
 				return
 			}
-		case <-wakeWatchdog:
-			quiet = 0
 		case <-e.process.exited:
 			return
 		}
-		if e.active.Swap(false) || e.pings.Load() != e.pongs.Load() {
+		select {
+		case <-e.asked:
+			quiet = 0
+		default:
+		}
+		if w.pings != e.pongs.Load() {
 			quiet = 0
 		}
 	}
@@ -61,21 +61,21 @@ func (e *engine) watch() {
 func (e *engine) inspect(w *watchdog, now time.Time) error {
 	safely.Reach("script watchdog")
 	if base := e.base.Load(); base > 0 {
-		w.grown = usedMemory(e.process.command.Process.Pid) - base
+		used, _, _ := memoryOf(e.process.command.Process.Pid) // nothing if it has ended
+		w.grown = used - base
 		if most := e.script.Options().MemoryLimit; w.grown > most+most/4 {
 			return e.tooMuch()
 		}
 	}
-	mark, pings := e.process.mark.read(), e.pings.Load()
-	if pings == e.pongs.Load() {
+	if w.pings == e.pongs.Load() {
 		w.since = now
-		e.pings.Store(pings + 1)
-		e.sendPlain(ping, pings+1)
+		w.pings++
+		e.sendPlain(ping, w.pings)
 	}
-	if mark != w.mark {
+	if mark := e.process.marked(); mark != w.mark {
 		w.mark, w.since = mark, now
 	}
-	if limit := e.script.Limit(e.ready.Load(), uint32(mark) != 0); now.Sub(w.since) >= limit {
+	if limit := e.script.Limit(e.ready.Load(), uint32(w.mark) != 0); now.Sub(w.since) >= limit {
 		return decide.TookLong(limit)
 	}
 	return nil

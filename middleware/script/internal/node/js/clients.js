@@ -2,7 +2,10 @@
 const native = {
   allow: (id) => send(ALLOW, id),
   block: (id, reason) => send(BLOCK, id, reason),
-  failed: (id, reason, stack) => send(FAILED, id, reason, stack),
+  failed(id, reason, stack) {
+    send(STACK, 0, stack);
+    send(FAILED, id, reason);
+  },
   follow: (id) => send(FOLLOW, id),
   kick: (id) => send(KICK, id),
   forget: (first, last) => send(FORGET, first, String(last)),

@@ -1,12 +1,8 @@
 const { balancer, decide, local, left, uncaught, load } = shared['internal/balancer'];
 Object.setPrototypeOf(shared['internal/socket'].Socket.prototype, net.Socket.prototype);
 
-// sizeOf returns the size of the frame that begins there, or 0 if it is not whole.
-function sizeOf(frames, at) {
-  const there = frames.length - at, kind = frames[at];
-  const size = kind !== LOCAL && kind !== DECIDE ? 5 : there < 9 ? 9 : 9 + frames[at + 8];
-  return there < size ? 0 : size;
-}
+// endOf returns where the frame ends that begins there, which may be beyond what has come, or NaN if not even its length has.
+const endOf = (frames, at) => at + 9 + frames[at + 8];
 
 function handle(frames, at, end) {
   const id = frames.readUInt32LE(at + 1);
@@ -33,7 +29,7 @@ function decideAbout(id, address, port, flags) {
 }
 
 const nothing = Buffer.alloc(0);
-let unread = nothing, resuming = false;
+let unread = nothing;
 
 function receive(length, buffer) {
   const data = buffer.subarray(0, length);
@@ -43,25 +39,23 @@ function receive(length, buffer) {
 }
 
 // handleAll handles the frames that have come. An error that nothing catches ends it, so that Node tells of it, and it
-// is called again.
+// is called again for those that are left.
 function handleAll() {
   const frames = unread;
-  let at = 0, done = false;
+  let at = 0;
   owners.length = 0;
   batching = true;
-  resuming = false;
   try {
-    for (let size; (size = sizeOf(frames, at)) > 0;) {
-      at += size;
-      handle(frames, at - size, at);
+    for (let end; (end = endOf(frames, at)) <= frames.length;) {
+      const start = at;
+      at = end;
+      handle(frames, start, end);
     }
-    done = true;
   } finally {
     batching = false;
     flush();
     unread = at < frames.length ? Buffer.from(frames.subarray(at)) : nothing; // what comes next overwrites the frames
-    if (!done && !resuming) {
-      resuming = true;
+    if (endOf(unread, 0) <= unread.length) {
       unowned(handleAll);
     }
   }

@@ -2,12 +2,11 @@
 // script begins for a client, such as a timer, goes on for that client.
 const owner = Symbol('client');
 const mark = Buffer.alloc(8);
-let current = 0, marked = 0, owners = [];
+let current = 0, owners = [];
 
 function setCurrent(id) {
-  current = id;
-  if (id !== marked) {
-    marked = id;
+  if (id !== current) {
+    current = id;
     mark.writeUInt32LE(id, 0);
     mark.writeUInt32LE((mark.readUInt32LE(4) + 1) >>> 0, 4);
     try {
@@ -20,10 +19,7 @@ function setCurrent(id) {
 
 // unowned has something done soon, which is for no client.
 function unowned(f, ...args) {
-  const before = current;
-  current = 0; // for the timer, and not for the mark
-  now(f, ...args);
-  current = before;
+  now(f, ...args)[owner] = 0;
 }
 
 asyncHooks.createHook({

@@ -17,13 +17,13 @@ const now = setImmediate;
 // The pipes, as process.go passes them.
 const REQUESTS = 3, ANSWERS = 4, REPLIES = 5, MARK = 6;
 // The frames to Caddy, and those that come from there.
-const HELLO = 1, READY = 2, BROKEN = 3, ALLOW = 4, BLOCK = 5, FAILED = 6, FOLLOW = 7, KICK = 8, FORGET = 9, LOG = 10, PONG = 11, TARGET = 12;
+const HELLO = 1, READY = 2, BROKEN = 3, ALLOW = 4, BLOCK = 5, FAILED = 6, FOLLOW = 7, KICK = 8, FORGET = 9, LOG = 10, PONG = 11, TARGET = 12, STACK = 13;
 const LOAD = 1, LOCAL = 2, DECIDE = 3, LEFT = 4, PING = 5;
 const MOST_LOG = 10000;
 
 // Answers are gathered and leave together.
 const out = Buffer.allocUnsafeSlow(1 << 16);
-let filled = 0, batching = false, flushing = false;
+let filled = 0, batching = false;
 
 function flush() {
   try {
@@ -36,47 +36,32 @@ function flush() {
   filled = 0;
 }
 
-function flushLater() {
-  flushing = false;
-  flush();
-}
-
-// send writes a frame: its kind, a number, and texts with their lengths.
-function send(kind, number, ...texts) {
-  if (out.length - filled < 5 + texts.reduce((size, text) => size + 4 + 3 * text.length, 0)) {
+// send writes a frame: its kind, a number, and a text with its length.
+function send(kind, number, text = '') {
+  if (out.length - filled < 9 + 3 * text.length) {
     flush();
   }
+  if (filled === 0 && !batching) {
+    unowned(flush);
+  }
+  const size = out.write(text, filled + 9);
   out[filled] = kind;
-  filled = out.writeUInt32LE(number, filled + 1);
-  for (const text of texts) {
-    const size = out.write(text, filled + 4);
-    filled = out.writeUInt32LE(size, filled) + size;
-  }
-  if (!batching && !flushing) {
-    flushing = true;
-    unowned(flushLater);
-  }
+  out.writeUInt32LE(number, filled + 1);
+  filled = out.writeUInt32LE(size, filled + 5) + size;
 }
 
 // ask has Caddy answer a question about a target at once: it waits for the reply, so the answer is never out of date.
-function ask(...question) {
-  send(TARGET, 0, ...question.map(String));
+function ask(name, host, port) {
+  send(TARGET, 0, name + ' ' + port + ' ' + host);
   flush();
-  const head = readReply(3);
-  const text = readReply(head.readUInt16LE(1)).toString();
-  if (head[0] > 1) {
-    throw new Error(text);
+  const reply = Buffer.alloc(1000); // more than there can be
+  const size = fs.readSync(REPLIES, reply);
+  if (size === 0) {
+    kill(pid, 'SIGKILL');
   }
-  return head[0] === 1;
-}
-
-function readReply(length) {
-  const reply = Buffer.alloc(length);
-  for (let n = 0, more; n < length; n += more) {
-    more = fs.readSync(REPLIES, reply, n, length - n);
-    if (more === 0) {
-      kill(pid, 'SIGKILL');
-    }
+  const answer = reply.toString('utf8', 0, size);
+  if (answer[0] === '!') {
+    throw new Error(answer.slice(1));
   }
-  return reply;
+  return answer === 'yes';
 }
