@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/netip"
@@ -76,15 +77,9 @@ const (
 
 // withDefaults returns the options with what is not set.
 func (o Options) withDefaults() Options {
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	if o.RunLimit <= 0 {
-		o.RunLimit = time.Second
-	}
-	if o.MemoryLimit <= 0 {
-		o.MemoryLimit = 256 << 20
-	}
+	o.Logger = cmp.Or(o.Logger, slog.New(slog.DiscardHandler))
+	o.RunLimit = cmp.Or(o.RunLimit, time.Second)
+	o.MemoryLimit = cmp.Or(o.MemoryLimit, 256<<20)
 	return o
 }
 

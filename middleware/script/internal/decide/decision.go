@@ -1,10 +1,6 @@
 package decide
 
-import (
-	"log/slog"
-	"maps"
-	"slices"
-)
+import "log/slog"
 
 // A decision is a client whom the script knows by a number: it waits, or was let in and the script may still speak of it.
 type decision struct {
@@ -19,7 +15,7 @@ func (s *Script) submit(d *decision) (number uint32, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.closed:
+	case s.ctx.Err() != nil:
 		return 0, errStopped
 	case s.engine == nil && s.down != nil:
 		return 0, s.down
@@ -70,19 +66,24 @@ func (s *Script) Failed(number uint32, reason error, stack string) {
 // Blame keeps out the client for whom the script was at work when its engine ended. If no such client waits, it keeps out those that
 // were with an engine that ended before.
 func (s *Script) Blame(number uint32, reason error) {
-	if s.Settle(number, reason) {
-		return
-	}
-	s.settleAll(reason, func(d *decision) bool { return d.asked > 1 })
-}
-
-// leave answers for a client that does not wait any longer, and tells the script.
-func (s *Script) leave(number uint32, reason error) {
-	if s.Settle(number, reason) {
-		s.tellLeft(number)
+	if !s.Settle(number, reason) {
+		s.blockAll(reason, 2)
 	}
 }
 
+// blockAll keeps the clients out that wait for a decision, and about which at least that many engines were asked.
+func (s *Script) blockAll(reason error, asked int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for number, d := range s.pending {
+		if d.asked >= asked {
+			delete(s.pending, number)
+			d.answer <- reason
+		}
+	}
+}
+
+// tellLeft tells the script that a client has gone.
 func (s *Script) tellLeft(number uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -100,25 +101,4 @@ func (s *Script) Waiting(number uint32) (c Client, waits bool) {
 		return Client{}, false
 	}
 	return d.client, true
-}
-
-// unsyncedWaiting returns the numbers of the clients that wait, the longest waiting first. It needs s.mu.
-func (s *Script) unsyncedWaiting() []uint32 {
-	// Numbers may have begun anew after the largest one.
-	return slices.SortedFunc(maps.Keys(s.pending), func(a, b uint32) int { return int(int32(a - b)) })
-}
-
-// settleAll gives the clients that wait the same answer, those for which is returns true.
-func (s *Script) settleAll(answer error, is func(d *decision) bool) {
-	s.mu.Lock()
-	all := slices.DeleteFunc(s.unsyncedWaiting(), func(number uint32) bool { return !is(s.pending[number]) })
-	s.mu.Unlock()
-	for _, number := range all {
-		s.Settle(number, answer)
-	}
-}
-
-// blockAll keeps the clients out that wait for a decision.
-func (s *Script) blockAll(reason error) {
-	s.settleAll(reason, func(*decision) bool { return true })
 }

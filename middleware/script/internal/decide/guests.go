@@ -56,16 +56,3 @@ func (s *Script) Guests() int {
 	defer s.mu.Unlock()
 	return len(s.guests)
 }
-
-// forgetGuests lets go of all clients that were let in, since the engine that knew them has ended.
-func (s *Script) forgetGuests() {
-	s.mu.Lock()
-	guests := s.guests
-	s.guests = make(map[uint32]*decision)
-	s.mu.Unlock()
-	for _, d := range guests {
-		if d.stop != nil {
-			d.stop()
-		}
-	}
-}

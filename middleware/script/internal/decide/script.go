@@ -11,10 +11,12 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
 )
 
-// A script may print at most logLines in a logWindow, since any stranger may make it print.
 const (
+	// A script may print at most logLines in a logWindow, since any stranger may make it print.
 	logLines  = 200
 	logWindow = 10 * time.Second
+	// quiet is how long no client must have waited for a script that is to be retired.
+	quiet = time.Second
 )
 
 // Script is a loaded script.
@@ -37,7 +39,6 @@ type Script struct {
 	engine  Engine               // nil while the script is started anew
 	down    error                // why the script could not be started anew
 	asked   bool                 // since the last look
-	closed  bool
 }
 
 var errStopped = errors.New("script stopped")
@@ -61,7 +62,7 @@ func Open(path string, o Options, r Runtime) (*Script, error) {
 		return nil, err
 	}
 	s.enter(e)
-	s.workers.Go(safely.Func("script supervisor", func() { s.supervise(e) }, s.abandon))
+	s.workers.Go(safely.Func("script supervisor", func() { s.supervise(e) }, func() { s.leaveEngine(safely.ErrPanic) }))
 	return s, nil
 }
 
@@ -84,7 +85,9 @@ func (s *Script) Decide(ctx context.Context, c Client) error {
 	case err := <-d.answer:
 		return err
 	case <-ctx.Done():
-		s.leave(number, fmt.Errorf("no decision of the script: %w", context.Cause(ctx)))
+		if s.Settle(number, fmt.Errorf("no decision of the script: %w", context.Cause(ctx))) {
+			s.tellLeft(number)
+		}
 		return <-d.answer
 	}
 }
@@ -92,22 +95,12 @@ func (s *Script) Decide(ctx context.Context, c Client) error {
 // Retire closes the script when no client has waited for a decision for a while. New clients are decided about
 // until then. It returns at once.
 func (s *Script) Retire() {
-	go safely.Do("script retirement", func() { s.retire(time.Second) }, s.Close)
+	go safely.Do("script retirement", s.retire, s.Close)
 }
 
-func (s *Script) retire(quiet time.Duration) {
+func (s *Script) retire() {
 	safely.Reach("script retirement")
-	ticker := time.NewTicker(quiet / 4)
-	defer ticker.Stop()
-	for calm := 0; calm < 4; {
-		select {
-		case <-ticker.C:
-			if calm++; s.isBusy() {
-				calm = 0
-			}
-		case <-s.ctx.Done():
-			return
-		}
+	for s.sleep(quiet) && s.isBusy() {
 	}
 	s.Close()
 }
@@ -124,15 +117,14 @@ func (s *Script) isBusy() bool {
 // Close stops the script. Clients that wait for a decision are blocked.
 func (s *Script) Close() {
 	s.mu.Lock()
-	e := s.engine
-	s.engine, s.closed = nil, true
-	s.mu.Unlock()
 	s.cancel()
-	s.blockAll(errStopped)
+	e := s.engine
+	s.mu.Unlock()
+	s.blockAll(errStopped, 0)
 	if e != nil {
 		e.Shut(errStopped)
 	}
-	s.forgetGuests()
+	s.leaveEngine(errStopped)
 	s.workers.Wait()
 	s.Log.Flush()
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +29,8 @@ const (
 // Loaded waits until an engine that was started has loaded the script, and returns it. If that fails, it shuts the engine. More is
 // how long starting may take beside what the script does.
 func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error, more time.Duration) (Engine, error) {
-	limit := time.NewTimer(LoadRuns*s.options.RunLimit*5/4 + more)
-	defer limit.Stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, LoadRuns*s.options.RunLimit*5/4+more, errors.New("run did not finish in time"))
+	defer cancel()
 	var err error
 	select {
 	case err = <-loaded:
@@ -40,8 +42,6 @@ func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error, more
 		}
 	case <-ctx.Done():
 		err = context.Cause(ctx)
-	case <-limit.C:
-		err = errors.New("run did not finish in time")
 	}
 	if err == nil {
 		return e, nil
@@ -56,24 +56,34 @@ func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error, more
 // enter has an engine decide, first about the clients that wait. It shuts the engine if the script was closed meanwhile.
 func (s *Script) enter(e Engine) {
 	s.mu.Lock()
-	if s.closed {
+	if s.ctx.Err() != nil {
 		s.mu.Unlock()
 		e.Shut(errStopped)
 		return
 	}
 	s.engine, s.down = e, nil
-	for _, number := range s.unsyncedWaiting() {
+	// The longest waiting comes first. Numbers may have begun anew after the largest one.
+	for _, number := range slices.SortedFunc(maps.Keys(s.pending), func(a, b uint32) int { return int(int32(a - b)) }) {
 		s.unsyncedAsk(number)
 	}
 	s.mu.Unlock()
 }
 
-// leaveEngine has no engine decide, until the next one enters.
+// leaveEngine has no engine decide, until the next one enters, and lets go of the clients that the last one has let in. If an error
+// says why there will not be one soon, all clients are kept out until then.
 func (s *Script) leaveEngine(down error) {
 	s.mu.Lock()
-	s.engine, s.down = nil, down
+	guests := s.guests
+	s.engine, s.down, s.guests = nil, down, make(map[uint32]*decision)
 	s.mu.Unlock()
-	s.forgetGuests()
+	for _, d := range guests {
+		if d.stop != nil {
+			d.stop()
+		}
+	}
+	if down != nil {
+		s.blockAll(down, 0)
+	}
 }
 
 // supervise replaces engines that fail, until the script is closed.
@@ -121,7 +131,6 @@ func (s *Script) restart() Engine {
 		err = fmt.Errorf("the script is down: %w", err)
 		s.Log.Log(slog.LevelError, "the script could not be started anew; all clients are blocked", "error", err.Error())
 		s.leaveEngine(err)
-		s.blockAll(err)
 		if !s.sleep(pause) {
 			return nil
 		}
@@ -130,19 +139,9 @@ func (s *Script) restart() Engine {
 
 // sleep waits, and reports whether the script is still open.
 func (s *Script) sleep(pause time.Duration) bool {
-	if pause == 0 {
-		return s.ctx.Err() == nil
-	}
 	select {
 	case <-time.After(pause):
-		return true
 	case <-s.ctx.Done():
-		return false
 	}
-}
-
-// abandon keeps all clients out when what replaces engines has failed.
-func (s *Script) abandon() {
-	s.leaveEngine(safely.ErrPanic)
-	s.blockAll(safely.ErrPanic)
+	return s.ctx.Err() == nil
 }
