@@ -30,17 +30,19 @@ LoadBalancer.prototype.MIDDLEWARE_CONNECTION = 'connection';
 // The constructor would give it a list of listeners, of which events are told though nobody listens.
 const balancer = Object.create(LoadBalancer.prototype);
 
+// Returns what f does, or something else if that throws, as what a script has made may do whatever is asked of it.
+function attempt(f, otherwise) {
+  try {
+    return f();
+  } catch (error) {
+    return otherwise;
+  }
+}
+
 // What a script gave as a reason as text: the message of an error, else what String makes of it. It goes to the log.
 function reason(value) {
   const most = 1000;
-  let text = value;
-  if (typeof value !== 'string') {
-    try {
-      text = String(value instanceof Error ? value.message : value);
-    } catch (error) {
-      text = 'a reason that is no text';
-    }
-  }
+  const text = typeof value === 'string' ? value : attempt(() => String(value instanceof Error ? value.message : value), 'a reason that is no text');
   return text.length > most ? text.slice(0, most) + '…' : text;
 }
 
@@ -86,11 +88,7 @@ function decide(id, remoteAddress, port, flags) {
   const client = { id, port, flags, batch, at: 0, state: asking };
   deciding = { __proto__: Socket.prototype, [kClient]: client, remoteAddress };
   answer = undefined;
-  try {
-    advance(deciding, client);
-  } catch (error) {
-    uncaught(error, id);
-  }
+  advance(deciding, client);
   if (client.state === waiting) sockets.set(id, deciding);
   deciding = undefined;
   return answer;
@@ -101,7 +99,7 @@ function advance(socket, client) {
   while (client.at < middlewares.length) {
     const turn = client.at + 1;
     client.state = asking;
-    const result = middlewares[client.at](socket, (why) => {
+    const next = (why) => {
       if (client.at >= turn) return; // the first call counts
       client.at = turn;
       if (why) {
@@ -109,7 +107,14 @@ function advance(socket, client) {
       } else if (client.state === waiting) {
         goOn(socket, client);
       }
-    });
+    };
+    let result;
+    try {
+      result = middlewares[client.at](socket, next);
+    } catch (error) {
+      uncaught(error, client.id);
+      return;
+    }
     if (client.at < turn) {
       if (client.state === asking) client.state = waiting;
       if (result instanceof Promise) native.belongs(result, client.id);
@@ -136,8 +141,6 @@ function goOn(socket, client) {
   const before = native.work(client.id);
   try {
     advance(socket, client);
-  } catch (error) {
-    uncaught(error, client.id);
   } finally {
     native.work(before);
   }
@@ -257,25 +260,15 @@ function uncaught(error, id = native.owner(), event = 'uncaughtException') {
   }
 }
 
-function stackOf(error) {
-  try {
-    return error instanceof Error ? String(error.stack).slice(0, 4000) : '';
-  } catch (failure) {
-    return '';
-  }
-}
+const stackOf = (error) => attempt(() => error instanceof Error ? String(error.stack).slice(0, 4000) : '', '');
 
 // Makes an error one line that names the place.
 function describe(error) {
   const stack = stackOf(error);
   const place = /^(\/.*|[A-Z]:\\.*|file:.*):(\d+)\n/.exec(stack) || // of a syntax error
     /^ +at (?:.* \()?((?:\/|[A-Z]:\\|file:).*):(\d+):(\d+)\)?$/m.exec(stack);
-  let [name, text] = ['', reason(error)];
-  try {
-    [name, text] = native.words(error instanceof Error ? reason(error.name || '') : '', text);
-  } catch (failure) {
-    // It has no name.
-  }
+  const message = reason(error);
+  const [name, text] = attempt(() => native.words(error instanceof Error ? error.name : '', message), ['', message]);
   const [, file, line, column] = place || [];
   const where = place ? file.replace(/^file:\/\//, '') + ':' + line + (column ? ':' + native.column(line, column) : '') + ': ' : '';
   return where + (name && name !== 'Error' ? name + ': ' : '') + text;

@@ -4,50 +4,25 @@ const EventEmitter = require('events');
 const timers = require('timers');
 const { coded, invalidType, outOfRange, checkFunction } = require('internal/errors');
 
-// The client's connection as middlewares know it. The addresses are properties of each socket.
-function Socket() {
-  throw new Error('net.Socket: scripts cannot make connections of their own');
-}
-
-const define = (object, name, value) => Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
-const proto = Socket.prototype = Object.create(EventEmitter.prototype);
-const getter = (name, get) => Object.defineProperty(proto, name, { get, configurable: true, enumerable: false });
-
-// What there is to know of a connection of which no byte was read or written.
-for (const [name, value] of Object.entries({
-  constructor: Socket, remoteAddress: undefined,
-  remoteFamily: 'IPv6', localFamily: 'IPv6', allowHalfOpen: false, connecting: false, pending: false, timeout: undefined,
-  destroyed: false, closed: false, errored: null, bytesRead: 0, bytesWritten: 0, bufferSize: 0,
-  readable: true, readableFlowing: null, readableEnded: false, readableAborted: false, readableLength: 0, readableHighWaterMark: 16384,
-  readableEncoding: null, readableObjectMode: false,
-  writable: true, writableEnded: false, writableFinished: false, writableAborted: false, writableLength: 0, writableHighWaterMark: 16384,
-  writableNeedDrain: false, writableCorked: 0, writableObjectMode: false, _finishing: [],
-})) {
-  define(proto, name, value);
-}
-for (const name of ['remotePort', 'localAddress', 'localPort']) {
-  getter(name, function () { return Socket.ends(this)[name]; });
-}
-getter('readyState', function () {
-  if (this.readable) return this.writable ? 'open' : 'readOnly';
-  return this.writable ? 'writeOnly' : 'closed';
-});
-
-function set(socket, properties) {
-  for (const [name, value] of Object.entries(properties)) define(socket, name, value);
+// set gives an object properties that inspect and Object.keys pass over.
+function set(object, properties) {
+  for (const [name, value] of Object.entries(properties)) {
+    Object.defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+  }
+  return object;
 }
 
 // The direction to the client is over.
 function finish(socket) {
   const callbacks = socket._finishing;
-  define(socket, '_finishing', []);
+  set(socket, { _finishing: [] });
   if (socket.destroyed) {
     const error = coded(Error, 'ERR_STREAM_DESTROYED', 'Cannot call end after a stream was destroyed');
     callbacks.forEach((callback) => callback(error));
   } else if (!socket.writableFinished) {
     set(socket, { writable: false, writableEnded: true });
     socket.emit('prefinish');
-    define(socket, 'writableFinished', true);
+    set(socket, { writableFinished: true });
     callbacks.forEach((callback) => callback(null));
     socket.emit('finish');
   }
@@ -56,8 +31,19 @@ function finish(socket) {
 const unread = (what) => new Error('socket.' + what + ': middlewares decide before any byte is read');
 const longestDelay = 2 ** 31 - 1;
 
-const methods = {
-  address() { return { address: this.localAddress, family: 'IPv6', port: this.localPort }; },
+// The client's connection as middlewares know it. The addresses are properties of each socket.
+class Socket extends EventEmitter {
+  constructor() {
+    throw new Error('net.Socket: scripts cannot make connections of their own');
+  }
+  get remotePort() { return Socket.ends(this).remotePort; }
+  get localAddress() { return Socket.ends(this).localAddress; }
+  get localPort() { return Socket.ends(this).localPort; }
+  get readyState() {
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+  address() { return { address: this.localAddress, family: 'IPv6', port: this.localPort }; }
   destroy(error) {
     if (this.destroyed) return this;
     Socket.hangUp(this, 'destroy', error);
@@ -67,12 +53,12 @@ const methods = {
         Socket.failed(error);
         if (this.listenerCount('error') > 0) this.emit('error', error);
       }
-      define(this, 'closed', true);
+      set(this, { closed: true });
       this.emit('close', Boolean(error));
     });
     return this;
-  },
-  resetAndDestroy() { return this.destroy(); },
+  }
+  resetAndDestroy() { return this.destroy(); }
   destroySoon() {
     if (this.writable) this.end();
     if (this.writableFinished) {
@@ -80,7 +66,7 @@ const methods = {
     } else {
       this.once('finish', this.destroy.bind(this, null));
     }
-  },
+  }
   // A client who is blocked gets no byte, so what the script would say last is left out.
   end(...args) {
     const callback = args.find((arg) => typeof arg === 'function');
@@ -96,11 +82,11 @@ const methods = {
     }
     if (callback) this._finishing.push(callback);
     return this;
-  },
+  }
   // Called when the connection is over: first because of the client, or because it is kept out.
   _closed(keptOut) {
     if (this._events === undefined) {
-      define(this, 'destroyed', true);
+      set(this, { destroyed: true });
       return;
     }
     if (keptOut) finish(this);
@@ -111,15 +97,15 @@ const methods = {
     if (this.destroyed) return;
     set(this, { destroyed: true, closed: true });
     this.emit('close', false);
-  },
-  write() { throw new Error('socket.write: middlewares decide before any byte is sent'); },
-  pipe() { throw unread('pipe'); },
-  read: () => null,
-  cork() {},
-  uncork() {},
-  pause() { return define(this, 'readableFlowing', false); },
-  resume() { return define(this, 'readableFlowing', true); },
-  isPaused() { return this.readableFlowing === false; },
+  }
+  write() { throw new Error('socket.write: middlewares decide before any byte is sent'); }
+  pipe() { throw unread('pipe'); }
+  read() { return null; }
+  cork() {}
+  uncork() {}
+  pause() { return set(this, { readableFlowing: false }); }
+  resume() { return set(this, { readableFlowing: true }); }
+  isPaused() { return this.readableFlowing === false; }
   // Nothing is read while the client waits, so the time counts from the call. It ends with the decision.
   setTimeout(ms, listener) {
     if (this.destroyed) return this;
@@ -134,22 +120,34 @@ const methods = {
     }
     Socket.setTimer(this, ms > 0 ? () => timers.setTimeout(() => this.emit('timeout'), Math.min(ms, longestDelay)) : undefined);
     return this;
-  },
-};
-for (const [name, method] of Object.entries(methods)) define(proto, name, method);
+  }
+}
+
+// What there is to know of a connection of which no byte was read or written.
+set(Socket.prototype, {
+  remoteAddress: undefined,
+  remoteFamily: 'IPv6', localFamily: 'IPv6', allowHalfOpen: false, connecting: false, pending: false, timeout: undefined,
+  destroyed: false, closed: false, errored: null, bytesRead: 0, bytesWritten: 0, bufferSize: 0,
+  readable: true, readableFlowing: null, readableEnded: false, readableAborted: false, readableLength: 0, readableHighWaterMark: 16384,
+  readableEncoding: null, readableObjectMode: false,
+  writable: true, writableEnded: false, writableFinished: false, writableAborted: false, writableLength: 0, writableHighWaterMark: 16384,
+  writableNeedDrain: false, writableCorked: 0, writableObjectMode: false, _finishing: [],
+});
 
 for (const name of ['on', 'addListener', 'prependListener']) {
   const add = EventEmitter.prototype[name];
-  define(proto, name, function (event, listener) {
-    if (event === 'data' || event === 'readable') throw unread('on(\'' + event + '\')');
-    if (this._events === undefined) Socket.listens(this);
-    return add.call(this, event, listener);
+  set(Socket.prototype, {
+    [name](event, listener) {
+      if (event === 'data' || event === 'readable') throw unread('on(\'' + event + '\')');
+      if (this._events === undefined) Socket.listens(this);
+      return add.call(this, event, listener);
+    },
   });
 }
 
 // What makes no difference before a byte has gone either way.
 for (const name of ['setNoDelay', 'setKeepAlive', 'setEncoding', 'ref', 'unref', 'unpipe']) {
-  define(proto, name, function () { return this; });
+  set(Socket.prototype, { [name]() { return this; } });
 }
 
 module.exports = { Socket };
