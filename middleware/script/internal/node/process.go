@@ -40,9 +40,13 @@ type process struct {
 // startProcess starts the host for a script, and has it end with the context: by itself if it does so soon. What the script
 // prints goes to stdout and stderr. The caller closes the process after its end.
 func startProcess(ctx context.Context, path string, script *decide.Script, stdout, stderr io.Writer) (*process, error) {
-	p := &process{exited: make(chan struct{})}
-	theirs, err := p.open()
-	defer closeFiles(theirs...)
+	requests, ourRequests, err1 := os.Pipe()
+	ourAnswers, answers, err2 := os.Pipe()
+	replies, ourReplies, err3 := os.Pipe()
+	mark, err4 := newMarkFile()
+	defer closeFiles(requests, answers, replies)
+	p := &process{requests: ourRequests, answers: ourAnswers, replies: ourReplies, mark: mark, exited: make(chan struct{})}
+	err := errors.Join(err1, err2, err3, err4)
 	if err == nil {
 		// The young generation of the heap is bounded as well: it is up to three semispaces.
 		megabytes := max(script.Options().MemoryLimit>>20, 16)
@@ -50,7 +54,7 @@ func startProcess(ctx context.Context, path string, script *decide.Script, stdou
 			"-", script.Path(), decide.Program(), fmt.Sprint(decide.PrepareLimit.Milliseconds()))
 		p.command.Env = environment()
 		p.command.Stdin, p.command.Stdout, p.command.Stderr = strings.NewReader(host), stdout, stderr
-		p.command.ExtraFiles = append(theirs, p.mark)
+		p.command.ExtraFiles = []*os.File{requests, answers, replies, mark}
 		p.command.SysProcAttr = attributes()
 		p.command.Cancel = p.requests.Close // which the host takes as the end
 		p.command.WaitDelay = patience
@@ -63,16 +67,6 @@ func startProcess(ctx context.Context, path string, script *decide.Script, stdou
 		return nil, fmt.Errorf("runtime node: %w", err)
 	}
 	return p, nil
-}
-
-// open makes the pipes and the mark, and returns the child's ends of the pipes in the order of its descriptors.
-func (p *process) open() (theirs []*os.File, err error) {
-	requests, ourRequests, err1 := os.Pipe()
-	ourAnswers, answers, err2 := os.Pipe()
-	replies, ourReplies, err3 := os.Pipe()
-	mark, err4 := newMarkFile()
-	p.requests, p.answers, p.replies, p.mark = ourRequests, ourAnswers, ourReplies, mark
-	return []*os.File{requests, answers, replies}, errors.Join(err1, err2, err3, err4)
 }
 
 // run starts the process and waits for its end. It has a thread of its own, since the rights that the process gets are

@@ -28,20 +28,17 @@ var files embed.FS
 var host = func() string {
 	text := "(function () {'use strict';\n"
 	for _, name := range []string{"pipes", "owner", "clients"} {
-		text += file(name)
+		text += must(files.ReadFile("js/" + name + ".js"))
 	}
 	for _, name := range decide.Shared {
-		part, err := decide.SharedText(name)
-		if err != nil {
-			panic(err)
-		}
-		text += fmt.Sprintf("{const module = {exports: {}};\n(function (require) {%s\n})(need);\nshared['internal/%s'] = module.exports;}\n", part, name)
+		text += fmt.Sprintf("{const module = {exports: {}};\n(function (require) {%s\n})(need);\nshared['internal/%s'] = module.exports;}\n",
+			must(decide.SharedText(name)), name)
 	}
-	return text + file("main") + "})();\n"
+	return text + must(files.ReadFile("js/main.js")) + "})();\n"
 }()
 
-func file(name string) string {
-	text, err := files.ReadFile("js/" + name + ".js")
+// must returns the text of a file that is part of this program.
+func must[T string | []byte](text T, err error) string {
 	if err != nil {
 		panic(err)
 	}

@@ -1,5 +1,5 @@
 // The host: what runs in the Node.js process beside a balancerController script. Caddy asks it about clients through a pipe
-// and gets the answers through another one; frames.go says what is in them. The files of this folder are one function.
+// and gets the answers through another one; engine.go and answers.go say what is in them. The files of this folder are one function.
 
 const asyncHooks = require('async_hooks');
 const diagnostics = require('diagnostics_channel');
@@ -44,7 +44,7 @@ function send(kind, number, text = '') {
   if (filled === 0 && !batching) {
     unowned(flush);
   }
-  const size = out.write(text, filled + 9);
+  const size = text === '' ? 0 : out.write(text, filled + 9);
   out[filled] = kind;
   out.writeUInt32LE(number, filled + 1);
   filled = out.writeUInt32LE(size, filled + 5) + size;
