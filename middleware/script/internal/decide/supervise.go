@@ -102,9 +102,7 @@ func (s *Script) supervise(e Engine) {
 		if time.Since(began) >= soon {
 			pause = 0
 		}
-		if !s.sleep(pause) {
-			return
-		}
+		s.sleep(pause)
 		pause = min(max(2*pause, firstPause), mostPause)
 		if e = s.restart(); e == nil {
 			return
@@ -115,7 +113,7 @@ func (s *Script) supervise(e Engine) {
 
 // restart starts an engine, trying again for as long as that fails. It returns nil if the script is closed meanwhile.
 func (s *Script) restart() Engine {
-	for pause := loadPause; ; pause = min(2*pause, mostLoadPause) {
+	for pause := loadPause; s.ctx.Err() == nil; pause = min(2*pause, mostLoadPause) {
 		var e Engine
 		err := safely.ErrPanic // unless Start comes to an end
 		safely.Do("script restart", func() {
@@ -131,10 +129,9 @@ func (s *Script) restart() Engine {
 		err = fmt.Errorf("the script is down: %w", err)
 		s.Log.Log(slog.LevelError, "the script could not be started anew; all clients are blocked", "error", err.Error())
 		s.leaveEngine(err)
-		if !s.sleep(pause) {
-			return nil
-		}
+		s.sleep(pause)
 	}
+	return nil
 }
 
 // sleep waits, and reports whether the script is still open.
