@@ -54,6 +54,16 @@ func TestAnswers(t *testing.T) {
 	})
 }
 
+// An error whose name is no text keeps out the client for whom it was thrown, as any other one does.
+func TestNameIsNoText(t *testing.T) {
+	perRuntime(t, func(t *testing.T, r *runtime) {
+		b := r.open(t, `throw Object.assign(new Error('no'), { name: Symbol('why') });`)
+		if got := b.Ask("192.0.2.1"); !strings.HasSuffix(got, "Symbol(why): no") {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
 // Several middlewares are asked in the order in which they were added, until one blocks; what they set on the
 // socket stays.
 func TestChain(t *testing.T) {

@@ -268,7 +268,7 @@ function describe(error) {
   const place = /^(\/.*|[A-Z]:\\.*|file:.*):(\d+)\n/.exec(stack) || // of a syntax error
     /^ +at (?:.* \()?((?:\/|[A-Z]:\\|file:).*):(\d+):(\d+)\)?$/m.exec(stack);
   const message = reason(error);
-  const [name, text] = attempt(() => native.words(error instanceof Error ? error.name : '', message), ['', message]);
+  const [name, text] = attempt(() => native.words(error instanceof Error ? reason(error.name || '') : '', message), ['', message]);
   const [, file, line, column] = place || [];
   const where = place ? file.replace(/^file:\/\//, '') + ':' + line + (column ? ':' + native.column(line, column) : '') + ': ' : '';
   return where + (name && name !== 'Error' ? name + ': ' : '') + text;
