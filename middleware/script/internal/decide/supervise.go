@@ -26,10 +26,12 @@ const (
 	mostLoadPause = 30 * time.Second
 )
 
-// Loaded waits until an engine that was started has loaded the script, and returns it. If that fails, it shuts the engine. More is
-// how long starting may take beside what the script does.
-func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error, more time.Duration) (Engine, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, LoadRuns*s.options.RunLimit*5/4+more, errors.New("run did not finish in time"))
+// startLimit is how long an engine may take to start on a busy machine, beside what the script does.
+const startLimit = 5 * time.Second
+
+// Loaded waits until an engine that was started has loaded the script, and returns it. If that fails, it shuts the engine.
+func (s *Script) Loaded(ctx context.Context, e Engine, loaded <-chan error) (Engine, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, LoadRuns*s.options.RunLimit+startLimit, errors.New("run did not finish in time"))
 	defer cancel()
 	var err error
 	select {

@@ -86,7 +86,11 @@ func (e *engine) stopTimer(number any) {
 }
 
 // fireTimers runs the timers that are due.
-func (e *engine) fireTimers(now time.Time) {
+func (e *engine) fireTimers() {
+	if len(e.timers.byTime) == 0 {
+		return
+	}
+	now := time.Now()
 	for n := len(e.timers.byTime); n > 0 && len(e.timers.byTime) > 0 && !e.timers.byTime[0].at.After(now); n-- {
 		t := e.timers.byTime[0]
 		e.turn(t.client, func() {

@@ -85,7 +85,7 @@ func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, e
 	e.post(0, e.load)
 	go safely.Do("script", e.loop)
 	go safely.Do("script watchdog", e.watch)
-	return s.Loaded(ctx, e, e.loaded, 0)
+	return s.Loaded(ctx, e, e.loaded)
 }
 
 func newEngine(r *Runtime, s *decide.Script, limit int64) (*engine, error) {
@@ -116,7 +116,7 @@ func (e *engine) loop() {
 			e.turn(t.client, t.run)
 			tasks[i] = task{}
 		}
-		e.fireTimers(time.Now())
+		e.fireTimers()
 		if len(tasks) == 0 {
 			e.sleep(timer)
 		}

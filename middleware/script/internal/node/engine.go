@@ -16,9 +16,6 @@ import (
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
-// startLimit is how long Node.js may take to start on a busy machine.
-const startLimit = 5 * time.Second
-
 // engine is one run of a script: a process.
 type engine struct {
 	script         *decide.Script
@@ -58,7 +55,7 @@ func (r *Runtime) Start(ctx context.Context, s *decide.Script) (decide.Engine, e
 	go safely.Do("script requests", e.write, e.process.kill)
 	go safely.Do("script watchdog", e.watch, e.process.kill)
 	go safely.Do("script end", e.run)
-	return s.Loaded(ctx, e, e.loaded, startLimit)
+	return s.Loaded(ctx, e, e.loaded)
 }
 
 // run takes the answers until the process has ended, and keeps out the clients whose fault that was.
