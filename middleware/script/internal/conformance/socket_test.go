@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/scripttest"
@@ -258,5 +259,43 @@ func TestSocketListensLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Log.Await(t, "gone ::ffff:192.0.2.2")
+	})
+}
+
+// Clients that were let in are forgotten as soon as the script has no sockets of them, so that it does not keep their connections in memory.
+func TestForgets(t *testing.T) {
+	perRuntime(t, func(t *testing.T, r *runtime) {
+		b := r.load(t, decide.Options{}, `
+		const list = Array.from({ length: 1e5 }, (_, i) => ({ i })); // with which engines look for garbage rarely
+		let first;
+		module.exports.run = (balancer) => balancer.addMiddleware('connection', (socket, next) => {
+			if (socket.remoteAddress === '::ffff:192.0.2.66') {
+				first.destroy();
+			}
+			first ??= socket;
+			next();
+		});`)
+		kicked := make(chan int, 10)
+		decideAs := func(host string, n int) {
+			c := scripttest.Client(host)
+			c.Kick = func() { kicked <- n }
+			c.OnEnd = func(func()) func() { return func() {} }
+			if err := b.Decide(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		const leastGuests = 8192 // in decide/js/balancer.js
+		for n := range 3 * leastGuests {
+			decideAs("192.0.2.1", n)
+		}
+		for end := time.Now().Add(scripttest.Patience); b.Guests() >= 2*leastGuests; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%d clients are remembered", b.Guests())
+			}
+		}
+		decideAs("192.0.2.66", -1)
+		if n := <-kicked; n != 0 {
+			t.Errorf("client %d was kicked", n)
+		}
 	})
 }

@@ -135,7 +135,8 @@ func (e *engine) functions() map[string]quickjs.Function {
 			e.ready.Store(true)
 			offer(e.loaded, nil)
 		}),
-		"broken": does(func(a []any) { offer(e.loaded, errors.New(kept(a[0]))) }),
+		"broken":  does(func(a []any) { offer(e.loaded, errors.New(kept(a[0]))) }),
+		"collect": does(func([]any) { e.vm.Collect() }),
 	}
 	for _, more := range []map[string]quickjs.Function{
 		e.clientFunctions(), e.timerFunctions(), e.moduleFunctions(), e.fileFunctions(), e.nameFunctions(), e.systemFunctions(), e.dataFunctions(),

@@ -89,6 +89,9 @@ func (vm *VM) Kill() { vm.arena.kill() }
 // Exhausted reports whether an allocation has failed.
 func (vm *VM) Exhausted() bool { return vm.arena.exhausted }
 
+// Collect looks for garbage, of which finalization registries tell only then.
+func (vm *VM) Collect() { lib.XJS_RunGC(vm.tls, vm.runtime) }
+
 // Close gives all memory back. Values of the VM must not be used any more.
 func (vm *VM) Close() {
 	vms.Delete(vm.tls)

@@ -64,7 +64,6 @@ builtin('internal/globals');
 
 // What the modules that both runtimes have in common call beside the functions of Go.
 Object.assign(native, {
-  collect() {}, // what is not used any more is freed at once
   later(f, ...args) {
     const before = native.work(0);
     native.startTimer(0, () => f(...args));
