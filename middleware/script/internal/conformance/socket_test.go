@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -259,6 +260,29 @@ func TestSocketListensLate(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Log.Await(t, "gone ::ffff:192.0.2.2")
+	})
+}
+
+// A client that leaves while it is let in is gone for a script that listens to its socket only later, too.
+func TestLeavesMeanwhile(t *testing.T) {
+	perRuntime(t, func(t *testing.T, r *runtime) {
+		b := r.open(t, `
+		console.log('asked');
+		while (!require('fs').existsSync(__dirname + '/left'));
+		next();
+		setTimeout(() => socket.on('close', () => console.log('gone')), 1);`)
+		c := scripttest.Client("192.0.2.1")
+		c.OnEnd = func(func()) func() { return func() {} }
+		ctx, leave := context.WithCancel(t.Context())
+		answer := make(chan error)
+		go func() { answer <- b.Decide(ctx, c) }()
+		b.Log.Await(t, "asked")
+		leave()
+		if err := <-answer; err == nil {
+			t.Error("it was let in")
+		}
+		scripttest.Write(t, filepath.Join(filepath.Dir(b.Path), "left"), "")
+		b.Log.Await(t, "gone")
 	})
 }
 

@@ -3,12 +3,16 @@ package decide
 // The clients that were let in, which the script may kick, or listen to until they leave. An engine calls these functions one
 // after the other, and none after its end.
 
-// Follow has the script told when a client that was let in leaves.
+// Follow has the script told when a client that was let in leaves, or has left.
 func (s *Script) Follow(number uint32) {
 	s.mu.Lock()
 	d := s.guests[number]
 	s.mu.Unlock()
-	if d == nil || d.client.OnEnd == nil || d.stop != nil {
+	if d == nil {
+		s.tellLeft(number)
+		return
+	}
+	if d.client.OnEnd == nil || d.stop != nil {
 		return
 	}
 	d.stop = func() {}
