@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"math/big"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 
@@ -72,17 +73,20 @@ func (e *engine) small(size int, convert func() any) (any, error) {
 	return convert(), nil
 }
 
+// notBase64 is what Node passes over.
+var notBase64 = regexp.MustCompile(`[^\w-]+`)
+
 // bytesOf gives the bytes that a text is in an encoding, or stands for in one such as base64: up to what does not.
 func bytesOf(text, encoding string) []byte {
 	switch encoding {
 	case "utf8":
-		return []byte(text)
+		return []byte(strings.ToValidUTF8(text, "\ufffd"))
 	case "hex":
 		data, _ := hex.DecodeString(text)
 		return data
 	case "base64", "base64url":
-		text, _, _ = strings.Cut(strings.NewReplacer("-", "+", "_", "/", " ", "").Replace(text), "=")
-		data, _ := base64.RawStdEncoding.DecodeString(text)
+		text, _, _ = strings.Cut(strings.NewReplacer("+", "-", "/", "_").Replace(text), "=")
+		data, _ := base64.RawURLEncoding.DecodeString(notBase64.ReplaceAllString(text, ""))
 		return data
 	}
 	data := make([]byte, 0, len(text))
