@@ -31,6 +31,7 @@ func TestURL(t *testing.T) {
 		{`[URL.canParse&&URL.canParse('http://a'),URL.canParse('x'),URL.canParse('x','http://h')]`, `[true,false,true]`},
 		{`['href','search','port'].map((name)=>{const u=new URL('http://h/a');try{u[name]='x'}catch(e){return e.message}})`, `["URL.href: needs runtime node","URL.search: needs runtime node","URL.port: needs runtime node"]`},
 		{`(()=>{const p=new URLSearchParams([['a',2],['c','~!*()\' é'],['a','x']]);const l=[];p.forEach((v,k)=>l.push(k+v));return [p.toString(),l,p.get('a'),p.getAll('a'),p.get('x'),p.has('c'),p.size]})()`, `["a=2&c=%7E%21*%28%29%27+%C3%A9&a=x",["a2","c~!*()' é","ax"],"2",["2","x"],null,true,3]`},
+		{`[undefined, 1, '2'].map((value) => new URLSearchParams('a=1').has('a', value))`, `[true,true,false]`},
 		{`new URLSearchParams('a=1').append('b',2)`, `"throws URLSearchParams.append: needs runtime node"`},
 		{`[URL.name,URLSearchParams.name,new URL('http://h') instanceof URL,Object.prototype.toString.call(new URL('http://h')),Object.prototype.toString.call(new URLSearchParams())]`, `["URL","URLSearchParams",true,"[object URL]","[object URLSearchParams]"]`},
 		{`['/x?a=1#h', '//h/x', 'HTTP://u:p%20@[::1]:81', 'redis://h?', ''].map((s) => { const u = url.parse(s); return [u.protocol, u.auth, u.host, u.hostname, u.port, u.path, u.hash, u.href].join('|'); })`, `["|||||/x?a=1|#h|/x?a=1#h","|||||//h/x||//h/x","http:|u:p |[::1]:81|::1|81|/||http://u:p%20@[::1]:81/","redis:||h|h||?||redis://h?","|||||||"]`},

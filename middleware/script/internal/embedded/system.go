@@ -51,7 +51,7 @@ func (e *engine) systemFunctions() map[string]quickjs.Function {
 	}
 }
 
-// ipText is the family of an address, 4 or 6, and the 128 bits of it as one of IPv6, or nothing.
+// ipText is the family of an address, 4 or 6, the 128 bits of it as one of IPv6, and the address as Node writes it; or nothing.
 func ipText(text string) string {
 	a, err := netip.ParseAddr(text)
 	if err != nil || strings.Count(text, "%") > 1 {
@@ -61,7 +61,7 @@ func ipText(text string) string {
 	if a.Is4() {
 		family = 4
 	}
-	return fmt.Sprintf("%d%064b%064b", family, binary.BigEndian.Uint64(bytes[:8]), binary.BigEndian.Uint64(bytes[8:]))
+	return fmt.Sprintf("%d%064b%064b%v", family, binary.BigEndian.Uint64(bytes[:8]), binary.BigEndian.Uint64(bytes[8:]), a.WithZone(""))
 }
 
 // between gives the bits that all addresses from the first to the last one begin with.

@@ -2,6 +2,8 @@
 
 const { coded, outOfRange } = require('internal/errors');
 
+const bytesOf = (data) => (ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data);
+
 // What a hash or HMAC is given is kept, and the digest is made of all of it at once: so nothing is kept outside of the
 // script.
 class Hash {
@@ -14,8 +16,7 @@ class Hash {
     if (!native.hash(this.#algorithm)) throw coded(Error, 'ERR_CRYPTO_INVALID_DIGEST', 'Digest method not supported');
   }
   update(data, encoding) {
-    const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : data;
-    this.#parts.push(Buffer.from(bytes, encoding));
+    this.#parts.push(Buffer.from(bytesOf(data), encoding));
     return this;
   }
   digest(encoding) {
@@ -26,7 +27,7 @@ class Hash {
 }
 
 exports.createHash = (algorithm) => new Hash(algorithm);
-exports.createHmac = (algorithm, key) => new Hash(algorithm, Buffer.from(key));
+exports.createHmac = (algorithm, key) => new Hash(algorithm, Buffer.from(bytesOf(key)));
 
 exports.randomBytes = (size, callback) => {
   const random = Buffer.alloc(size);

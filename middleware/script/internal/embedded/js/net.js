@@ -14,7 +14,7 @@ function bitsOf(address, family = 'ipv4') {
   if (address instanceof SocketAddress) return bitsOf(address.address, address.family);
   check(address, 'string', 'address');
   const found = native.ip(address);
-  return 'ipv' + found[0] === String(family).toLowerCase() ? found.slice(1) : undefined;
+  return 'ipv' + found[0] === String(family).toLowerCase() ? found.slice(1, 129) : undefined;
 }
 
 const mapped = '0'.repeat(80) + '1'.repeat(16);
@@ -29,7 +29,7 @@ class SocketAddress {
   constructor({ family = 'ipv4', port = 0, flowlabel = 0, address = isSix(undefined, family) ? '::' : '127.0.0.1' } = {}) {
     needBits(address, family);
     if (!(port >= 0 && port < 65536)) throw coded(RangeError, 'ERR_SOCKET_BAD_PORT', 'options.port should be >= 0 and < 65536.');
-    Object.assign(this, { address, port: Number(port), family: family.toLowerCase(), flowlabel });
+    Object.assign(this, { address: native.ip(address).slice(129), port: Number(port), family: family.toLowerCase(), flowlabel });
   }
 }
 

@@ -38,7 +38,7 @@ class URLSearchParams {
   constructor(init = '') { this.#pairs = pairsOf(init); }
   getAll(name) { return this.#pairs.filter(([key]) => key === String(name)).map(([, value]) => value); }
   get(name) { return this.getAll(name)[0] ?? null; }
-  has(name) { return this.getAll(name).length > 0; }
+  has(name, value) { return this.getAll(name).some((one) => value === undefined || one === String(value)); }
   forEach(listener) { for (const [name, value] of this) listener(value, name, this); }
   get size() { return this.#pairs.length; }
   entries() { return this.#pairs.values(); }
