@@ -63,7 +63,9 @@ func loadAuto(ctx context.Context, path, nodePath string, o decide.Options) (*de
 // inEmbedded loads the script in the embedded runtime. What that lacks is found by reading the script's files first, so that
 // a script is not refused a client as late as when it requires something.
 func inEmbedded(path string, o decide.Options) (*decide.Script, error) {
-	needs, err := modules.Scan(path, modules.Runtime{Modules: embedded.Builtins(), Missing: embedded.MissingGlobals, Methods: embedded.MissingMethods})
+	needs, err := modules.Scan(path, modules.Runtime{
+		Modules: embedded.Builtins(), Missing: embedded.MissingGlobals, Methods: embedded.MissingMethods, Options: embedded.MissingOptions,
+	})
 	if err != nil {
 		return nil, err
 	}

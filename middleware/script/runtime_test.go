@@ -126,6 +126,8 @@ func TestRefusedByName(t *testing.T) {
 		`process.umask()`:                                   "process.umask",
 		`console.table(x)`:                                  "console.table",
 		`Buffer.from(x).swap16()`:                           "swap16()",
+		`d.toLocaleString('en', { timeZone: 'UTC' })`:       "toLocaleString(): options",
+		`a.localeCompare(b, 'en', { numeric: true })`:       "localeCompare(): options",
 		`b.readUIntLE(0, 6)`:                                "readUIntLE()",
 		`new TextEncoder().encode(x)`:                       "TextEncoder",
 		`new (require('util').TextDecoder)()`:               "util.TextDecoder",

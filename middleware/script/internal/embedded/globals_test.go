@@ -25,6 +25,16 @@ func TestLegacy(t *testing.T) {
 	})
 }
 
+// What is asked to be written or compared in a certain way is not written or compared in another one.
+func TestNoIntl(t *testing.T) {
+	expressions(t, nil, ``, [][2]string{
+		{`['a'.localeCompare('b') < 0, 'a'.localeCompare('a', 'en'), (5).toLocaleString('en'), new Date(0).toLocaleDateString()]`, `[true,0,"5","01/01/1970"]`},
+		{`'a'.localeCompare('A', undefined, { sensitivity: 'base' })`, `"throws localeCompare: options: needs runtime node"`},
+		{`(5).toLocaleString('en', {})`, `"throws toLocaleString: options: needs runtime node"`},
+		{`new Date().toLocaleTimeString('en', { timeZone: 'Asia/Tokyo' })`, `"throws toLocaleTimeString: options: needs runtime node"`},
+	})
+}
+
 // What reads a stack finds the message first, also if a constructor names the error, and no line of this package.
 func TestStackHeads(t *testing.T) {
 	expressions(t, nil, `

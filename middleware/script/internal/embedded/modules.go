@@ -86,6 +86,9 @@ var MissingGlobals = strings.Fields(`AbortController AbortSignal Atomics Blob Br
 var MissingMethods = strings.Fields(`copyBytesFrom getMaxListeners hasRef isBlockList rawListeners swap16 swap32 swap64 readIntBE readIntLE readUIntLE readUintBE
 	readUintLE writeIntBE writeIntLE writeUIntBE writeUIntLE writeUintBE writeUintLE`)
 
+// MissingOptions are methods of the language with the number of arguments behind which come options that this runtime does not know.
+var MissingOptions = map[string]int{"localeCompare": 2, "toLocaleString": 1, "toLocaleDateString": 1, "toLocaleTimeString": 1}
+
 // problem is an error with properties that scripts know.
 type problem struct {
 	error

@@ -11,6 +11,7 @@ func TestSystem(t *testing.T) {
 		const os=require('os');`, [][2]string{
 		{`Object.keys(os).sort().filter(k=>!/Priority/.test(k))`, `["EOL","arch","homedir","hostname","platform","tmpdir","type"]`},
 		{`(()=>{process.env.X_Q='1';return [Object.keys(process.env).includes('X_Q'),process.env.X_Q,'X_Q' in process.env]})()`, `[true,"1",true]`},
+		{`process.env.TZ = 'Asia/Tokyo'`, `"throws process.env.TZ: another time zone: needs runtime node"`},
 		{`[typeof process.stdout.write,process.stdout.fd,process.stderr.fd,process.stdout.isTTY||false]`, `["function",1,2,false]`},
 		{`process.stdout.write('hello\n')`, `true`},
 		{`new Promise(d=>process.stdout.write('x',()=>d('cb')))`, `"cb"`},

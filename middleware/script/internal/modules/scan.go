@@ -24,6 +24,8 @@ type Runtime struct {
 	Missing []string
 	// Methods are the names of methods that the runtime's objects lack and those of Node have. A script must call none of that name.
 	Methods []string
+	// Options tells of methods how many arguments they may be given, since the runtime does not know the options that come then.
+	Options map[string]int
 }
 
 // Need is something that a script uses and a runtime lacks.

@@ -65,8 +65,12 @@ func (u *uses) lookAtCall(call *js.CallExpr, caught bool) {
 			u.lack("import()", x.Data)
 		}
 	case *js.DotExpr:
-		if name := textOf(x.Y); !call.Optional && slices.Contains(u.runtime.Methods, string(name)) {
+		name := textOf(x.Y)
+		if !call.Optional && slices.Contains(u.runtime.Methods, string(name)) {
 			u.lack(string(name)+"()", name)
+		}
+		if most, ok := u.runtime.Options[string(name)]; ok && len(call.Args.List) > most {
+			u.lack(string(name)+"(): options", name)
 		}
 	}
 }

@@ -23,11 +23,17 @@ hrtime.bigint = () => BigInt(native.nanoseconds());
 
 const { environ, execPath, pid, ppid, platform, arch } = native.system();
 
+const env = Object.fromEntries(environ.map((pair) => [pair, pair.indexOf('=', 1)]).map(([pair, at]) => [pair.slice(0, at), pair.slice(at + 1)]));
+const { TZ } = env;
+Object.defineProperty(env, 'TZ', {
+  get: () => TZ, set() { throw new Error('process.env.TZ: another time zone: needs runtime node'); }, configurable: true, enumerable: TZ !== undefined,
+});
+
 // Signals and the end of the process do not reach scripts: it is not theirs.
 module.exports = Object.assign(new EventEmitter(), {
   execPath, pid, ppid, platform, arch,
   argv: ['node', execPath],
-  env: Object.fromEntries(environ.map((pair) => [pair, pair.indexOf('=', 1)]).map(([pair, at]) => [pair.slice(0, at), pair.slice(at + 1)])),
+  env,
   version: 'v20.0.0', // the Node whose ways scripts find
   versions: { node: '20.0.0' },
   release: { name: 'node' },

@@ -44,6 +44,19 @@ hidden('queueMicrotask', (callback) => {
   Promise.resolve().then(callback);
 });
 hidden('performance', { now: () => native.nanoseconds() / 1e6, timeOrigin: Date.now() });
+
+// There is no Intl, so a script that asks for a certain way of writing or comparing gets an error.
+for (const [prototype, ...names] of [[String.prototype, 'localeCompare'], [Number.prototype, 'toLocaleString'],
+  [Date.prototype, 'toLocaleString', 'toLocaleDateString', 'toLocaleTimeString']]) {
+  for (const name of names) {
+    const plain = prototype[name];
+    hide(prototype, name, function (...args) {
+      if (args.length > plain.length + 1) throw new Error(name + ': options: needs runtime node');
+      return plain.apply(this, args);
+    });
+  }
+}
+
 delete globalThis.Atomics;
 delete globalThis.SharedArrayBuffer;
 
