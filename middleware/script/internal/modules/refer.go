@@ -19,7 +19,12 @@ func (f *file) refer(e js.INode) (name string, at []byte) {
 		return f.referVariable(v), v.Data
 	case *js.GroupExpr:
 		return f.refer(e.X)
+	case *js.CommaExpr:
+		return f.refer(e.List[len(e.List)-1])
 	case *js.CallExpr:
+		if isInterop(e) {
+			return f.refer(e.Args.List[0].Value)
+		}
 		at = f.required(e)
 		return strings.TrimPrefix(string(at), "node:"), at
 	case *js.DotExpr:
@@ -29,8 +34,11 @@ func (f *file) refer(e js.INode) (name string, at []byte) {
 		name, _ = f.refer(e.X)
 		at = textOf(e.Y)
 	}
-	if name == "" || at == nil {
+	switch {
+	case name == "" || at == nil:
 		return "", nil
+	case string(at) == "default": // by which compilers call a module as a whole
+		return name, at
 	}
 	return name + "." + string(at), at
 }
@@ -57,6 +65,20 @@ func (f *file) referVariable(v *js.Var) string {
 		}
 	}
 	return f.names[v]
+}
+
+// interop are functions that compilers wrap around what is required.
+var interop = regexp.MustCompile(`^_*(import(Default|Star)|interopRequire(Default|Wildcard)|toESM)$`)
+
+func isInterop(call *js.CallExpr) bool {
+	var name []byte
+	switch x := call.X.(type) {
+	case *js.Var:
+		name = x.Data
+	case *js.DotExpr:
+		name = textOf(x.Y)
+	}
+	return interop.Match(name) && len(call.Args.List) > 0
 }
 
 // required returns the name of what a call requires, or nil.
