@@ -198,14 +198,16 @@ func TestSocket(t *testing.T) {
 func TestSocketMethods(t *testing.T) {
 	perRuntime(t, func(t *testing.T, r *runtime) {
 		for middleware, want := range map[string]string{
-			`socket.destroy(); next();`:      "the script called socket.destroy()",
-			`socket.end(); next();`:          "the script called socket.end()",
-			`socket.end('bye'); next('x');`:  "the script called socket.end()",
-			`socket.write('hello'); next();`: "FILE:2:" + r.in("13", "8") + ": socket.write: middlewares decide before any byte is sent",
-			`socket.setNoDelay(true).setKeepAlive(true).pause().resume(); setTimeout(next, 1);`:               "",
-			`next(socket.destroyed + ' ' + JSON.stringify(socket.address()));`:                                `false {"address":"::ffff:127.0.0.1","family":"IPv6","port":80}`,
-			`socket.on('error', (e) => next(e.message)); socket.emit('error', new Error('mine'));`:            "mine",
-			`socket.once('x', next); socket.removeListener('x', next); next(socket.emit('x', 'heard') + '');`: "false",
+			`next(JSON.stringify(socket.eventNames()));`:                                                          "[]",
+			`socket.on('x', next); socket.removeAllListeners(); setImmediate(() => next(socket.emit('x') + ''));`: "false",
+			`socket.destroy(); next();`:                                                                           "the script called socket.destroy()",
+			`socket.end(); next();`:                                                                               "the script called socket.end()",
+			`socket.end('bye'); next('x');`:                                                                       "the script called socket.end()",
+			`socket.write('hello'); next();`:                                                                      "FILE:2:" + r.in("13", "8") + ": socket.write: middlewares decide before any byte is sent",
+			`socket.setNoDelay(true).setKeepAlive(true).pause().resume(); setTimeout(next, 1);`:                   "",
+			`next(socket.destroyed + ' ' + JSON.stringify(socket.address()));`:                                    `false {"address":"::ffff:127.0.0.1","family":"IPv6","port":80}`,
+			`socket.on('error', (e) => next(e.message)); socket.emit('error', new Error('mine'));`:                "mine",
+			`socket.once('x', next); socket.removeListener('x', next); next(socket.emit('x', 'heard') + '');`:     "false",
 		} {
 			t.Run(middleware, func(t *testing.T) {
 				t.Parallel()

@@ -145,6 +145,9 @@ for (const name of ['on', 'addListener', 'prependListener']) {
   });
 }
 
+// Those of Node's streams look at a state of theirs.
+for (const name of ['eventNames', 'removeAllListeners']) set(Socket.prototype, { [name]: EventEmitter.prototype[name] });
+
 // What makes no difference before a byte has gone either way.
 for (const name of ['setNoDelay', 'setKeepAlive', 'setEncoding', 'ref', 'unref', 'unpipe']) {
   set(Socket.prototype, { [name]() { return this; } });
