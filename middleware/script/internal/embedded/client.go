@@ -16,7 +16,7 @@ func (e *engine) decide(number uint32) {
 	}
 	if c.Local != e.local {
 		e.local = c.Local
-		e.call(e.entry["local"], string(decide.AppendAddress(nil, c.Local.Addr())), int(c.Local.Port()))
+		e.call(e.entry["local"], string(decide.AppendAddress(nil, c.Local.Addr())), int(c.Local.Port()), int64(number))
 	}
 	e.text = decide.AppendAddress(e.text[:0], c.Remote.Addr())
 	address := e.vm.NewString(e.text)

@@ -82,7 +82,7 @@ func (e *engine) tooMuch() error {
 // The kinds of frames that the host gets.
 const (
 	load        = iota + 1 // load the script
-	localEnd               // the local end of the clients that follow
+	localEnd               // the local end of the clients from this number on
 	decideAbout            // ask about a client
 	left                   // a client has gone
 	ping
@@ -137,7 +137,7 @@ func (e *engine) write() {
 func (e *engine) Decide(number uint32, c *decide.Client) {
 	if c.Local != e.local {
 		e.local = c.Local
-		e.send(localEnd, 0, c.Local, 0)
+		e.send(localEnd, number, c.Local, 0)
 	}
 	e.send(decideAbout, number, c.Remote, c.Flags())
 	offer(e.asked, struct{}{})

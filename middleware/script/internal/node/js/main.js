@@ -8,7 +8,7 @@ function handle(frames, at, end) {
   const id = frames.readUInt32LE(at + 1);
   switch (frames[at]) {
     case LOAD: begin(); break;
-    case LOCAL: local(frames.latin1Slice(at + 9, end), frames.readUInt16LE(at + 5)); break;
+    case LOCAL: local(frames.latin1Slice(at + 9, end), frames.readUInt16LE(at + 5), id); break;
     case DECIDE: decideAbout(id, frames.latin1Slice(at + 9, end), frames.readUInt16LE(at + 5), frames[at + 7]); break;
     case LEFT: unowned(left, id); break;
     case PING: send(PONG, id); break;
