@@ -267,3 +267,20 @@ func TestPanicInRestart(t *testing.T) {
 		}
 	})
 }
+
+// A script that lets go of no client, or of more than belong together, holds nobody up.
+func TestForgetBounds(t *testing.T) {
+	s := mustOpen(t, new(fakeRuntime))
+	defer s.Close()
+	for _, number := range []uint32{1, 64, 65, 300} {
+		s.guests[number] = new(decision)
+	}
+	s.Forget(1, 0)
+	if n := s.Guests(); n != 4 {
+		t.Errorf("%d clients are left of 4", n)
+	}
+	s.Forget(1, 1<<31)
+	if n := s.Guests(); n != 2 {
+		t.Errorf("%d clients are left of 2", n)
+	}
+}

@@ -45,12 +45,16 @@ func (s *Script) takeGuest(number uint32) *decision {
 	return d
 }
 
-// Forget lets go of the clients with the numbers from first to last, of whom the script cannot speak any more.
+// batchSize is how many clients a script lets go of together at most; js/balancer.js has it, too.
+const batchSize = 64
+
+// Forget lets go of the clients with the numbers from first to last, of whom the script cannot speak any more. It is none if last is
+// the number before first, and of more than belong together it is the first ones, since a script may say anything.
 func (s *Script) Forget(first, last uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for number := first; number-first <= last-first; number++ {
-		delete(s.guests, number)
+	for i := range min(last-first+1, batchSize) {
+		delete(s.guests, first+i)
 	}
 }
 

@@ -95,7 +95,7 @@ func (e *engine) take(kind byte, number uint32, text string) {
 	case kick:
 		e.script.Kick(number)
 	case forget:
-		last, _ := strconv.ParseUint(text, 10, 32)
+		last, _ := strconv.ParseUint(text, 10, 64) // the numbers begin anew after the largest one
 		e.script.Forget(number, uint32(last))
 	case log:
 		e.script.Log.Log(levels[number%uint32(len(levels))], text)

@@ -66,7 +66,7 @@ let answer; // what decide returns
 const batchSize = 64, leastLiving = 128;
 let batch, living = 0, mostLiving = leastLiving;
 const batches = new FinalizationRegistry(({ first, last }) => {
-  if (first <= last) native.forget(first, last);
+  native.forget(first, last);
   living--;
   mostLiving = Math.max(leastLiving, Math.min(mostLiving, 2 * living));
 });
