@@ -33,12 +33,12 @@ func (o Options) ReadJSON(data []byte, module any) error {
 func Decode(data []byte, into any) error { return decode(data, into, nil) }
 
 func decode(data []byte, into any, secrets []string) error {
-	err := json.Unmarshal(data, new(json.RawMessage)) // the syntax, to the end of the text
-	if err == nil {
-		err = caddy.StrictUnmarshalJSON(data, into)
-	}
-	if err == nil || !json.Valid(data) {
+	if err := json.Unmarshal(data, new(json.RawMessage)); err != nil { // the syntax, to the end of the text
 		return err
+	}
+	err := caddy.StrictUnmarshalJSON(data, into)
+	if err == nil {
+		return nil
 	}
 	// What encoding/json says about a value that does not fit is about types of Go.
 	return cmp.Or(place{secrets: secrets}.check(data, reflect.TypeOf(into)), err)

@@ -78,3 +78,11 @@ func (s *Script) AskTarget(function, host string, port float64, loaded bool) (ac
 	}
 	return active, err
 }
+
+// Offer sends a value to a channel, unless that is full.
+func Offer[T any](c chan<- T, value T) {
+	select {
+	case c <- value:
+	default:
+	}
+}

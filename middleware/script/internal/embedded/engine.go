@@ -135,7 +135,7 @@ func (e *engine) sleep(timer *time.Timer) {
 	case <-due:
 	case <-e.ctx.Done():
 	}
-	offer(e.wakeWatchdog, struct{}{})
+	decide.Offer(e.wakeWatchdog, struct{}{})
 }
 
 // end gives back what the engine has, and has another one started if this one broke.
@@ -168,15 +168,7 @@ func (e *engine) post(client uint32, run func()) {
 	first := len(e.queue) == 1
 	e.mu.Unlock()
 	if first {
-		offer(e.wake, struct{}{})
-	}
-}
-
-// offer sends a value to a channel, unless that is full.
-func offer[T any](c chan<- T, value T) {
-	select {
-	case c <- value:
-	default:
+		decide.Offer(e.wake, struct{}{})
 	}
 }
 

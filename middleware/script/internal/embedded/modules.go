@@ -136,9 +136,9 @@ func (e *engine) functions() map[string]quickjs.Function {
 		"isReading": func([]any) (any, error) { return e.waitingJobs > 0, nil },
 		"ready": does(func([]any) {
 			e.ready.Store(true)
-			offer(e.loaded, nil)
+			decide.Offer(e.loaded, nil)
 		}),
-		"broken":  does(func(a []any) { offer(e.loaded, errors.New(kept(a[0]))) }),
+		"broken":  does(func(a []any) { decide.Offer(e.loaded, errors.New(kept(a[0]))) }),
 		"collect": does(func([]any) { e.vm.Collect() }),
 	}
 	for _, more := range []map[string]quickjs.Function{

@@ -160,7 +160,7 @@ func (e *engine) abort(running uint64, cause error) bool {
 	e.vm.Interrupt()
 	time.AfterFunc(killAfter, safely.Func("script watchdog", e.vm.Kill)) // a built-in function does not notice that it is interrupted
 	e.cancel(cause)
-	offer(e.loaded, fmt.Errorf("%s: %w", e.script.Path(), cause))
+	decide.Offer(e.loaded, fmt.Errorf("%s: %w", e.script.Path(), cause))
 	e.script.Settle(guilty, cause)
 	return true
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/caddy-sticky/caddy-sticky/internal/safely"
+	"github.com/caddy-sticky/caddy-sticky/middleware/script/internal/decide"
 )
 
 // The kinds of frames that the host sends. Each frame has a number and a text, which may be empty. The number is a client's,
@@ -81,9 +82,9 @@ func (e *engine) take(kind byte, number uint32, text string) {
 		}
 	case ready:
 		e.ready.Store(true)
-		offer(e.loaded, nil)
+		decide.Offer(e.loaded, nil)
 	case broken:
-		offer(e.loaded, errors.New(text))
+		decide.Offer(e.loaded, errors.New(text))
 	case allow:
 		e.script.Settle(number, nil)
 	case block:

@@ -101,18 +101,10 @@ func (e *engine) send(kind byte, number uint32, end netip.AddrPort, flags byte) 
 	to = to[:min(len(to), start+255)]
 	to[start-1] = byte(len(to) - start)
 	e.frames = to
-	offer(e.wake, struct{}{})
+	decide.Offer(e.wake, struct{}{})
 }
 
 func (e *engine) sendPlain(kind byte, number uint32) { e.send(kind, number, netip.AddrPort{}, 0) }
-
-// offer puts something into a channel that has room for it.
-func offer[T any](c chan<- T, what T) {
-	select {
-	case c <- what:
-	default:
-	}
-}
 
 // write writes frames, those together that have come meanwhile.
 func (e *engine) write() {
@@ -140,7 +132,7 @@ func (e *engine) Decide(number uint32, c *decide.Client) {
 		e.send(localEnd, number, c.Local, 0)
 	}
 	e.send(decideAbout, number, c.Remote, c.Flags())
-	offer(e.asked, struct{}{})
+	decide.Offer(e.asked, struct{}{})
 }
 
 // Left implements decide.Engine.

@@ -2,7 +2,7 @@
 
 const EventEmitter = require('events');
 const timers = require('timers');
-const { coded, invalidType, outOfRange, checkFunction } = require('internal/errors');
+const { coded, outOfRange, check, checkFunction } = require('internal/errors');
 
 // set gives an object properties that inspect and Object.keys pass over.
 function set(object, properties) {
@@ -110,8 +110,8 @@ class Socket extends EventEmitter {
   setTimeout(ms, listener) {
     if (this.destroyed) return this;
     this.timeout = ms;
-    if (typeof ms !== 'number') throw invalidType('msecs', 'of type number', ms);
-    if (!(ms >= 0 && ms < Infinity)) throw outOfRange('msecs', 'a non-negative finite number', ms);
+    check(ms, 'number', 'msecs');
+    if (!(ms >= 0 && ms < Infinity)) throw outOfRange('msecs', 'a non-negative finite number');
     if (listener !== undefined) checkFunction(listener);
     if (listener && ms === 0) {
       this.removeListener('timeout', listener);

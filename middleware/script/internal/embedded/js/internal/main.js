@@ -31,7 +31,7 @@ function Module(path, parent) {
 
 function requireOf(module, folder) {
   const require = (name) => {
-    if (typeof name !== 'string') throw builtin('internal/errors').invalidType('id', 'of type string', name);
+    builtin('internal/errors').check(name, 'string', 'id');
     return isBuiltin(name) ? builtin(name) : file(native.resolve(folder, name), module);
   };
   require.resolve = (name, options) => {
